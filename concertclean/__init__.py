@@ -1,0 +1,17 @@
+"""concertclean: restores music recordings.
+
+A map of the floors; imports only ever go down.
+
+====  ==========================  ==========================================================================
+6     ``cli``                     words to calls: the only place that prints, draws progress, sets exit codes
+5     ``pipeline``, ``batch``     one recording from file to file; many recordings
+5     ``train``                   mixing, losses and the loop that makes weights
+4     ``inference``               segments of a waveform through a network on a device, joined again
+3     ``models``                  the networks, one file each, and the registry of their weights
+2     ``dsp``, ``audio_io``       pure signal functions; the only package that opens audio files
+1     ``config``                  records read from files, unknown keys refused
+0     ``errors``                  the exception tree
+====  ==========================  ==========================================================================
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""`python -m concertclean` is the same as `concertclean`."""
+
+from concertclean.cli.app import main
+
+main()

@@ -1,0 +1,177 @@
+"""Compressed audio through FFmpeg, sample-exact at both ends.
+
+FFmpeg itself leaves out the encoder's delay where the file states it (edit list, LAME tag, Opus pre-skip). It
+keeps the padding that fills the last AAC frame; that is cut here.
+"""
+
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from typing import Any, BinaryIO, Final
+
+import av
+import numpy as np
+
+from concertclean.audio_io import probe
+from concertclean.audio_io.formats import AudioInfo, layout_name
+from concertclean.errors import AudioFileError
+
+# Padding is less than the last frame plus the encoder's look-ahead. An excess above this means that the
+# declared length is wrong, not that there is padding.
+_MAX_PADDING_SAMPLES: Final = 4096
+_FULL_SCALE: Final = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "flt": 1.0, "dbl": 1.0}
+
+
+class AvDecoder:
+    """Decoder of everything that FFmpeg knows.
+
+    Args:
+        file: seekable.
+        path: as shown to the user, "-" for a stream.
+
+    Raises:
+        NoInputError: there is no audio stream.
+        AudioFileError: not a single sample can be decoded.
+
+    Attributes:
+        info: facts about the recording.
+        ended_early: the last packet was broken, as at the end of a file that was cut off.
+        tolerance_samples: by how much the declared length may exceed the true one in a sound file.
+    """
+
+    def __init__(self, file: BinaryIO, path: str) -> None:
+        extras = probe.read_extras(file, path)
+        self.ended_early = False
+        self._path = path
+        self._position = 0
+        self._tail: list[np.ndarray] = []
+        self._container = probe.open_container(file, path)
+        self._stream = self._container.streams.audio[0]
+        declared = probe.declared_seconds(file, self._container)
+        self._frames = self._decode_frames()
+        self._first = next(self._frames, None)
+        self.info = self._describe(extras, declared)
+        is_exact = self.info.is_lossless and self.info.container not in {"mkv", "webm"}
+        # MP4 may round its times to 1/1000 s.
+        self.tolerance_samples = self.info.sample_rate // 500 if is_exact else _MAX_PADDING_SAMPLES
+        self._end = self.info.n_samples if self.info.codec == "aac" else None
+
+    def _describe(self, extras: probe.Extras, declared_seconds: Fraction | None) -> AudioInfo:
+        """Facts from the first decoded frame: HE-AAC's header may state half the rate, or mono for stereo."""
+        shape = self._first or self._stream.codec_context
+        codec = probe.codec_name(self._stream)
+        return AudioInfo(
+            path=self._path,
+            container=probe.container_name(self._container, self._path),
+            codec=codec,
+            sample_rate=shape.sample_rate,
+            channels=shape.layout.nb_channels,
+            channel_layout=layout_name(shape.layout.name, shape.layout.nb_channels),
+            bit_depth=probe.stored_bits(self._stream, codec, shape.format.name),
+            is_float=codec.startswith("pcm_f"),
+            is_lossless=probe.is_lossless_codec(codec),
+            n_samples=None if declared_seconds is None else round(declared_seconds * shape.sample_rate),
+            bit_rate=extras.bit_rate,
+            tags=extras.tags,
+            cover=extras.cover,
+        )
+
+    def decode(self, limit: int) -> np.ndarray:
+        """Next samples, `(channel, time)` float64, as many as a packet gives; none at the end."""
+        del limit
+        while True:
+            frame, self._first = self._first or next(self._frames, None), None
+            if frame is None:
+                return np.zeros((self.info.channels, 0))
+            waveform = self._without_padding(self._waveform(frame))
+            if waveform.shape[1]:
+                return waveform
+
+    def jump(self, n_samples: int) -> int:
+        """Leaves out nothing: packets depend on those before; only decoding lands on the exact sample."""
+        del n_samples
+        return 0
+
+    def close(self) -> None:
+        """Give back what FFmpeg holds; the file itself stays open."""
+        self._frames.close()
+        self._container.close()
+
+    def _without_padding(self, waveform: np.ndarray) -> np.ndarray:
+        """Hold back what lies behind the declared end until it proves to be too long for padding."""
+        start, self._position = self._position, self._position + waveform.shape[1]
+        if self._end is None or self._position <= self._end:
+            return waveform
+        n_inside = max(self._end - start, 0)
+        self._tail.append(waveform[:, n_inside:])
+        if self._position - self._end < _MAX_PADDING_SAMPLES:
+            return waveform[:, :n_inside]
+        self._end = None
+        return np.concatenate([waveform[:, :n_inside], *self._tail], axis=1)
+
+    def _waveform(self, frame: Any) -> np.ndarray:
+        """Samples of a frame as `(channel, time)` float64, whatever their storage."""
+        info = self.info
+        self._refuse_gap(frame)
+        if (frame.sample_rate, frame.layout.nb_channels) != (info.sample_rate, info.channels):
+            where = self._position / info.sample_rate
+            message = f"{self._path}: rate or channels change at {where:.1f} s; cut the recording there"
+            raise AudioFileError(message)
+        storage = frame.format.name.removesuffix("p")
+        if storage not in _FULL_SCALE:
+            raise AudioFileError(
+                f"{self._path}: samples are stored as {storage}; convert it to FLAC or WAV first"
+            )
+        samples = frame.to_ndarray()
+        if frame.format.is_packed:
+            samples = samples.reshape(-1, info.channels).T
+        offset = 128.0 if storage == "u8" else 0.0
+        waveform: np.ndarray = (samples.astype(np.float64) - offset) / _FULL_SCALE[storage]
+        return waveform
+
+    def _refuse_gap(self, frame: Any) -> None:
+        """Stop where FFmpeg silently dropped damaged FLAC frames: the music behind would move forward.
+
+        Only FLAC numbers its samples; gaps in the times of films are common and mean nothing.
+        """
+        if self.info.container != "flac" or frame.pts is None:
+            return
+        gap = frame.pts * frame.time_base * self.info.sample_rate - self._position
+        if gap > self.tolerance_samples:
+            raise self._damage()
+
+    def _damage(self) -> AudioFileError:
+        """Error for a recording that cannot be read past the present position."""
+        where = self._position / self._stream.codec_context.sample_rate
+        message = f"{self._path}: is damaged at about {where:.1f} s; copy it again, or cut there"
+        return AudioFileError(message)
+
+    def _decode_frames(self) -> Generator[Any, None, None]:
+        """Decoded frames; a broken packet is forgiven only as the last one, where a file was cut off."""
+        broken: Exception | None = None
+        decoded = False
+        for packet in self._packets():
+            try:
+                frames = packet.decode()
+            except av.FFmpegError as error:
+                broken = broken or error
+                continue
+            if broken and frames and packet.size:
+                raise self._damage() from broken
+            decoded = decoded or bool(frames)
+            yield from frames
+        if broken and not decoded:
+            raise AudioFileError(f"{self._path}: nothing in it can be decoded; copy it again") from broken
+        self.ended_early = self.ended_early or broken is not None
+
+    def _packets(self) -> Iterator[Any]:
+        """Packets of the audio stream; an error of the container ends them."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError:
+                self.ended_early = True
+                return
+            if packet is None:
+                return
+            yield packet

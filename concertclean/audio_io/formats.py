@@ -1,0 +1,198 @@
+"""What is known about containers and codecs, and the record that describes an opened recording.
+
+One table serves the reader (which files are audio), the writer (which codec, which rates) and the command
+line (which names `--format` takes).
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+_MPEG_RATES: Final = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+_AAC_RATES: Final = (7350, *_MPEG_RATES, 64000, 88200, 96000)
+
+
+@dataclass(frozen=True)
+class Format:
+    """One name of `--format`: a container together with the codec that we put into it.
+
+    Attributes:
+        name: key of `FORMATS`.
+        extensions: lower case, with dot; the first is the one we write.
+        is_lossless: the codec gives back the samples that went in.
+        backend: library that encodes (or, for formats we only read, decodes), "soundfile" or "av".
+        codec: codec that we write, or the usual one in formats that we only read.
+        muxer: name of FFmpeg's container writer; None if we only read this format.
+        sample_rates: Hz, all that the codec takes; empty if only `max_sample_rate` limits it.
+        max_sample_rate: Hz.
+        max_channels: most channels that the codec takes.
+        default_bit_rate: bit/s and channel, for lossy codecs.
+        holds_cover: the container has a place for a picture.
+    """
+
+    name: str
+    extensions: tuple[str, ...]
+    is_lossless: bool
+    backend: str
+    codec: str
+    muxer: str | None = None
+    sample_rates: tuple[int, ...] = ()
+    max_sample_rate: int = 384_000
+    max_channels: int = 8
+    default_bit_rate: int = 0
+    holds_cover: bool = True
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether `AudioWriter` takes this name."""
+        return self.muxer is not None
+
+
+# Default bit rates are those at which published listening tests find no difference for nearly everybody;
+# the recording has been through one lossy codec already, so there is nothing to spare.
+_TABLE: Final = (
+    Format("wav", (".wav", ".wave", ".rf64", ".w64", ".bwf"), True, "av", "pcm", "wav", max_channels=64,
+           holds_cover=False),
+    Format("flac", (".flac",), True, "av", "flac", "flac"),
+    Format("m4a", (".m4a", ".m4b"), False, "av", "aac", "mp4", _AAC_RATES, 96_000, 8, 128_000),
+    Format("alac", (".m4a",), True, "av", "alac", "mp4"),
+    Format("mp3", (".mp3",), False, "av", "libmp3lame", "mp3", _MPEG_RATES, 48_000, 2, 128_000),
+    Format("opus", (".opus",), False, "av", "libopus", "ogg", (48_000,), 48_000, 8, 96_000),
+    Format("ogg", (".ogg", ".oga"), False, "soundfile", "vorbis", "ogg", max_sample_rate=192_000,
+           default_bit_rate=112_000),
+    Format("aiff", (".aiff", ".aif", ".aifc"), True, "soundfile", "pcm"),
+    Format("caf", (".caf",), True, "soundfile", "pcm"),
+    Format("mp4", (".mp4", ".m4v"), False, "av", "aac"),
+    Format("mov", (".mov",), False, "av", "aac"),
+    Format("3gp", (".3gp", ".3g2"), False, "av", "aac"),
+    Format("mkv", (".mkv", ".mka"), False, "av", "aac"),
+    Format("webm", (".webm",), False, "av", "opus"),
+    Format("aac", (".aac",), False, "av", "aac"),
+)  # fmt: skip
+
+FORMATS: Final[dict[str, Format]] = {entry.name: entry for entry in _TABLE}
+"""Every format by its name; `Format.is_writable` tells which can be written."""
+
+AUDIO_EXTENSIONS: Final[frozenset[str]] = frozenset(ext for entry in _TABLE for ext in entry.extensions)
+"""Extensions of files that we can read: lower case, with dot."""
+
+DEFAULT_LAYOUTS: Final[dict[int, str]] = {
+    1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1",
+}  # fmt: skip
+"""Layout assumed where a file names none, by the number of channels (FFmpeg's names and order)."""
+
+
+VORBIS_ORDER: Final[dict[str, list[int]]] = {
+    "mono": [0],
+    "stereo": [0, 1],
+    "3.0": [0, 2, 1],
+    "quad": [0, 1, 2, 3],
+    "5.0": [0, 2, 1, 3, 4],
+    "5.1": [0, 2, 1, 4, 5, 3],
+    "6.1": [0, 2, 1, 5, 6, 4, 3],
+    "7.1": [0, 2, 1, 6, 7, 4, 5, 3],
+}
+"""For each channel of Vorbis (centre second, LFE last) its number in FFmpeg's order, which is ours.
+
+Vorbis I specification, section 4.3.9.
+"""
+
+
+@dataclass(frozen=True)
+class Cover:
+    """A picture that travels with the recording.
+
+    Attributes:
+        data: the picture file, byte for byte.
+        mime: "image/jpeg", "image/png" ...
+    """
+
+    data: bytes
+    mime: str
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """Facts about an opened recording.
+
+    Attributes:
+        path: as given, or "-" for a stream.
+        container: key of `FORMATS` where there is one, else FFmpeg's or libsndfile's name in lower case.
+        codec: FFmpeg's name, such as "pcm_s16le", "aac", "alac", "vorbis".
+        sample_rate: Hz.
+        channels: number of channels.
+        channel_layout: FFmpeg's name, such as "stereo" or "5.1".
+        bit_depth: bits of a sample that were stored, None for lossy codecs.
+        is_float: samples are stored as floating point numbers, which may exceed full scale.
+        is_lossless: the codec keeps every sample.
+        n_samples: samples of one channel that the file declares, None if it declares none.
+        bit_rate: bit/s, None if unknown.
+        tags: lower-case names as in FFmpeg ("title", "album_artist", "track"), technical ones removed.
+        cover: front picture, if there is one.
+    """
+
+    path: str
+    container: str
+    codec: str
+    sample_rate: int
+    channels: int
+    channel_layout: str
+    bit_depth: int | None
+    is_float: bool
+    is_lossless: bool
+    n_samples: int | None
+    bit_rate: int | None
+    tags: dict[str, str] = field(default_factory=dict)
+    cover: Cover | None = None
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Declared length in seconds, None if the file declares none."""
+        return None if self.n_samples is None else self.n_samples / self.sample_rate
+
+
+def layout_name(name: str | None, channels: int) -> str:
+    """Name of a channel layout; the usual one if the file only gives the number of channels.
+
+    Args:
+        name: FFmpeg's name; "6 channels" and None mean that nothing is known.
+        channels: number of channels, at least 1.
+
+    Returns:
+        FFmpeg's name of a layout.
+    """
+    if name and not name.endswith("channels"):
+        return name
+    return DEFAULT_LAYOUTS.get(channels, f"{channels} channels")
+
+
+def keep_format(info: AudioInfo) -> str:
+    """Name of the writable format that is closest to a recording as it came.
+
+    Args:
+        info: facts about the recording.
+
+    Returns:
+        Key of `FORMATS`: the same codec where we can write it, else FLAC for lossless and AAC for lossy ones.
+    """
+    by_codec = {"flac": "flac", "alac": "alac", "aac": "m4a", "mp3": "mp3", "opus": "opus", "vorbis": "ogg"}
+    if info.codec in by_codec:
+        return by_codec[info.codec]
+    if info.codec.startswith("pcm_"):
+        return "wav"
+    return "flac" if info.is_lossless else "m4a"
+
+
+def supported_sample_rate(format: str, sample_rate: int) -> int:
+    """Rate nearest to `sample_rate` that a format can store without losing the top of the band.
+
+    Args:
+        format: key of `FORMATS`.
+        sample_rate: Hz.
+
+    Returns:
+        `sample_rate` itself if it can be stored, else the next higher one that can, else the highest, in Hz.
+    """
+    entry = FORMATS[format]
+    if not entry.sample_rates:
+        return min(sample_rate, entry.max_sample_rate)
+    return next((rate for rate in entry.sample_rates if rate >= sample_rate), entry.sample_rates[-1])

@@ -1,0 +1,188 @@
+"""What FFmpeg tells about a file before the first sample: tags, picture, layout, length, bit depth."""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, BinaryIO, Final
+
+import av
+
+from concertclean.audio_io.formats import Cover
+from concertclean.audio_io.tags import clean_tags, picture_mime
+from concertclean.errors import AudioFileError, NoInputError
+
+_PICTURE_FORMATS: Final = ("_pipe", "image2", "gif", "ico", "apng")
+_LOSSLESS_CODECS: Final = frozenset(
+    {"flac", "alac", "wavpack", "tta", "ape", "mlp", "truehd", "wmalossless", "shorten", "tak", "mp4als"}
+)
+_LENGTH_MARKS: Final = (b"Xing", b"Info", b"VBRI")
+_MPEG_HEADER_BYTES: Final = 4096
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What surrounds the samples.
+
+    Attributes:
+        layout: FFmpeg's name of the channel layout, None if unknown.
+        bit_rate: bit/s of the audio stream, None if unknown.
+        tags: cleaned.
+        cover: front picture, if there is one.
+    """
+
+    layout: str | None
+    bit_rate: int | None
+    tags: dict[str, str]
+    cover: Cover | None
+
+
+def open_container(file: BinaryIO, name: str) -> Any:
+    """Container with at least one audio stream.
+
+    The open file is handed over, never its name: FFmpeg would take "http:x" or "take%02d.wav" for a protocol
+    or a pattern.
+
+    Args:
+        file: seekable; read from its start.
+        name: for messages.
+
+    Returns:
+        PyAV's input container.
+
+    Raises:
+        NoInputError: a film without sound.
+        AudioFileError: not a media file, or a damaged one.
+    """
+    file.seek(0)
+    try:
+        container = av.open(file, "r", metadata_errors="replace")
+    except (av.FFmpegError, OSError) as error:
+        message = (
+            f"{name}: is not an audio file, or is damaged or cut off; play it elsewhere, or copy it again"
+        )
+        raise AudioFileError(message) from error
+    if container.streams.audio:
+        return container
+    kind = container.format.name
+    container.close()
+    if kind.endswith(_PICTURE_FORMATS):
+        raise AudioFileError(f"{name}: is a picture, not audio; name a recording")
+    raise NoInputError(f"{name}: has no audio stream; name a recording with sound")
+
+
+def read_extras(file: BinaryIO, name: str) -> Extras:
+    """Layout, tags and picture, read through a container of their own so that no audio packet is lost.
+
+    Args:
+        file: seekable; its position changes.
+        name: for messages.
+
+    Returns:
+        What was found; a picture that cannot be read is left out, being no reason to refuse the music.
+
+    Raises:
+        NoInputError: a film without sound.
+        AudioFileError: not a media file, or a damaged one.
+    """
+    with open_container(file, name) as container:
+        stream = container.streams.audio[0]
+        # Ogg keeps its tags in the stream.
+        tags = clean_tags({**container.metadata, **stream.metadata})
+        try:
+            cover = _read_cover(container)
+        except av.FFmpegError:
+            cover = None
+        return Extras(stream.layout.name, stream.bit_rate or container.bit_rate or None, tags, cover)
+
+
+def _read_cover(container: Any) -> Cover | None:
+    """First attached picture."""
+    for stream in container.streams.video:
+        if stream.disposition & av.stream.Disposition.attached_pic:
+            data = next((bytes(packet) for packet in container.demux(stream) if packet.size), b"")
+            if data:
+                return Cover(data, picture_mime(data))
+    return None
+
+
+def container_name(container: Any, path: str) -> str:
+    """Key of `FORMATS` for an opened container, or FFmpeg's own name."""
+    kind: str = container.format.name
+    suffix = path.lower().rpartition(".")[2]
+    if kind.startswith("mov,"):
+        brand = container.metadata.get("major_brand", "").strip().lower()
+        if brand in {"m4a", "m4b"} or suffix in {"m4a", "m4b"}:
+            return "m4a"
+        return "mov" if brand == "qt" else "3gp" if brand.startswith("3g") else "mp4"
+    if kind.startswith("matroska"):
+        return "webm" if suffix == "webm" else "mkv"
+    if kind == "ogg":
+        return "opus" if container.streams.audio[0].codec_context.name == "opus" else "ogg"
+    return kind
+
+
+def codec_name(stream: Any) -> str:
+    """FFmpeg's name of the codec, not of one of its decoders ("mp3", not "mp3float")."""
+    name: str = stream.codec_context.name
+    return re.sub(r"^(mp3|aac|ac3)(float|_fixed)$", r"\1", name)
+
+
+def is_lossless_codec(codec: str) -> bool:
+    """Whether a codec keeps every sample; companded PCM (A-law, µ-law) does not."""
+    return codec in _LOSSLESS_CODECS or re.match(r"pcm_[suf]\d", codec) is not None
+
+
+def stored_bits(stream: Any, codec: str, sample_format: str) -> int | None:
+    """Bits of a stored sample, None for lossy codecs.
+
+    FFmpeg unpacks 20 and 24 bits into 32, left-aligned; the true depth stands in the header it passes
+    through.
+    """
+    if not is_lossless_codec(codec):
+        return None
+    header = bytes(stream.codec_context.extradata or b"")
+    if codec == "flac" and len(header) >= 34:
+        return ((header[12] & 1) << 4 | header[13] >> 4) + 1  # STREAMINFO, RFC 9639 section 8.2
+    if codec == "alac" and len(header) >= 24:
+        return header[17] if len(header) >= 36 else header[5]  # with or without the MP4 box around it
+    named = re.match(r"pcm_[suf](\d+)", codec)
+    if named:
+        return int(named[1])
+    return 16 if sample_format.startswith("s16") else 24
+
+
+def declared_seconds(file: BinaryIO, container: Any) -> Fraction | None:
+    """Length that the file says it has, in seconds, None if it only allows an estimate.
+
+    Raw ADTS, and MP3 without a Xing, Info or VBRI header, have no length; FFmpeg estimates one from the bit
+    rate.
+    """
+    stream = container.streams.audio[0]
+    kind = container.format.name
+    if kind == "aac" or (kind == "mp3" and not _has_length_header(file)):
+        return None
+    if stream.duration is None:
+        return None if container.duration is None else Fraction(container.duration, av.time_base)
+    seconds = Fraction(stream.duration * stream.time_base)
+    if kind == "ogg" and stream.codec_context.name == "opus":
+        header = bytes(stream.codec_context.extradata or b"")
+        pre_skip = int.from_bytes(header[10:12], "little")  # at 48 kHz, RFC 7845 section 5.1
+        seconds -= Fraction(pre_skip, 48_000)
+    return max(seconds, Fraction(0))
+
+
+def _has_length_header(file: BinaryIO) -> bool:
+    """Look for the frame that states the length of an MP3, behind an ID3v2 tag if there is one."""
+    position = file.tell()
+    try:
+        file.seek(0)
+        head = file.read(10)
+        offset = 0
+        if head[:3] == b"ID3" and len(head) == 10:
+            offset = 10 + sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+        file.seek(offset)
+        start = file.read(_MPEG_HEADER_BYTES)
+        return any(mark in start for mark in _LENGTH_MARKS)
+    finally:
+        # FFmpeg reads on from where it was.
+        file.seek(position)

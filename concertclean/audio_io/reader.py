@@ -1,0 +1,221 @@
+"""Any recording as blocks of float64, in bounded memory.
+
+The decoders differ in what they give at a time; the reader cuts their output to the blocks that are asked
+for, replaces what is not a number, and notices at the end if the file was shorter than it said.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Protocol, Self, cast
+
+import numpy as np
+
+from concertclean.audio_io.av_decoder import AvDecoder
+from concertclean.audio_io.formats import AudioInfo
+from concertclean.audio_io.soundfile_decoder import SoundfileDecoder, suits_soundfile
+from concertclean.errors import AudioFileError, NoInputError
+
+_SPOOL_BYTES: Final = 16 * 2**20
+_SKIP_SAMPLES: Final = 65_536
+
+
+class _Decoder(Protocol):
+    info: AudioInfo
+    ended_early: bool
+    tolerance_samples: int
+
+    def decode(self, limit: int) -> np.ndarray: ...
+    def jump(self, n_samples: int) -> int: ...
+    def close(self) -> None: ...
+
+
+class AudioReader:
+    """A recording, opened; a context manager.
+
+    Args:
+        source: path of a file, or a binary stream such as standard input. A stream is first copied to a
+            temporary file, because an MP4 may have its table of contents at the end.
+
+    Raises:
+        NoInputError: the file is missing, a directory, empty, or has no audio stream.
+        AudioFileError: the file cannot be opened or decoded.
+
+    Attributes:
+        info: facts about the recording.
+        warnings: filled when the end is reached; "W103 ..." decoded shorter than declared, "W110 ..." samples
+            that were not finite.
+    """
+
+    info: AudioInfo
+    warnings: list[str]
+
+    def __init__(self, source: str | Path | BinaryIO) -> None:
+        self.warnings = []
+        is_path = isinstance(source, str | Path)
+        path = str(source) if is_path else "-"
+        self._file = _open_file(Path(cast(str, source))) if is_path else _spool(cast(BinaryIO, source))
+        try:
+            self._decoder = _choose_decoder(self._file, path)
+        except BaseException:
+            self._file.close()
+            raise
+        self.info = self._decoder.info
+        self._pending = np.zeros((self.info.channels, 0))
+        self._position = 0
+        self._n_not_finite = 0
+        self._is_finished = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and give back the decoder's memory."""
+        self._decoder.close()
+        self._file.close()
+
+    def read(self, n_samples: int) -> np.ndarray:
+        """Next samples of the recording.
+
+        Args:
+            n_samples: samples of each channel, >= 0.
+
+        Returns:
+            `(channel, time)` float64, full scale ±1 (floating point files and lossy codecs may exceed it),
+            always finite; exactly `n_samples` long, shorter only at the end, then `(channel, 0)`.
+
+        Raises:
+            ValueError: `n_samples` is negative.
+            AudioFileError: the file is damaged here.
+        """
+        if n_samples < 0:
+            raise ValueError(f"n_samples is {n_samples}, must be at least 0")
+        parts: list[np.ndarray] = []
+        missing = n_samples
+        while missing > 0:
+            if not self._pending.shape[1]:
+                self._pending = self._next(missing)
+                if not self._pending.shape[1]:
+                    break
+            parts.append(self._pending[:, :missing])
+            self._pending = self._pending[:, missing:]
+            missing -= parts[-1].shape[1]
+        self._position += n_samples - missing
+        if missing:
+            self._finish()
+        return np.concatenate(parts, axis=1) if parts else np.zeros((self.info.channels, 0))
+
+    def blocks(self, n_samples: int) -> Iterator[np.ndarray]:
+        """Rest of the recording, block by block.
+
+        Args:
+            n_samples: samples of a block, >= 1; the last block may be shorter.
+
+        Yields:
+            `(channel, time)` float64, never empty.
+
+        Raises:
+            ValueError: `n_samples` is not positive.
+            AudioFileError: the file is damaged.
+        """
+        if n_samples < 1:
+            raise ValueError(f"n_samples is {n_samples}, must be at least 1")
+        while (block := self.read(n_samples)).shape[1]:
+            yield block
+
+    def skip(self, n_samples: int) -> int:
+        """Leave out samples, exactly as if they had been read.
+
+        Args:
+            n_samples: samples of each channel, >= 0.
+
+        Returns:
+            Samples left out; fewer than asked for only at the end.
+
+        Raises:
+            ValueError: `n_samples` is negative.
+            AudioFileError: the file is damaged here.
+        """
+        if n_samples < 0:
+            raise ValueError(f"n_samples is {n_samples}, must be at least 0")
+        start = self._position
+        if not self._pending.shape[1]:
+            self._position += self._decoder.jump(n_samples)
+        while (left := start + n_samples - self._position) and self.read(min(left, _SKIP_SAMPLES)).shape[1]:
+            pass
+        return self._position - start
+
+    def _next(self, limit: int) -> np.ndarray:
+        """Decoded samples with anything that is not finite replaced by 0."""
+        waveform = self._decoder.decode(limit)
+        if self.info.is_float:
+            is_finite = np.isfinite(waveform)
+            self._n_not_finite += waveform.size - int(np.count_nonzero(is_finite))
+            waveform = np.where(is_finite, waveform, 0.0)
+        return waveform
+
+    def _finish(self) -> None:
+        """Note, once, what only the end can tell."""
+        if self._is_finished:
+            return
+        self._is_finished = True
+        decoded, declared, rate = self._position, self.info.n_samples, self.info.sample_rate
+        if declared is not None and decoded + self._decoder.tolerance_samples < declared:
+            seconds = f"{decoded / rate:.2f} s of {declared / rate:.2f} s"
+            self.warnings.append(f"W103 decoded shorter than declared: {seconds}")
+        elif declared is None and self._decoder.ended_early:
+            self.warnings.append(f"W103 the file ends within a packet: decoded {decoded / rate:.2f} s")
+        if self._n_not_finite:
+            self.warnings.append(
+                f"W110 {self._n_not_finite} samples were not finite and were replaced by silence"
+            )
+
+
+def _open_file(path: Path) -> BinaryIO:
+    """Open a file that exists and is not empty."""
+    if path.is_dir():
+        raise NoInputError(f"{path}: is a directory; name a recording in it")
+    try:
+        file = path.open("rb")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NoInputError(f"{path}: does not exist; check the name") from error
+    except (OSError, ValueError) as error:
+        raise AudioFileError(f"{path}: cannot be opened ({error}); check who may read it") from error
+    return _refuse_empty(file, str(path))
+
+
+def _spool(stream: BinaryIO) -> BinaryIO:
+    """Copy of a stream that can be searched, in memory while it is small, else in a temporary file."""
+    spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115  (closed by the reader)
+    shutil.copyfileobj(stream, spool)
+    return _refuse_empty(cast(BinaryIO, spool), "standard input")
+
+
+def _refuse_empty(file: BinaryIO, name: str) -> BinaryIO:
+    """The file, if it holds at least one byte."""
+    file.seek(0)
+    if not file.read(1):
+        file.close()
+        raise NoInputError(f"{name}: is empty, 0 bytes; copy the recording again")
+    return file
+
+
+def _choose_decoder(file: BinaryIO, path: str) -> _Decoder:
+    """Decoder that opens the file.
+
+    libsndfile gets PCM and Vorbis. It could decode MP3, FLAC and Opus too, but prints to standard error over
+    damaged MP3, stops at cut FLAC without giving back what it has, and refuses Opus in 5.1.
+    """
+    if suits_soundfile(file):
+        try:
+            return SoundfileDecoder(file, path)
+        except AudioFileError:
+            return AvDecoder(file, path)
+    return AvDecoder(file, path)

@@ -1,0 +1,256 @@
+"""Blocks of samples to a finished file, or to none.
+
+The writer checks what it is asked for, before anything is written; the encoder encodes; the target sees to it
+that a file of the wanted name appears only when it is complete.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self, cast
+
+import av
+import numpy as np
+import soundfile
+
+from concertclean.audio_io.encoder import AvEncoder, Encoder, Encoding, VorbisEncoder
+from concertclean.audio_io.formats import (
+    FORMATS,
+    VORBIS_ORDER,
+    Cover,
+    Format,
+    layout_name,
+    supported_sample_rate,
+)
+from concertclean.audio_io.tags import clean_tags
+from concertclean.audio_io.target import PartFile, PipeTarget
+from concertclean.errors import OutputError
+
+_COVER_TYPES: Final = ("image/jpeg", "image/png")
+_MARGIN_BYTES: Final = 2**20
+_LIBRARY_ERRORS: Final = (OSError, av.FFmpegError, soundfile.LibsndfileError)
+
+
+class AudioWriter:
+    """A recording being written; a context manager.
+
+    Leaving it normally completes the file, leaving it by an exception removes every trace of it.
+
+    Args:
+        path: of the output, or a binary stream such as standard output, which need not be searchable.
+        format: writable key of `FORMATS`.
+        sample_rate: Hz.
+        channels: number of channels, >= 1.
+        bit_depth: 8 to 32, for lossless formats; stored as 16, 24 or (WAV only) 32. None means 24, which
+            keeps all that a lossy source had.
+        is_float: 32-bit floating point; WAV only, 24 bits in FLAC and ALAC.
+        bit_rate: bit/s for lossy formats; None for the format's default.
+        tags: written as far as the container has names for them; technical ones are left out.
+        cover: JPEG or PNG.
+        channel_layout: FFmpeg's name; None for the usual one of so many channels.
+        seed: of the dither at 16 bits.
+        overwrite: replace an output that exists.
+        n_samples: expected length, if known, to notice a disk that is too small before hours of work.
+
+    Raises:
+        OutputError: the output exists or cannot be written, the format does not take this rate or so many
+            channels, or the disk is too small.
+        ValueError: an unknown format or an impossible number.
+
+    Attributes:
+        warnings: "W111 ..." if the cover had to be left out.
+    """
+
+    def __init__(  # noqa: PLR0913  (what a file is made of; a record would only repeat the names)
+        self,
+        path: str | Path | BinaryIO,
+        *,
+        format: str,
+        sample_rate: int,
+        channels: int,
+        bit_depth: int | None = None,
+        is_float: bool = False,
+        bit_rate: int | None = None,
+        tags: dict[str, str] | None = None,
+        cover: Cover | None = None,
+        channel_layout: str | None = None,
+        seed: int = 0,
+        overwrite: bool = False,
+        n_samples: int | None = None,
+    ) -> None:
+        self.warnings: list[str] = []
+        is_path = isinstance(path, str | Path)
+        self._name = str(path) if is_path else "standard output"
+        entry = _writable_format(format)
+        _require_support(entry, self._name, sample_rate, channels)
+        self._encoding = Encoding(
+            format=format,
+            sample_rate=sample_rate,
+            channels=channels,
+            layout=_storable_layout(entry, channel_layout, channels),
+            bit_depth=_stored_depth(entry, bit_depth, is_float),
+            bit_rate=_usable_bit_rate(entry, bit_rate, sample_rate, channels),
+            tags=clean_tags(tags or {}),
+            cover=self._storable_cover(entry, cover),
+            seed=seed,
+        )
+        self._n_written = 0
+        self._target: PartFile | PipeTarget
+        if is_path:
+            target_path = Path(cast(str, path))
+            _require_space(target_path, self._encoding, n_samples)
+            self._target = PartFile(target_path, overwrite=overwrite)
+        else:
+            self._target = PipeTarget(cast(BinaryIO, path))
+        self._encoder = self._open_encoder()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._complete()
+        finally:
+            self._encoder.abort()
+            self._target.discard()
+
+    def write(self, block: np.ndarray) -> None:
+        """Append a block.
+
+        Args:
+            block: `(channel, time)`, float, full scale ±1; beyond that, integers are clipped.
+
+        Raises:
+            ValueError: wrong shape, or samples that are not finite, which would be written as a bang.
+            OutputError: the disk is full.
+        """
+        if block.ndim != 2 or block.shape[0] != self._encoding.channels:
+            raise ValueError(f"block has shape {block.shape}, must be ({self._encoding.channels}, time)")
+        n_bad = block.size - int(np.count_nonzero(np.isfinite(block)))
+        if n_bad:
+            raise ValueError(f"block holds {n_bad} samples that are not finite; all must be")
+        if not block.shape[1]:
+            return
+        self._n_written += block.shape[1]
+        try:
+            self._encoder.write(block)
+        except _LIBRARY_ERRORS as error:
+            raise self._failure(error) from error
+
+    def _complete(self) -> None:
+        """Finish the file and let it appear."""
+        if not self._n_written and self._encoding.format not in {"wav", "flac"}:
+            name = self._encoding.format
+            message = f"{self._name}: {name} cannot hold a recording of 0 samples; use --format wav or flac"
+            raise OutputError(message)
+        try:
+            self._encoder.finish()
+        except _LIBRARY_ERRORS as error:
+            raise self._failure(error) from error
+        self._target.commit()
+
+    def _open_encoder(self) -> Encoder:
+        """Encoder on the target's file; nothing is left behind if it refuses."""
+        make = VorbisEncoder if self._encoding.format == "ogg" else AvEncoder
+        try:
+            return make(self._target.file, self._encoding)
+        except _LIBRARY_ERRORS as error:
+            self._target.discard()
+            wanted = f"{self._encoding.sample_rate} Hz, {self._encoding.layout}"
+            message = f"{self._name}: {self._encoding.format} refuses {wanted}; choose --format wav or flac"
+            raise OutputError(message) from error
+        except BaseException:
+            self._target.discard()
+            raise
+
+    def _storable_cover(self, entry: Format, cover: Cover | None) -> Cover | None:
+        """The picture, if the format can hold it; else a warning."""
+        if cover is None:
+            return None
+        if entry.holds_cover and cover.mime in _COVER_TYPES:
+            return cover
+        reason = (
+            f"{cover.mime} is not JPEG or PNG" if entry.holds_cover else f"{entry.name} has no place for it"
+        )
+        self.warnings.append(f"W111 the cover was left out: {reason}")
+        return None
+
+    def _failure(self, error: Exception) -> OutputError:
+        """Error for a file that cannot be written to its end."""
+        return OutputError(f"{self._name}: cannot be written ({error}); free some space or write elsewhere")
+
+
+def _writable_format(name: str) -> Format:
+    """Entry of the table for a name that can be written."""
+    entry = FORMATS.get(name)
+    if entry is None or not entry.is_writable:
+        known = ", ".join(key for key, value in FORMATS.items() if value.is_writable)
+        raise ValueError(f"format is {name!r}, must be one of {known}")
+    return entry
+
+
+def _require_support(entry: Format, name: str, sample_rate: int, channels: int) -> None:
+    """Refuse what the codec cannot store, before hours of work."""
+    if sample_rate < 1 or channels < 1:
+        raise ValueError(f"sample_rate is {sample_rate}, channels is {channels}; both must be at least 1")
+    nearest = supported_sample_rate(entry.name, sample_rate)
+    if nearest != sample_rate:
+        cure = f"use --sample-rate {nearest}, or --format flac"
+        message = f"{name}: {entry.name} cannot store {sample_rate} Hz; {cure}"
+        raise OutputError(message)
+    if channels > entry.max_channels:
+        raise OutputError(f"{name}: {entry.name} cannot store {channels} channels; use --format wav or flac")
+
+
+def _stored_depth(entry: Format, bit_depth: int | None, is_float: bool) -> int:
+    """Bits of a stored sample, 0 for floating point; never fewer than asked for if the format has them."""
+    if not entry.is_lossless:
+        return 0
+    if is_float:
+        return 0 if entry.name == "wav" else 24
+    wanted = 24 if bit_depth is None else bit_depth
+    if not 1 <= wanted <= 64:
+        raise ValueError(f"bit_depth is {bit_depth}, must be 1 to 64")
+    if wanted <= 16:
+        return 16
+    return 24 if wanted <= 24 or entry.name != "wav" else 32
+
+
+def _usable_bit_rate(entry: Format, bit_rate: int | None, sample_rate: int, channels: int) -> int:
+    """Bit rate within what the codec takes, in bit/s."""
+    wanted = bit_rate or entry.default_bit_rate * channels
+    if entry.name == "mp3":
+        # ISO 11172-3 and 13818-3: the largest bit rates of MPEG-1, MPEG-2 and FFmpeg's MPEG-2.5.
+        return min(wanted, 320_000 if sample_rate >= 32_000 else 160_000 if sample_rate >= 16_000 else 64_000)
+    if entry.name == "opus":
+        return min(max(wanted, 6_000 * channels), 256_000 * channels)  # RFC 6716 section 2.1.1
+    return wanted
+
+
+def _storable_layout(entry: Format, layout: str | None, channels: int) -> str:
+    """Layout that the codec takes; "5.1(side)" is "5.1" with other names for the same six channels."""
+    name = layout_name(layout, channels)
+    n_named = av.AudioLayout(name).nb_channels
+    if n_named != channels:
+        raise ValueError(f"channel_layout is {layout!r} with {n_named} channels, must have {channels}")
+    if entry.name in {"wav", "flac"}:
+        return name
+    name = name.replace("(side)", "")
+    if entry.name == "ogg" and name not in VORBIS_ORDER:
+        raise OutputError(f"ogg cannot store the channels of {layout!r}; use --format wav or flac")
+    return name
+
+
+def _require_space(path: Path, encoding: Encoding, n_samples: int | None) -> None:
+    """Refuse a WAV that the disk cannot hold; other formats are smaller than anyone can tell in advance."""
+    if n_samples is None or encoding.format != "wav" or not path.parent.is_dir():
+        return
+    needed = n_samples * encoding.channels * (encoding.bit_depth or 32) // 8 + _MARGIN_BYTES
+    free = shutil.disk_usage(os.fspath(path.parent)).free
+    if needed > free:
+        message = f"{path}: needs {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB; write elsewhere"
+        raise OutputError(message)

@@ -1,0 +1,46 @@
+"""The command `concertclean`: its sub-commands, and the exit code of whatever goes wrong in them."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from concertclean import __version__
+from concertclean.cli import console, denoise, doctor, models
+from concertclean.errors import ConcertCleanError
+
+app = typer.Typer(
+    help="Takes the crowd out of concert recordings and the disc noise out of gramophone transfers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(name="denoise")(denoise.denoise)
+app.command(name="doctor")(doctor.doctor)
+app.add_typer(models.app, name="models")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options in front of a command."""
+
+
+def main() -> None:
+    """Runs the command line; the process ends with a documented exit code."""
+    try:
+        app()
+    except ConcertCleanError as error:
+        console.complain(error)
+        sys.exit(console.exit_code(error))
+    except BrokenPipeError:
+        sys.exit(console.SOME_FAILED)

@@ -1,0 +1,69 @@
+"""`concertclean doctor`: what this machine offers, in one table."""
+
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from concertclean import __version__
+from concertclean.cli import console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def doctor() -> None:
+    """Says what was found here: devices, precision, codecs, weights, folders."""
+    from rich.table import Table
+
+    table = Table("what", "found", show_header=False)
+    for what, found in _findings():
+        table.add_row(what, found)
+    console.out.print(table)
+
+
+def _findings() -> "Iterator[tuple[str, str]]":
+    import torch
+
+    from concertclean.inference import choose_device, choose_precision
+
+    device = choose_device("auto")
+    yield "concertclean", f"{__version__}, Python {platform.python_version()}, {platform.platform()}"
+    yield "torch", torch.__version__
+    yield "device", f"{device} ({_device_name(device.type)})"
+    yield "precision", choose_precision("auto", device)
+    yield "threads", str(torch.get_num_threads())
+    yield from _codecs()
+    yield from _weights()
+
+
+def _device_name(kind: str) -> str:
+    import torch
+
+    if kind == "cuda":
+        return str(torch.cuda.get_device_name())
+    return platform.processor() or platform.machine()
+
+
+def _codecs() -> "Iterator[tuple[str, str]]":
+    import av
+    import soundfile
+
+    from concertclean.audio_io.formats import AUDIO_EXTENSIONS, FORMATS
+
+    yield "reads", " ".join(sorted(AUDIO_EXTENSIONS))
+    yield "writes", " ".join(name for name, entry in FORMATS.items() if entry.is_writable)
+    yield "libraries", f"libsndfile {soundfile.__libsndfile_version__}, PyAV {av.__version__}"
+
+
+def _weights() -> "Iterator[tuple[str, str]]":
+    from concertclean.errors import ConcertCleanError
+    from concertclean.models.cards import load_cards
+    from concertclean.models.sources import locate_weights, model_folder
+
+    yield "model folder", str(model_folder())
+    for name in load_cards():
+        try:
+            path: Path | str = locate_weights(name, offline=True)
+        except ConcertCleanError as error:
+            path = str(error)
+        yield f"weights {name}", str(path)

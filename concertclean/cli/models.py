@@ -1,0 +1,225 @@
+"""`concertclean models`: what models exist, where their weights are, and whether they are whole."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from concertclean.models.cards import ModelCard
+    from concertclean.models.weights_file import WeightsHeader
+
+app = typer.Typer(
+    name="models",
+    help="List, fetch, check and import models. Your own go into models.toml in the configuration folder.",
+    no_args_is_help=True,
+)
+
+_Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Names or aliases of models.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+_Offline = Annotated[bool, typer.Option("--offline", help="Never use the network.")]
+
+
+@app.command("list")
+def list_models(*, as_json: _Json = False) -> None:
+    """List all models and whether their weights are on this disk."""
+    from concertclean.models.cards import load_cards
+
+    cards = load_cards().values()
+    if as_json:
+        typer.echo(json.dumps([_describe(card) for card in cards], indent=2, ensure_ascii=False))
+        return
+    table = Table(box=None)
+    for heading in ("model", "weights", "Hz", "channels", "license"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("what it does")
+    for card in cards:
+        facts = (_state(card), str(card.sample_rate), str(card.channels), card.license, card.description)
+        table.add_row(card.name, *facts)
+    Console(markup=False).print(table)
+
+
+@app.command()
+def info(name: Annotated[str, typer.Argument(help="Name or alias.")], *, as_json: _Json = False) -> None:
+    """Show everything known about one model."""
+    from concertclean.models.cards import find_card
+    from concertclean.models.sources import stored_path
+    from concertclean.models.weights_file import read_header
+
+    card = find_card(name)
+    facts = _describe(card)
+    path = stored_path(card)
+    if path is not None:
+        facts |= _describe_header(read_header(path))
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    table = Table(box=None, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in facts.items():
+        table.add_row(key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    Console(markup=False).print(table)
+
+
+@app.command()
+def download(names: _Names, *, offline: _Offline = False) -> None:
+    """Fetch the weights of models that are not here yet, check them, and print their paths."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    from concertclean.models.sources import locate_weights
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+
+        def fetch(name: str) -> None:
+            bar = bars.add_task(name, total=None, visible=False)
+
+            def show(done: int, total: int | None) -> None:
+                bars.update(bar, completed=done, total=total, visible=True)
+
+            typer.echo(locate_weights(name, offline=offline, progress=show))
+
+        _for_each(names, fetch)
+
+
+@app.command()
+def verify(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME...]", help="All models on this disk, if none is named."),
+    ] = None,
+) -> None:
+    """Compare weights on this disk with their sha256; nothing is fetched or removed."""
+    from concertclean.models.cards import load_cards
+    from concertclean.models.sources import stored_path
+
+    _for_each(names or [card.name for card in load_cards().values() if stored_path(card)], _verify)
+
+
+@app.command()
+def path(name: Annotated[str, typer.Argument(help="Name or alias.")]) -> None:
+    """Print where the checked weights of a model lie; nothing is fetched."""
+    from concertclean.models.sources import locate_weights
+
+    typer.echo(locate_weights(name, offline=True))
+
+
+@app.command("import")
+def import_weights(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT", help="The published checkpoint.zip, or the folder it unpacks to."
+        ),
+    ],
+    *,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Weights file to write.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Model whose weights this archive is; they go where `download` puts them."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")] = False,
+) -> None:
+    """Convert a published TensorFlow checkpoint of the two-stage U-Net; TensorFlow is not needed."""
+    if (output is None) == (name is None):
+        raise typer.BadParameter("give either --output or --name")
+    if name is not None:
+        typer.echo(_import_as(name, checkpoint))
+    elif output is not None:
+        _import_to(checkpoint, output, overwrite=overwrite)
+        typer.echo(output)
+
+
+def _import_as(name: str, checkpoint: Path) -> Path:
+    """The archive of a known model, converted into the model folder."""
+    from concertclean.errors import ModelError
+    from concertclean.models.cards import find_card, load_cards
+    from concertclean.models.sources import import_checkpoint
+
+    card = find_card(name)
+    if not card.convert:
+        known = ", ".join(each.name for each in load_cards().values() if each.convert)
+        raise ModelError(
+            f"the weights of {card.name} are not imported from a checkpoint; those of {known} are"
+        )
+    return import_checkpoint(card, checkpoint)
+
+
+def _import_to(checkpoint: Path, output: Path, *, overwrite: bool) -> None:
+    """Any checkpoint of the network, converted into a file of the user's own."""
+    from concertclean.errors import OutputError
+    from concertclean.models.download import file_sha256
+    from concertclean.models.tf_checkpoint import convert_two_stage
+
+    if output.suffix != ".safetensors":
+        raise OutputError(f"{output}: a weights file ends in .safetensors; choose another name")
+    if output.exists() and not overwrite:
+        raise OutputError(f"{output}: exists; choose another name or give --overwrite")
+    provenance = {"source": checkpoint.name}
+    if checkpoint.is_file():
+        provenance["source_sha256"] = file_sha256(checkpoint)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        convert_two_stage(checkpoint, output, provenance=provenance)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written ({error.strerror}); choose another place") from error
+
+
+def _verify(name: str) -> None:
+    """Print one line for weights that are whole."""
+    from concertclean.errors import ModelError
+    from concertclean.models.cards import find_card
+    from concertclean.models.sources import check_file, stored_path
+
+    card = find_card(name)
+    stored = stored_path(card)
+    if stored is None:
+        raise ModelError(
+            f"the weights of {card.name} are not on this disk; run `concertclean models download {card.name}`"
+        )
+    typer.echo(f"{card.name}  ok  {check_file(card, stored)}  {stored}")
+
+
+def _for_each(names: Iterable[str], act: Callable[[str], None]) -> None:
+    """Do all, then raise what went wrong: as offline only if that is all there was."""
+    from concertclean.errors import ModelError, OfflineError
+
+    failures: list[ModelError] = []
+    for name in names:
+        try:
+            act(name)
+        except ModelError as error:
+            failures.append(error)
+    if failures:
+        kind = OfflineError if all(isinstance(error, OfflineError) for error in failures) else ModelError
+        raise kind("\n".join(str(error) for error in failures))
+
+
+def _describe(card: "ModelCard") -> dict[str, Any]:
+    """The card's filled fields, and where its weights lie."""
+    from concertclean.models.sources import stored_path
+
+    stored = stored_path(card)
+    facts = card.model_dump(mode="json", exclude_defaults=True)
+    return facts | {"stored": None if stored is None else str(stored)}
+
+
+def _describe_header(header: "WeightsHeader") -> dict[str, Any]:
+    facts = {"n_parameters": header.n_parameters, "config": header.config}
+    return facts | {f"provenance: {key}": value for key, value in header.provenance.items()}
+
+
+def _state(card: "ModelCard") -> str:
+    """One word on where the weights are."""
+    from concertclean.models.sources import stored_path
+
+    if stored_path(card) is not None:
+        return "shipped" if card.shipped else "here"
+    if card.size_bytes is None or not (card.url or card.repo_id):
+        return "missing" if card.shipped or card.path else "to fetch"
+    return f"to fetch, {card.size_bytes / 1e6:.0f} MB"

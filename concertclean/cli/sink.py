@@ -1,0 +1,94 @@
+"""What a program sees of `concertclean denoise`: JSON on standard output, JSON lines in a log."""
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from concertclean.cli import console
+
+if TYPE_CHECKING:
+    from concertclean.batch import Outcome
+    from concertclean.config import DenoiseSettings
+    from concertclean.inference import Enhancer
+    from concertclean.models.registry import LoadedModel
+
+
+class Sink:
+    """Results for programs: JSON on standard output, JSON lines in a log."""
+
+    def __init__(self, settings: "DenoiseSettings", *, as_json: bool, log: Path | None) -> None:
+        self.settings, self.as_json, self.log = settings, as_json, log
+        self.records: list[dict[str, Any]] = []
+        self.weights: LoadedModel | None = None
+        self.enhancer: Enhancer | None = None
+
+    def add(self, outcome: "Outcome") -> None:
+        """Takes an outcome; writes its log line at once, so that an interrupted batch leaves its log."""
+        record = self._record(outcome)
+        self.records.append(record)
+        if self.log is not None:
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+
+    def close(self) -> None:
+        """Prints the JSON array."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(self.records, indent=2) + "\n")
+
+    def _record(self, outcome: "Outcome") -> dict[str, Any]:
+        record: dict[str, Any] = {
+            "input": str(outcome.job.source),
+            "output": str(outcome.job.target),
+            "status": outcome.status,
+            "error": None if outcome.error is None else str(outcome.error),
+            "exit_code": 0 if outcome.error is None else console.exit_code(outcome.error),
+            "model": self.settings.model,
+        }
+        if self.weights is not None and self.enhancer is not None:
+            record |= {
+                "sha256": self.weights.sha256,
+                "device": str(self.enhancer.device),
+                "precision": self.enhancer.precision,
+                "segment_seconds": self.enhancer.segment_seconds,
+            }
+        report = outcome.report
+        if report is not None:
+            info, output = report.info, report.output
+            record |= {
+                "codec": info.codec,
+                "sample_rate": info.sample_rate,
+                "channels": info.channels,
+                "bit_depth": info.bit_depth,
+                "output_format": output.name,
+                "output_sample_rate": output.sample_rate,
+                "output_bit_depth": output.bit_depth,
+                "duration_seconds": report.seconds,
+                "elapsed_seconds": report.elapsed_seconds,
+                "real_time_factor": report.real_time_factor,
+                "peak_memory_mib": _peak_memory_mib(),
+                "lufs_before": _finite(report.lufs_before),
+                "lufs_after": _finite(report.lufs_after),
+                "peak_before_db": _finite(report.peak_before_db),
+                "peak_after_db": _finite(report.peak_after_db),
+                "reduction_db": report.reduction_db,
+                "reduction_p95_db": report.reduction_p95_db,
+                "warnings": report.warnings,
+            }
+        return record
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity."""
+    return value if math.isfinite(value) else None
+
+
+def _peak_memory_mib() -> float | None:
+    """Largest resident memory of this process so far; None on systems that do not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

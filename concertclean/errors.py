@@ -1,0 +1,47 @@
+"""Everything concertclean raises on purpose.
+
+::
+
+    ConcertCleanError
+    ├── AudioFileError        a file cannot be opened or decoded
+    │   └── NoInputError      nothing to read: missing, empty folder, no audio inside
+    ├── OutputError           the output exists or cannot be written
+    ├── ConfigError           a setting or a TOML file is wrong
+    ├── ModelError            unknown model, damaged or unfit weights
+    │   └── OfflineError      the weights are not here and the network is off or away
+    └── DeviceMemoryError     not even the smallest segment fits into memory
+
+A message names the file, the fact and the cure. Programming mistakes raise `ValueError` instead.
+"""
+
+
+class ConcertCleanError(Exception):
+    """Base of every error a user can cause or cure."""
+
+
+class AudioFileError(ConcertCleanError):
+    """An audio file cannot be opened or decoded."""
+
+
+class NoInputError(AudioFileError):
+    """There is nothing to read at this path."""
+
+
+class OutputError(ConcertCleanError):
+    """The output exists already or cannot be written."""
+
+
+class ConfigError(ConcertCleanError):
+    """A setting, or a configuration file, is wrong."""
+
+
+class ModelError(ConcertCleanError):
+    """A model is unknown, or its weights are damaged or do not fit."""
+
+
+class OfflineError(ModelError):
+    """Weights are not stored here and cannot be fetched without the network."""
+
+
+class DeviceMemoryError(ConcertCleanError):
+    """Not even one smallest segment fits into the device's memory."""

@@ -1,0 +1,211 @@
+"""What is known about each model, before any of its weights are here: one card per model, from models.toml.
+
+The package brings its own models.toml; the user's, in the configuration folder, adds cards or replaces
+those of the same name. Nothing here needs torch, so that listing the models is quick.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError, model_validator
+
+from concertclean.errors import ConfigError, ModelError
+
+DEFAULT_MODEL = "concert"
+_PACKAGE = Path(__file__).parent.parent
+
+_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+_Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+_FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors$")]
+_Name = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+_HTTP_URL = TypeAdapter(HttpUrl)
+
+
+class ModelCard(BaseModel):
+    """One entry of models.toml.
+
+    Attributes:
+        name: key of the entry, and the word on the command line.
+        aliases: other words for it.
+        description: one sentence for the list of models.
+        architecture: key of the registry's table of networks.
+        filename: name of the weights file, wherever it is stored.
+        size_bytes: size of what is fetched: the weights file, or the archive it is converted from.
+        sha256: of the weights file, 64 hexadecimal digits; required unless `convert` is given.
+        sample_rate: Hz.
+        channels: channels that the network takes at once.
+        segment_seconds: length of waveform the network was made for, when it matters.
+        context_seconds: margin on both sides that is computed and thrown away.
+        license: of the weights.
+        paper: where the network is described.
+        recipe: training recipe, file or address.
+        training_data: what it learnt from.
+        metrics: numbers by name, or tables of numbers by data set.
+        shipped: the file is part of the package.
+        path: local file of a user's own model; `~` is understood.
+        repo_id: repository on the Hugging Face hub.
+        revision: full commit of that repository; a branch could change under the hash.
+        repo_filename: path inside that repository, when it is not `filename`.
+        url: plain address, http or https.
+        convert: the fetched file is an archive of this kind, converted on first use.
+        source_sha256: of that archive.
+        deprecated_by: name of the better model.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: _Name
+    aliases: tuple[_Name, ...] = ()
+    description: str
+    architecture: str
+    filename: _FileName
+    size_bytes: int | None = Field(default=None, gt=0)
+    sha256: _Sha256 | None = None
+    sample_rate: int = Field(gt=0)
+    channels: int = Field(gt=0)
+    segment_seconds: float | None = Field(default=None, gt=0)
+    context_seconds: float | None = Field(default=None, ge=0)
+    license: str
+    paper: str | None = None
+    recipe: str | None = None
+    training_data: str | None = None
+    metrics: dict[str, float | dict[str, float]] = Field(default_factory=dict)
+    shipped: bool = False
+    path: Path | None = None
+    repo_id: str | None = Field(
+        default=None, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$"
+    )
+    revision: _Commit | None = None
+    repo_filename: str | None = None
+    url: str | None = None
+    convert: Literal["tf_two_stage_zip"] | None = None
+    source_sha256: _Sha256 | None = None
+    deprecated_by: str | None = None
+
+    @model_validator(mode="after")
+    def _check_source(self) -> "ModelCard":
+        """All contradictions about where the weights come from, in one message."""
+        facts = []
+        if not (self.shipped or self.path or self.repo_id or self.url):
+            facts.append("one of shipped, path, repo_id, url must say where the weights are")
+        if self.repo_id and not self.revision:
+            facts.append("repo_id needs revision, the full 40-digit commit")
+        if self.convert and not (self.source_sha256 and (self.url or self.repo_id)):
+            facts.append("convert needs source_sha256 and a url or repo_id")
+        if not self.convert and not self.sha256:
+            facts.append("sha256 is required")
+        if self.url and not _is_web_address(self.url):
+            facts.append(f"url must be an http or https address, got {self.url}")
+        if facts:
+            raise ValueError("; ".join(facts))
+        return self
+
+
+def load_cards() -> dict[str, ModelCard]:
+    """Return all models by name: the package's, with the user's added or in their place.
+
+    Returns:
+        Cards by name, in the order of the files.
+
+    Raises:
+        ConfigError: a models.toml is no TOML or has wrong entries; all of them are named.
+    """
+    cards = _read_cards(_bundled_path())
+    user_path = user_cards_path()
+    if user_path.exists():
+        cards |= _read_cards(user_path)
+    _check_words(cards, user_path)
+    return cards
+
+
+def find_card(name: str) -> ModelCard:
+    """Return the card of a model by its name or one of its aliases.
+
+    Args:
+        name: as written on the command line.
+
+    Returns:
+        The model's card.
+
+    Raises:
+        ModelError: no model has this name; the message lists those that exist.
+        ConfigError: a models.toml is wrong.
+    """
+    cards = load_cards()
+    for card in cards.values():
+        if name == card.name or name in card.aliases:
+            return card
+    raise ModelError(
+        f"no model is called {name!r}; known models: {', '.join(cards)}; or give the path of a weights file"
+    )
+
+
+def user_cards_path() -> Path:
+    """Return the user's models.toml, in $CONCERTCLEAN_CONFIG_DIR or the platform's configuration folder."""
+    folder = os.environ.get("CONCERTCLEAN_CONFIG_DIR")
+    if folder:
+        return Path(folder).expanduser() / "models.toml"
+    return platformdirs.user_config_path("concertclean") / "models.toml"
+
+
+def _bundled_path() -> Path:
+    """models.toml lies inside an installed package, and at the top of a checkout."""
+    inside = _PACKAGE / "models.toml"
+    return inside if inside.exists() else _PACKAGE.parent / "models.toml"
+
+
+def _read_cards(path: Path) -> dict[str, ModelCard]:
+    """All cards of one file; every wrong entry is reported, not only the first."""
+    try:
+        with path.open("rb") as file:
+            entries = tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}); reinstall, or correct its permissions"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: no valid TOML, {error}") from error
+    cards, faults = {}, []
+    for name, entry in entries.items():
+        try:
+            cards[name] = _parse_card(name, entry)
+        except ValidationError as error:
+            faults += [f"[{name}] {_describe(fault)}" for fault in error.errors()]
+    if faults:
+        raise ConfigError(f"{path}: {len(faults)} wrong:\n  " + "\n  ".join(faults))
+    return cards
+
+
+def _parse_card(name: str, entry: Any) -> ModelCard:
+    """One card; the key is its name."""
+    return ModelCard.model_validate({**entry, "name": name} if isinstance(entry, dict) else entry)
+
+
+def _describe(fault: Any) -> str:
+    """`key: reason`, with the offending value where there is one."""
+    place = ".".join(str(part) for part in fault["loc"])
+    reason = fault["msg"].removeprefix("Value error, ")
+    return f"{place}: {reason} (got {fault['input']!r})" if place else reason
+
+
+def _check_words(cards: dict[str, ModelCard], user_path: Path) -> None:
+    """A word must mean one model, and a file name one file, since all share a folder."""
+    words: dict[str, str] = {}
+    faults = []
+    for card in cards.values():
+        for word in (card.name, *card.aliases, card.filename):
+            if words.setdefault(word, card.name) != card.name:
+                faults.append(f"{word} belongs to both {words[word]} and {card.name}")
+    if faults:
+        raise ConfigError(f"{user_path}: names must differ: {'; '.join(faults)}")
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        _HTTP_URL.validate_python(url)
+    except ValidationError:
+        return False
+    return True

@@ -1,0 +1,280 @@
+"""Bytes from the network to a file, whole and checked, or not at all."""
+
+import contextlib
+import hashlib
+import os
+import socket
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self, TypeAlias
+from urllib.parse import urlsplit
+
+from concertclean import __version__
+from concertclean.errors import ConfigError, ModelError, OfflineError
+
+Progress: TypeAlias = Callable[[int, int | None], None]
+
+_CONNECT_SECONDS = 0.8  # name look-up and connection; "no network" must be told within one second
+_SLOW_NETWORK = "CONCERTCLEAN_CONNECT_SECONDS"
+_READ_SECONDS = 60.0  # silence that a slow but living server may keep
+_BLOCK_BYTES = 1 << 20
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file as 64 hexadecimal digits.
+
+    Args:
+        path: any file.
+
+    Returns:
+        Lower-case digits.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(
+            f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
+        ) from error
+
+
+def fetch_from_url(
+    url: str, target: Path, sha256: str, *, progress: Progress | None = None, patience: float = 1.0
+) -> None:
+    """Store what an address serves, if it is the expected file; otherwise nothing is stored.
+
+    Args:
+        url: http or https address.
+        target: file to write; its folder is made.
+        sha256: 64 hexadecimal digits.
+        progress: called with bytes so far and all bytes, or None where the server does not say.
+        patience: share of `connect_seconds()` to wait for a connection.
+
+    Raises:
+        OfflineError: nobody answers there.
+        ModelError: the server refuses, the transfer breaks off, the file is another, or the disk refuses it.
+    """
+    probe(url, patience=patience)
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    request = urllib.request.Request(url, headers={"User-Agent": f"concertclean/{__version__}"})
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            found = _stream(request, file, progress)
+        if found != sha256:
+            raise ModelError(
+                f"{url}: wrong sha256, expected {sha256}, found {found}; nothing is kept. Try again; "
+                "if it stays so, the file at this address was replaced"
+            )
+        part.replace(target)
+    except OSError as error:  # the network's own errors have been translated
+        raise unwritable(target, error) from error
+    finally:
+        with contextlib.suppress(OSError):  # what could not be made need not go
+            part.unlink()
+
+
+def fetch_from_hub(
+    repo_id: str, filename: str, revision: str, *, progress: Progress | None = None, patience: float = 1.0
+) -> Path:
+    """Return a file of a Hugging Face repository, fetched into the hub's own cache.
+
+    Args:
+        repo_id: owner and name.
+        filename: path inside the repository.
+        revision: full commit.
+        progress: called with bytes so far and all bytes, or None where the server does not say.
+        patience: share of `connect_seconds()` to wait for a connection.
+
+    Returns:
+        The cached file, its hash not yet checked.
+
+    Raises:
+        OfflineError: nobody answers at $HF_ENDPOINT, by default huggingface.co.
+        ModelError: the hub refuses, or the transfer breaks off.
+    """
+    # Read here and not from the client, which looks at the variable once, when it is imported.
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    probe(endpoint, patience=patience)
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import FileMetadataError, HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        path = hf_hub_download(
+            repo_id,
+            filename,
+            revision=revision,
+            endpoint=endpoint,
+            tqdm_class=_progress_bar(progress),
+            library_name="concertclean",
+            library_version=__version__,
+        )
+    except _client_errors() as error:
+        # The client says "not found here" for refusals and for silence alike; the cause tells them apart.
+        cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
+        if cause is not error and not isinstance(cause, HfHubHTTPError | FileMetadataError):
+            raise OfflineError(
+                f"no network: {endpoint} does not answer ({_reason(cause or error)})"
+            ) from error
+        raise ModelError(
+            f"{endpoint}/{repo_id}: {filename} could not be fetched ({_reason(cause or error)}); "
+            "nothing is kept, try again"
+        ) from error
+    return Path(path)
+
+
+def probe(url: str, *, patience: float = 1.0) -> None:
+    """Find out at once whether anybody answers at an address, or at the proxy on the way there.
+
+    Args:
+        url: http or https address.
+        patience: share of `connect_seconds()` to wait.
+
+    Raises:
+        OfflineError: the name is unknown, the connection is refused, or nothing happens in time.
+    """
+    host, port = _first_hop(url)
+    seconds = patience * connect_seconds()
+    faults: list[str] = []
+    done = threading.Event()
+
+    def connect() -> None:
+        try:
+            socket.create_connection((host, port), timeout=seconds).close()
+        except OSError as error:
+            faults.append(error.strerror or str(error))
+        done.set()
+
+    # A thread, because a name look-up takes no time limit; it is left behind if it hangs.
+    threading.Thread(target=connect, name="probe", daemon=True).start()
+    if not done.wait(seconds):
+        faults.append(f"no answer in {seconds:.1f} s; a slow network may need a larger {_SLOW_NETWORK}")
+    if faults:
+        raise OfflineError(f"no network: {host} cannot be reached ({faults[0]})")
+
+
+def unwritable(path: str | Path, error: OSError) -> ModelError:
+    """Return the error for a model folder that takes no file.
+
+    Args:
+        path: the file that was to be written.
+        error: what the system said.
+
+    Returns:
+        An error to raise from it.
+    """
+    return ModelError(
+        f"{path}: cannot be written ({error.strerror}); free some space or set CONCERTCLEAN_MODEL_DIR to another folder"
+    )
+
+
+def connect_seconds() -> float:
+    """Return how long a connection may take: $CONCERTCLEAN_CONNECT_SECONDS or 0.8 s.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        ConfigError: the variable is not a positive number.
+    """
+    text = os.environ.get(_SLOW_NETWORK, str(_CONNECT_SECONDS))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 3600:
+        raise ConfigError(f"{_SLOW_NETWORK} must be a number of seconds above 0, got {text!r}")
+    return seconds
+
+
+def _first_hop(url: str) -> tuple[str, int]:
+    """Host and port that a connection to this address goes to first."""
+    parts = urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
+        parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _stream(request: urllib.request.Request, file: IO[bytes], progress: Progress | None) -> str:
+    """Copy a response into a file; its sha256."""
+    digest, done = hashlib.sha256(), 0
+    try:
+        with urllib.request.urlopen(request, timeout=_READ_SECONDS) as response:
+            declared = response.headers.get("Content-Length", "")
+            total = int(declared) if declared.isdigit() else None
+            while block := response.read(_BLOCK_BYTES):
+                digest.update(block)
+                done += _write(file, block)
+                if progress:
+                    progress(done, total)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise ModelError(
+            f"{request.full_url}: the server answers {error.code} {error.reason}; try again later"
+        ) from error
+    except urllib.error.URLError as error:
+        raise OfflineError(f"no network: {request.full_url} cannot be reached ({error.reason})") from error
+    except (OSError, HTTPException) as error:
+        raise ModelError(_broken(request.full_url, done, str(error))) from error
+    if total is not None and done != total:
+        raise ModelError(_broken(request.full_url, done, f"{total} were promised"))
+    return digest.hexdigest()
+
+
+def _write(file: IO[bytes], block: bytes) -> int:
+    """Write a block; a full disk is not the network's fault."""
+    try:
+        return file.write(block)
+    except OSError as error:
+        raise unwritable(file.name, error) from error
+
+
+def _broken(url: str, done: int, reason: str) -> str:
+    return f"{url}: the transfer broke off after {done} bytes ({reason}); nothing is kept, try again"
+
+
+def _client_errors() -> tuple[type[Exception], ...]:
+    """Errors of the hub's client and of whichever HTTP library this version of it is built on."""
+    found = [getattr(sys.modules.get(name), "HTTPError", None) for name in ("httpx2", "httpx")]
+    # Errors of the client itself, and of requests below older versions, are OSErrors or ValueErrors.
+    return (OSError, ValueError, *(error for error in found if error is not None))
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _progress_bar(progress: Progress | None) -> type:
+    """A class that stands in for the client's progress bar, prints nothing, and reports to a callback."""
+
+    class CallbackBar:
+        def __init__(self, *_: object, total: int | None = None, initial: int = 0, **__: object) -> None:
+            self.n, self.total = initial, total
+
+        def update(self, n: float | None = 1) -> None:
+            self.n += int(n or 0)
+            if progress:
+                progress(self.n, self.total)
+
+        def close(self) -> None:
+            pass
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(
+            self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        ) -> None:
+            self.close()
+
+    return CallbackBar

@@ -1,0 +1,183 @@
+"""KANUNet-ECA: a U-Net of Kolmogorov-Arnold convolutions with channel attention at its bottom.
+
+Complex spectrogram in, complex spectrogram out. The defaults are the published network (Zhang: 22.05 kHz mono,
+1024-sample frames, widths 64 to 512, spline grid 5); the same file builds its ablations, KANUNet (`eca=False`) and
+the plain U-Net (`convolution="plain"`), and the variant that ships: joint stereo, a bounded complex mask instead of
+the mapping, power-compressed input, and neighbouring frequencies folded into channels.
+
+References:
+    Shijie Zhang, KANUNet-ECA (network, Fig. 1 and 2; sizes as read in `README.md`).
+    Wang et al., ECA-Net: efficient channel attention, CVPR 2020, equations 9 to 12.
+"""
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from concertclean.dsp import stft
+from concertclean.models.blocks import bounded_mask, compress, fold_frequencies, unfold_frequencies
+from concertclean.models.kan_conv import BasisName, KANConv2d
+
+_LEVELS = 3
+_MASK_BOUND = 1.2
+
+
+class EfficientChannelAttention(nn.Module):
+    """One sigmoid gain per channel from a short convolution across the channel means (ECA-Net, eq. 12).
+
+    Args:
+        channels: channels C of the input; the kernel is the odd number nearest above log2(C)/2 + 1/2.
+        n_frames: frames of the mean, centred on each frame; 0 takes the mean over everything, as published.
+            A finite number makes the result independent of how a recording is cut into segments.
+    """
+
+    def __init__(self, channels: int, n_frames: int = 0) -> None:
+        super().__init__()
+        size = int(abs(math.log2(channels) / 2 + 0.5))
+        size += 1 - size % 2
+        self.convolution = nn.Conv1d(1, 1, size, padding=size // 2, bias=False)
+        self.n_frames = n_frames
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Scales `(batch, channel, freq, frame)` channel by channel."""
+        mean = inputs.mean(dim=2)
+        if self.n_frames:
+            margin = self.n_frames // 2
+            mean = F.avg_pool1d(mean, 2 * margin + 1, 1, margin, count_include_pad=False)
+        else:
+            mean = mean.mean(dim=2, keepdim=True)
+        batch, channels, frames = mean.shape
+        across = mean.transpose(1, 2).reshape(batch * frames, 1, channels)
+        gain = torch.sigmoid(self.convolution(across))
+        return inputs * gain.reshape(batch, frames, channels).transpose(1, 2).unsqueeze(2)
+
+
+class KANUNetECA(nn.Module):
+    """KANUNet-ECA and its ablations, waveform to waveform.
+
+    Attributes:
+        alignment: samples; a segment must start on a multiple of it to see the pooling grid of the whole.
+        context: samples on each side of a segment that its estimate depends on.
+
+    Args:
+        sample_rate: Hz.
+        channels: 1 mono, 2 joint stereo: both channels go in together and each gets its own output.
+        n_fft: samples of a frame.
+        hop_length: samples between frames.
+        base: channels of the first level; doubled on each of three more.
+        convolution: "kan" or "plain" (3x3 convolution without bias).
+        basis: edge functions of the KAN convolutions.
+        grid_size: intervals of the spline grid.
+        first_grid: ends of the spline grid of the first layer.
+        inner_grid: ends of the spline grid of every other layer, whose input is never negative.
+        eca: channel attention at the bottom.
+        eca_frames: bottom-level frames (8 spectrogram frames each) the attention looks at; 0: all, as published.
+        output: "mapping" predicts the spectrogram (published); "mask" a complex mask with modulus up to 1.2.
+        exponent: power of the input magnitude; 1: none (published).
+        fold: neighbouring frequencies stacked as channels; 1: none (published). The highest bin is left out and
+            passes as its neighbour does.
+    """
+
+    stems = 1
+
+    def __init__(  # noqa: PLR0913 - flat keyword arguments, one a line of the config in the weights file
+        self,
+        *,
+        sample_rate: int = 22050,
+        channels: int = 1,
+        n_fft: int = 1024,
+        hop_length: int = 256,
+        base: int = 64,
+        convolution: Literal["kan", "plain"] = "kan",
+        basis: BasisName = "bspline",
+        grid_size: int = 5,
+        first_grid: tuple[float, float] = (-1.0, 1.0),
+        inner_grid: tuple[float, float] = (-1.0, 1.0),
+        eca: bool = True,
+        eca_frames: int = 0,
+        output: Literal["mapping", "mask"] = "mapping",
+        exponent: float = 1.0,
+        fold: int = 1,
+    ) -> None:
+        super().__init__()
+        self.sample_rate, self.channels, self.hop_length = sample_rate, channels, hop_length
+        self.output, self.exponent, self.fold = output, exponent, fold
+        self.alignment = hop_length * 2**_LEVELS
+        # 64 frames reach the inner result of the three levels; the attention looks half its mean further.
+        self.context = hop_length * (64 + 2**_LEVELS * (eca_frames // 2 if eca else 0))
+        self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
+
+        def block(n_in: int, n_out: int, *, first: bool = False) -> nn.Module:
+            layer: nn.Module
+            if convolution == "plain":
+                layer = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False)
+            else:
+                layer = KANConv2d(
+                    n_in,
+                    n_out,
+                    basis=basis,
+                    grid_size=grid_size,
+                    grid_range=first_grid if first else inner_grid,
+                    nonnegative_input=not first,
+                )
+            return nn.Sequential(layer, nn.BatchNorm2d(n_out), nn.ReLU())
+
+        def pair(n_in: int, n_out: int, *, first: bool = False) -> nn.Module:
+            return nn.Sequential(block(n_in, n_out, first=first), block(n_out, n_out))
+
+        widths = [base * 2**level for level in range(_LEVELS + 1)]
+        planes = 2 * channels * fold
+        self.encoder = nn.ModuleList(
+            [pair(planes, base, first=True)] + [pair(widths[i], widths[i + 1]) for i in range(_LEVELS)]
+        )
+        self.bottom = block(widths[-1], widths[-1])
+        self.attention = EfficientChannelAttention(widths[-1], eca_frames) if eca else nn.Identity()
+        self.decoder = nn.ModuleList(
+            [pair(widths[i + 1] + widths[i], widths[i]) for i in reversed(range(_LEVELS))]
+        )
+        self.head = nn.Conv2d(base, planes, 1)
+        if output == "mask":
+            self._start_at_identity()
+
+    def _start_at_identity(self) -> None:
+        """A mask network that starts by leaving the recording alone."""
+        with torch.no_grad():
+            self.head.weight.mul_(0.1)
+            self.head.bias.view(self.channels, 2, self.fold)[:, 0] = 1.0
+            self.head.bias.view(self.channels, 2, self.fold)[:, 1] = 0.0
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Maps `(batch, channel, time)` to `(batch, 1, channel, time)`."""
+        degraded = stft.spectrogram(waveform, self.window, self.hop_length)
+        batch, channels, n_freqs, n_frames = degraded.shape
+        planes = torch.view_as_real(compress(degraded, self.exponent)).permute(0, 1, 4, 2, 3)
+        planes = fold_frequencies(planes.reshape(batch, 2 * channels, n_freqs, n_frames), self.fold)
+        planes = F.pad(planes, (0, -n_frames % 2**_LEVELS)).to(self.head.weight.dtype)
+        raw = self._network(planes.contiguous(memory_format=torch.channels_last))[..., :n_frames]
+        raw = unfold_frequencies(raw.float(), self.fold).unflatten(1, (channels, 2))
+        if self.output == "mask":
+            clean = degraded * bounded_mask(raw, _MASK_BOUND)
+        else:
+            clean = torch.complex(*raw.unbind(2))
+        return stft.waveform(clean, self.window, self.hop_length, waveform.shape[-1]).unsqueeze(1)
+
+    def _network(self, planes: Tensor) -> Tensor:
+        """The U-Net between the planes."""
+        skips: list[Tensor] = []
+        hidden = planes
+        for level, pair in enumerate(self.encoder):
+            hidden = pair(F.max_pool2d(hidden, 2) if level else hidden)
+            skips.append(hidden)
+        hidden = self.attention(self.bottom(skips.pop()))
+        for pair in self.decoder:
+            skip = skips.pop()
+            up = F.interpolate(hidden, scale_factor=2, mode="bilinear", align_corners=True)
+            up = F.pad(up, (0, skip.shape[3] - up.shape[3], 0, skip.shape[2] - up.shape[2]))
+            hidden = pair(torch.cat([up, skip], dim=1))
+        # The mask in full precision: bf16 would leave its rounding in the residual.
+        with torch.autocast(hidden.device.type, enabled=False):
+            result: Tensor = self.head(hidden.to(self.head.weight.dtype))
+        return result

@@ -1,0 +1,113 @@
+"""The networks by name, and the one place that joins a network with its weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from concertclean.errors import ModelError
+from concertclean.models.cards import ModelCard
+from concertclean.models.download import Progress
+from concertclean.models.kanunet_eca import KANUNetECA
+from concertclean.models.sources import check_out
+from concertclean.models.two_stage_unet import TwoStageUNet
+from concertclean.models.weights_file import WeightsHeader, load_state, read_header
+
+ARCHITECTURES: dict[str, type[nn.Module]] = {
+    "kanunet_eca": KANUNetECA,
+    "two_stage_unet": TwoStageUNet,
+}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network with its weights.
+
+    Attributes:
+        model: the network in evaluation mode on the CPU; `(batch, channel, time)` to
+            `(batch, stem, channel, time)`.
+        card: its card; None for a weights file of the user's own.
+        path: the weights file.
+        sha256: of that file.
+        header: what the file says about itself.
+    """
+
+    model: nn.Module
+    card: ModelCard | None
+    path: Path
+    sha256: str
+    header: WeightsHeader
+
+
+def load_model(
+    name_or_path: str | Path, *, offline: bool = False, progress: Progress | None = None
+) -> LoadedModel:
+    """Return a network with its weights, fetched and checked.
+
+    Args:
+        name_or_path: a model's name or alias, or the path of a weights file.
+        offline: never use the network.
+        progress: called with the bytes fetched so far and all bytes, or None where the server does not say.
+
+    Returns:
+        The network, ready to run, and where it came from.
+
+    Raises:
+        ModelError: unknown name or architecture, wrong sha256, damaged or unfit weights.
+        OfflineError: the weights are not here and the network is off or away.
+    """
+    located = check_out(name_or_path, offline=offline, progress=progress)
+    header = read_header(located.path)
+    model = build_model(located.path, header)
+    if located.card is not None:
+        _check_card(located.card, model, header, located.path)
+    try:
+        model.load_state_dict(load_state(located.path), strict=True)
+    except RuntimeError as error:
+        raise ModelError(
+            f"{located.path}: its tensors do not fit the network its header describes ({error}); "
+            "fetch the weights again, or update concertclean"
+        ) from error
+    return LoadedModel(model.eval(), located.card, located.path, located.sha256, header)
+
+
+def build_model(path: Path, header: WeightsHeader) -> nn.Module:
+    """Return the network that a weights file describes, with fresh parameters.
+
+    Args:
+        path: the file, for messages.
+        header: its header.
+
+    Returns:
+        The network.
+
+    Raises:
+        ModelError: unknown architecture, or settings it does not take.
+    """
+    if header.architecture not in ARCHITECTURES:
+        raise ModelError(
+            f"{path}: unknown architecture {header.architecture!r}; known: {', '.join(ARCHITECTURES)}; "
+            "update concertclean"
+        )
+    try:
+        return ARCHITECTURES[header.architecture](**header.config)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"{path}: {header.architecture} does not take the settings in its header ({error}); "
+            "update concertclean"
+        ) from error
+
+
+def _check_card(card: ModelCard, model: nn.Module, header: WeightsHeader, path: Path) -> None:
+    """A card that promises another network would mislead everything that reads it."""
+    promised = {"architecture": card.architecture, "sample_rate": card.sample_rate, "channels": card.channels}
+    found = {
+        "architecture": header.architecture,
+        "sample_rate": model.sample_rate,
+        "channels": model.channels,
+    }
+    wrong = [f"{key} {promised[key]}, found {found[key]}" for key in promised if promised[key] != found[key]]
+    if wrong:
+        raise ModelError(
+            f"{path}: not what the card of {card.name} promises: {'; '.join(wrong)}; correct models.toml"
+        )

@@ -1,0 +1,216 @@
+"""Weights as a safetensors file that says in its header how to build the network again.
+
+The header's metadata carries `architecture` (a key of the registry), `config` (the network's keyword
+arguments as JSON) and free provenance strings such as the training data, the licence and the recipe. The
+header is plain JSON, so it can be read without torch; nothing in such a file can run code.
+
+The writer is our own because the order of metadata keys in the safetensors library changes from run to
+run: here equal weights give equal bytes, hence an equal sha256.
+
+References:
+    safetensors, README, section "Format": 8-byte little-endian header size, JSON header, raw tensors.
+"""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from concertclean.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_RESERVED = ("architecture", "config")
+_MAX_HEADER_BYTES = 100_000_000  # the format's own limit
+_CURE = "fetch it again with `concertclean models download`, or restore your copy"
+
+
+@dataclass(frozen=True)
+class WeightsHeader:
+    """What a weights file says about itself.
+
+    Attributes:
+        architecture: key of the registry's table of networks.
+        config: keyword arguments of the network's constructor.
+        provenance: free text by topic: training data, licence, recipe, steps.
+        n_parameters: numbers stored in all tensors, buffers included.
+    """
+
+    architecture: str
+    config: dict[str, Any]
+    provenance: dict[str, str] = field(default_factory=dict)
+    n_parameters: int = 0
+
+
+def save_weights(
+    path: str | os.PathLike[str],
+    state_dict: Mapping[str, "Tensor"],
+    *,
+    architecture: str,
+    config: Mapping[str, Any],
+    provenance: Mapping[str, str],
+) -> None:
+    """Write a weights file; the path holds the old file or the whole new one, never a part.
+
+    Args:
+        path: file to write; its folder must exist.
+        state_dict: tensors by name, any shape, of a floating or common integer dtype or bool.
+        architecture: key of the registry's table of networks.
+        config: keyword arguments of the network's constructor; numbers, strings, booleans, and lists of them.
+        provenance: free text by topic; equal topics and tensors give equal bytes.
+
+    Raises:
+        ValueError: a topic is called `architecture` or `config`, or a tensor has another dtype.
+        TypeError: `config` holds something that JSON does not know.
+    """
+    clash = [key for key in _RESERVED if key in provenance]
+    if clash:
+        raise ValueError(f"provenance may not use the header's own keys, got {clash}")
+    metadata = {
+        **provenance,
+        "architecture": architecture,
+        "config": json.dumps(dict(config), sort_keys=True),
+    }
+    names = sorted(
+        state_dict, key=lambda name: (-state_dict[name].element_size(), name)
+    )  # wide first: all aligned
+    header = _layout({name: state_dict[name] for name in names}, metadata)
+    target = Path(path)
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(len(header).to_bytes(8, "little") + header)
+            for name in names:
+                file.write(_raw_bytes(state_dict[name]))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_header(path: str | os.PathLike[str]) -> WeightsHeader:
+    """Return what a weights file says about itself, without torch and without reading its tensors.
+
+    Args:
+        path: weights file.
+
+    Returns:
+        Architecture, constructor arguments, provenance and size.
+
+    Raises:
+        ModelError: the file is missing, cut short, no safetensors file, or not one of ours.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            n_header = int.from_bytes(file.read(8), "little")
+            n_data = os.fstat(file.fileno()).st_size - 8 - n_header
+            if not 2 <= n_header <= _MAX_HEADER_BYTES or n_data < 0:
+                raise _damaged(path, "it does not begin like a safetensors file")
+            entries = json.loads(file.read(n_header))
+        metadata = entries.pop("__metadata__", {})
+        n_needed = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+        n_parameters = sum(math.prod(entry["shape"]) for entry in entries.values())
+    except OSError as error:
+        raise ModelError(
+            f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
+        ) from error
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise _damaged(path, "its safetensors header cannot be understood") from error
+    if n_data != n_needed:
+        raise _damaged(path, f"it holds {n_data} bytes of tensors where its header declares {n_needed}")
+    return _parse_metadata(path, metadata, n_parameters)
+
+
+def load_state(path: str | os.PathLike[str]) -> dict[str, "Tensor"]:
+    """Return the tensors of a weights file, ready for `load_state_dict`.
+
+    Args:
+        path: weights file.
+
+    Returns:
+        Tensors by name on the CPU; those stored as float16 or bfloat16 come as float32.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    read_header(path)
+    try:
+        state: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise _damaged(Path(path), f"safetensors refuses it ({error})") from error
+    halves = (torch.float16, torch.bfloat16)
+    return {name: tensor.float() if tensor.dtype in halves else tensor for name, tensor in state.items()}
+
+
+def _layout(tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str]) -> bytes:
+    """The JSON header of tensors that follow in this order, filled with spaces to a multiple of 8 bytes."""
+    entries: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
+    offset = 0
+    for name, tensor in tensors.items():
+        end = offset + tensor.numel() * tensor.element_size()
+        entries[name] = {
+            "dtype": _dtype_code(tensor),
+            "shape": list(tensor.shape),
+            "data_offsets": [offset, end],
+        }
+        offset = end
+    header = json.dumps(entries, separators=(",", ":")).encode()
+    return header + b" " * (-len(header) % 8)
+
+
+def _dtype_code(tensor: "Tensor") -> str:
+    codes = {
+        "float16": "F16",
+        "bfloat16": "BF16",
+        "float32": "F32",
+        "float64": "F64",
+        "int64": "I64",
+        "int32": "I32",
+        "uint8": "U8",
+        "bool": "BOOL",
+    }
+    name = str(tensor.dtype).removeprefix("torch.")
+    if name not in codes:
+        raise ValueError(f"dtype {name} cannot be stored, allowed: {', '.join(codes)}")
+    return codes[name]
+
+
+def _raw_bytes(tensor: "Tensor") -> bytes:
+    """The tensor's own bytes; numpy has no bfloat16, so they pass as uint8."""
+    import torch
+
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    octets: bytes = flat.view(torch.uint8).numpy().tobytes()
+    return octets
+
+
+def _parse_metadata(path: Path, metadata: Mapping[str, str], n_parameters: int) -> WeightsHeader:
+    """Header metadata as a record."""
+    missing = [key for key in _RESERVED if key not in metadata]
+    if missing:
+        raise ModelError(
+            f"{path}: its header lacks {' and '.join(missing)}, so the network is unknown; "
+            "use weights that concertclean trained or imported (`concertclean models import`)"
+        )
+    try:
+        config = json.loads(metadata["config"])
+    except ValueError as error:
+        raise _damaged(path, "the network's settings in its header are no JSON") from error
+    if not isinstance(config, dict):
+        raise _damaged(path, "the network's settings in its header are no table")
+    provenance = {key: value for key, value in metadata.items() if key not in _RESERVED}
+    return WeightsHeader(metadata["architecture"], config, provenance, n_parameters)
+
+
+def _damaged(path: Path, fact: str) -> ModelError:
+    return ModelError(f"{path}: damaged weights file, {fact}; {_CURE}")
