@@ -1,13 +1,17 @@
 """Many recordings: which files, where their results go, and going on after a bad one."""
 
 import glob
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS, FORMATS
-from concertclean.errors import ConcertCleanError, DeviceMemoryError, NoInputError, OutputError
-from concertclean.pipeline import Denoiser, Report
+from concertclean.errors import ConcertCleanError, ConfigError, NoInputError, OutputError
+from concertclean.pipeline import Denoiser
+from concertclean.results import Report
 
 _LONGEST_NAME = 255  # bytes; what common file systems take
 
@@ -44,27 +48,33 @@ def find_recordings(inputs: Sequence[str], *, recursive: bool) -> list[tuple[Pat
     Raises:
         NoInputError: a path does not exist, or nothing was found.
     """
-    found: dict[Path, Path] = {}
+    found: dict[str, tuple[Path, Path]] = {}
     for name in inputs:
-        path = Path(name)
-        if path.is_dir():
-            pattern = "**/*" if recursive else "*"
-            for file in sorted(path.glob(pattern)):
-                if file.suffix.lower() in AUDIO_EXTENSIONS and file.is_file():
-                    found.setdefault(file, path)
-        elif path.exists():
-            found.setdefault(path, path.parent)
-        else:
-            matches = sorted(glob.glob(name, recursive=recursive))
-            if not matches:
-                raise NoInputError(f"{name}: no such file or folder; check the spelling")
-            for match in map(Path, matches):
-                if match.is_file():
-                    found.setdefault(match, match.parent)
+        for file, root in _expand(name, recursive=recursive):
+            found.setdefault(os.path.abspath(file), (file, root))
     if not found:
         cure = "" if recursive else "; use --recursive to look into the folders inside"
         raise NoInputError(f"{', '.join(inputs)}: no audio files here{cure}")
-    return list(found.items())
+    return list(found.values())
+
+
+def _expand(name: str, *, recursive: bool) -> list[tuple[Path, Path]]:
+    """What one word on the command line stands for."""
+    path = Path(name)
+    if os.path.isdir(path):
+        files = sorted(path.glob("**/*" if recursive else "*"))
+        return [(file, path) for file in files if _looks_like_audio(file)]
+    if os.path.lexists(path):
+        return [(path, path.parent)]
+    matches = [Path(match) for match in sorted(glob.glob(name, recursive=True))]
+    if not matches:
+        raise NoInputError(f"{name}: no such file or folder; check the spelling")
+    return [(match, match.parent) for match in matches if match.is_file()]
+
+
+def _looks_like_audio(file: Path) -> bool:
+    """By name alone; "._a.m4a" is what macOS keeps beside a.m4a on foreign disks, not a recording."""
+    return not file.name.startswith(".") and file.suffix.lower() in AUDIO_EXTENSIONS and file.is_file()
 
 
 def plan(
@@ -77,6 +87,9 @@ def plan(
 ) -> list[Job]:
     """Where each result goes; two recordings never share one.
 
+    What another of the recordings will be written to is a result of an earlier run, not a recording; it is left
+    out, so that a folder can be done again.
+
     Args:
         recordings: from `find_recordings`.
         output: file (for one recording), folder (a tree is mirrored into it), or None: beside the recording.
@@ -88,45 +101,86 @@ def plan(
         The jobs, in order.
 
     Raises:
-        OutputError: the output is one file but there are several recordings.
+        ConfigError: the output is one file but there are several recordings, or its name says another format.
     """
-    is_file = output is not None and output.suffix.lower() in AUDIO_EXTENSIONS and not output.is_dir()
-    if is_file and len(recordings) > 1:
-        raise OutputError(f"{output}: one file cannot hold {len(recordings)} recordings; give a folder")
-    jobs: list[Job] = []
-    taken: set[Path] = set()
-    for source, root in recordings:
-        if is_file and output is not None:
-            target = output
-        else:
-            kept = resolve(source) if format == "keep" else format
-            extension = FORMATS[kept].extensions[0]
-            folder = source.parent if output is None else output / source.parent.relative_to(root)
-            target = _free_name(folder, source, extension, taken)
-        taken.add(target)
-        removed = _marked(target.parent, target.stem, "_removed", target.suffix) if residual else None
-        jobs.append(Job(source, target, removed))
-    return jobs
+
+    def kept(source: Path) -> str:
+        return resolve(source) if format == "keep" else format
+
+    if output is not None and is_file_name(output):
+        if len(recordings) > 1:
+            raise ConfigError(f"{output}: one file cannot hold {len(recordings)} recordings; give a folder")
+        source = recordings[0][0]
+        _require_extension(output, kept(source))
+        return [_job(source, output, residual=residual)]
+    targets = _targets([(source, root, kept(source)) for source, root in recordings], output)
+    jobs = [
+        _job(source, target, residual=residual)
+        for (source, _), target in zip(recordings, targets, strict=True)
+    ]
+    results = {os.path.abspath(path) for job in jobs for path in (job.target, job.residual) if path is not None}
+    return [job for job in jobs if os.path.abspath(job.source) not in results]
 
 
-def _free_name(folder: Path, source: Path, extension: str, taken: set[Path]) -> Path:
-    """`NAME_clean.EXT`; `NAME_m4a_clean.EXT` where a.mp3 and a.m4a would meet."""
-    target = _marked(folder, source.stem, "_clean", extension)
-    if target not in taken:
-        return target
+def is_file_name(output: Path) -> bool:
+    """Whether an output names a file; anything without the extension of audio is a folder."""
+    return output.suffix.lower() in AUDIO_EXTENSIONS and not os.path.isdir(output)
+
+
+def _require_extension(output: Path, format: str) -> None:
+    """A name that promises another format would mislead whatever opens the file."""
+    extensions = FORMATS[format].extensions
+    if output.suffix.lower() not in extensions:
+        wanted = f"name it {extensions[0]}, or choose another --format"
+        raise ConfigError(f"{output}: the output is {format}; {wanted}")
+
+
+def _job(source: Path, target: Path, *, residual: bool) -> Job:
+    removed = _marked(target.parent, target.stem, "_removed", target.suffix) if residual else None
+    return Job(source, target, removed)
+
+
+def _targets(recordings: Sequence[tuple[Path, Path, str]], output: Path | None) -> list[Path]:
+    """`NAME_clean.EXT`; `NAME_mp3_clean.EXT` and `NAME_m4a_clean.EXT` where a.mp3 and a.m4a would meet.
+
+    Both get the longer name, so that it does not depend on which came first.
+    """
+    places: list[tuple[Path, Path, str]] = []
+    for source, root, format in recordings:
+        folder = source.parent if output is None else output / source.parent.relative_to(root)
+        places.append((folder, source, FORMATS[format].extensions[0]))
+    short = [_marked(folder, source.stem, "_clean", extension) for folder, source, extension in places]
+    wanted = Counter(map(_key, short))
+    taken: set[str] = set()
+    targets: list[Path] = []
+    for place, target in zip(places, short, strict=True):
+        is_free = wanted[_key(target)] == 1 and _key(target) not in taken
+        targets.append(target if is_free else _free_name(*place, taken))
+        taken.add(_key(targets[-1]))
+    return targets
+
+
+def _free_name(folder: Path, source: Path, extension: str, taken: set[str]) -> Path:
     mark = f"_{source.suffix.lstrip('.').lower()}_clean"
     target = _marked(folder, source.stem, mark, extension)
     number = 2
-    while target in taken:
+    while _key(target) in taken:
         target = _marked(folder, source.stem, f"{mark}_{number}", extension)
         number += 1
     return target
 
 
+def _key(path: Path) -> str:
+    """What two names must differ in; many file systems do not tell A from a."""
+    return os.path.abspath(path).casefold()
+
+
 def _marked(folder: Path, stem: str, mark: str, extension: str) -> Path:
     """A file name that says what it is, its stem shortened where the file system would refuse it."""
     room = _LONGEST_NAME - len((mark + extension).encode())
-    return folder / (stem.encode()[:room].decode(errors="ignore") + mark + extension)
+    if len(os.fsencode(stem)) > room:
+        stem = os.fsencode(stem)[:room].decode(errors="ignore")
+    return folder / (stem + mark + extension)
 
 
 def run(
@@ -148,26 +202,20 @@ def run(
 
     Yields:
         One outcome a job, in order.
-
-    Raises:
-        DeviceMemoryError: no recording can succeed.
     """
     for job in jobs:
         if skip_existing and job.target.exists():
             yield Outcome(job, "skipped")
             continue
         try:
-            _guard(job)
             job.target.parent.mkdir(parents=True, exist_ok=True)
             report = denoiser.run(
                 job.source,
                 job.target,
                 residual_target=job.residual,
                 overwrite=overwrite,
-                progress=lambda seconds, job=job: progress(job, seconds),  # type: ignore[misc]
+                progress=partial(progress, job),
             )
-        except DeviceMemoryError:
-            raise
         except ConcertCleanError as error:
             yield Outcome(job, "failed", error=error)
         except OSError as error:
@@ -175,10 +223,3 @@ def run(
             yield Outcome(job, "failed", error=wrapped)
         else:
             yield Outcome(job, "done", report)
-
-
-def _guard(job: Job) -> None:
-    """A recording is never written over, whatever its output is called."""
-    for target in filter(None, (job.target, job.residual)):
-        if target.exists() and job.source.exists() and target.samefile(job.source):
-            raise OutputError(f"{target}: the output is the recording itself; choose another name with -o")

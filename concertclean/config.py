@@ -1,8 +1,9 @@
 """Settings of a run, as they come from the command line or a TOML file; unknown keys are refused."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,9 +15,29 @@ Clip = Literal["warn", "rescale", "limit"]
 
 
 class DenoiseSettings(BaseModel):
-    """Everything `concertclean denoise` can be told about how to restore a recording."""
+    """Everything `concertclean denoise` can be told about how to restore a recording.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Attributes:
+        model: name or alias of a model, or the path of a weights file.
+        strength: part of the residual that is subtracted, 0 to 1.
+        max_reduction_db: nothing is lowered by more than this, dB; None: no such bound.
+        start_seconds: what is processed begins here.
+        duration_seconds: and is so long; None: to the end.
+        format: of the output; "keep" takes the recording's own.
+        bit_depth: of a lossless output; "keep" takes the recording's own, 24 for lossy ones.
+        loudness: "off", "match" (as loud as before) or LUFS.
+        clip: what happens to samples beyond full scale.
+        residual: also write what was removed.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        precision: of the network's inner layers.
+        segment_seconds: seconds a network call; None: what the model was made for, else 6.
+        overlap_ratio: part of a segment that is cross-faded with the next, 0 to 0.5.
+        batch_size: segments a call on a GPU.
+        threads: CPU cores; 0: all.
+        offline: never use the network.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: str = "concert"
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -25,12 +46,12 @@ class DenoiseSettings(BaseModel):
     duration_seconds: Annotated[float, Field(gt=0)] | None = None
     format: OutputFormat = "wav"
     bit_depth: BitDepth = "keep"
-    loudness: float | Literal["off", "match"] = "off"
+    loudness: Literal["off", "match"] | Annotated[float, Field(ge=-70, le=0)] = "off"
     clip: Clip = "warn"
     residual: bool = False
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    segment_seconds: Annotated[float, Field(gt=0)] = 6.0
+    segment_seconds: Annotated[float, Field(gt=0)] | None = None
     overlap_ratio: Annotated[float, Field(ge=0, le=0.5)] = 0.02
     batch_size: Annotated[int, Field(ge=1)] = 8
     threads: Annotated[int, Field(ge=0)] = 0
@@ -47,7 +68,7 @@ class DenoiseSettings(BaseModel):
         return min(self.strength, 1.0 - 10 ** (-self.max_reduction_db / 20))
 
 
-def read_settings(path: Path | None, overrides: dict[str, object]) -> DenoiseSettings:
+def read_settings(path: Path | None, overrides: Mapping[str, object]) -> DenoiseSettings:
     """Settings of a TOML file with some of them overridden.
 
     Args:
@@ -70,5 +91,13 @@ def read_settings(path: Path | None, overrides: dict[str, object]) -> DenoiseSet
     try:
         return DenoiseSettings.model_validate(values)
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, e['loc'][:1]))}: {e['msg']}, got {e['input']!r}" for e in error.errors()]
-        raise ConfigError(f"{path or 'options'}: " + "; ".join(dict.fromkeys(wrong))) from error
+        wrong = dict.fromkeys(_complaint(dict(one)) for one in error.errors())
+        raise ConfigError(f"{path or 'options'}: {'; '.join(wrong)}") from error
+
+
+def _complaint(error: dict[str, Any]) -> str:
+    """One wrong setting in words."""
+    name = error["loc"][0]
+    if error["type"] == "extra_forbidden":
+        return f"{name}: unknown, the settings are {', '.join(DenoiseSettings.model_fields)}"
+    return f"{name}: {error['msg']}, got {error['input']!r}"

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from concertclean.dsp.resample import Fifo
-from concertclean.errors import DeviceMemoryError
+from concertclean.errors import DeviceMemoryError, ModelError
 from concertclean.models.shared_gain import SharedGain
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -109,7 +109,7 @@ class Enhancer:
         notify: told in one sentence, once, when less memory forces a smaller batch, segment or the CPU.
     """
 
-    def __init__(  # noqa: PLR0913 - one argument an option of the command line
+    def __init__(
         self,
         model: nn.Module,
         *,
@@ -131,7 +131,7 @@ class Enhancer:
         self._notify, self._told = notify, set[str]()
         self._mono = model.eval().to(self.device)
         self._stereo = self._mono if model.channels == 2 else SharedGain(model).eval().to(self.device)
-        self.sample_rate: int = model.sample_rate
+        self.sample_rate = int(model.sample_rate)  # type: ignore[arg-type]
 
     def stream(self, blocks: Iterator[NDArray[np.float64]], channels: int) -> Iterator[NDArray[np.float64]]:
         """Estimate of a recording that comes in blocks.
@@ -145,6 +145,7 @@ class Enhancer:
 
         Raises:
             DeviceMemoryError: not even the smallest segment fits.
+            ModelError: the network gives values that are not numbers.
         """
         model: WaveformModel = self._mono if channels == 1 else self._stereo  # type: ignore[assignment]
         segment = max(1, round(self.segment_seconds * self.sample_rate / model.alignment)) * model.alignment
@@ -237,7 +238,7 @@ class Enhancer:
         result = estimate.cpu().numpy().astype(np.float64).reshape(len(batch), -1, estimate.shape[-1])
         if not np.isfinite(result).all():
             msg = "the network gave values that are not numbers; try --precision fp32"
-            raise FloatingPointError(msg)
+            raise ModelError(msg)
         return [
             _Window(_ungroup(part, channels, model.channels), window.n_valid)
             for part, window in zip(result, batch, strict=True)
@@ -316,6 +317,8 @@ def _ungroup(groups: NDArray[np.float64], channels: int, size: int) -> NDArray[n
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "out of memory" in str(error).lower() or (
-        "can't allocate memory" in str(error).lower()
+    return (
+        isinstance(error, MemoryError | torch.OutOfMemoryError)
+        or "out of memory" in str(error).lower()
+        or ("can't allocate memory" in str(error).lower())
     )

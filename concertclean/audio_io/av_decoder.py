@@ -18,6 +18,7 @@ from concertclean.errors import AudioFileError
 # Padding is less than the last frame plus the encoder's look-ahead. An excess above this means that the
 # declared length is wrong, not that there is padding.
 _MAX_PADDING_SAMPLES: Final = 4096
+_MAX_CONCEALED: Final = 40  # a second of MP3; more is not a fault but a hole
 _FULL_SCALE: Final = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "flt": 1.0, "dbl": 1.0}
 
 
@@ -41,6 +42,7 @@ class AvDecoder:
     def __init__(self, file: BinaryIO, path: str) -> None:
         extras = probe.read_extras(file, path)
         self.ended_early = False
+        self.n_concealed = 0
         self._path = path
         self._position = 0
         self._tail: list[np.ndarray] = []
@@ -118,9 +120,7 @@ class AvDecoder:
             raise AudioFileError(message)
         storage = frame.format.name.removesuffix("p")
         if storage not in _FULL_SCALE:
-            raise AudioFileError(
-                f"{self._path}: samples are stored as {storage}; convert it to FLAC or WAV first"
-            )
+            raise AudioFileError(f"{self._path}: samples are stored as {storage}; convert it to FLAC or WAV first")
         samples = frame.to_ndarray()
         if frame.format.is_packed:
             samples = samples.reshape(-1, info.channels).T
@@ -146,22 +146,33 @@ class AvDecoder:
         return AudioFileError(message)
 
     def _decode_frames(self) -> Generator[Any, None, None]:
-        """Decoded frames; a broken packet is forgiven only as the last one, where a file was cut off."""
-        broken: Exception | None = None
+        """Decoded frames; what is broken is forgiven at the end, where a file was cut off, and inside an MP3."""
+        broken: list[Any] = []
+        cause: Exception | None = None
         decoded = False
         for packet in self._packets():
             try:
                 frames = packet.decode()
             except av.FFmpegError as error:
-                broken = broken or error
+                broken.append(packet)
+                cause = cause or error
                 continue
             if broken and frames and packet.size:
-                raise self._damage() from broken
+                if not self._can_conceal(broken):
+                    raise self._damage() from cause
+                yield from (_silent_frame(lost, frames[0]) for lost in broken)
+                self.n_concealed += len(broken)
+                broken = []
             decoded = decoded or bool(frames)
             yield from frames
         if broken and not decoded:
-            raise AudioFileError(f"{self._path}: nothing in it can be decoded; copy it again") from broken
-        self.ended_early = self.ended_early or broken is not None
+            raise AudioFileError(f"{self._path}: nothing in it can be decoded; copy it again") from cause
+        self.ended_early = self.ended_early or bool(broken)
+
+    def _can_conceal(self, broken: list[Any]) -> bool:
+        """MP3 finds its next frame by itself and old copies are full of small faults; every player plays on."""
+        is_mp3 = self._stream.codec_context.name.startswith("mp3")
+        return is_mp3 and len(broken) <= _MAX_CONCEALED and all(packet.duration for packet in broken)
 
     def _packets(self) -> Iterator[Any]:
         """Packets of the audio stream; an error of the container ends them."""
@@ -175,3 +186,13 @@ class AvDecoder:
             if packet is None:
                 return
             yield packet
+
+
+def _silent_frame(packet: Any, like: Any) -> Any:
+    """As much silence as a packet that cannot be decoded would have lasted."""
+    n_samples = round(packet.duration * packet.time_base * like.sample_rate)
+    frame = av.AudioFrame(format=like.format.name, layout=like.layout.name, samples=n_samples)
+    for plane in frame.planes:
+        plane.update(bytes(plane.buffer_size))
+    frame.sample_rate = like.sample_rate
+    return frame

@@ -57,9 +57,7 @@ def open_container(file: BinaryIO, name: str) -> Any:
     try:
         container = av.open(file, "r", metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
-        message = (
-            f"{name}: is not an audio file, or is damaged or cut off; play it elsewhere, or copy it again"
-        )
+        message = f"{name}: is not an audio file, or is damaged or cut off; play it elsewhere, or copy it again"
         raise AudioFileError(message) from error
     if container.streams.audio:
         return container

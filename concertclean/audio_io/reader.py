@@ -25,6 +25,7 @@ _SKIP_SAMPLES: Final = 65_536
 class _Decoder(Protocol):
     info: AudioInfo
     ended_early: bool
+    n_concealed: int
     tolerance_samples: int
 
     def decode(self, limit: int) -> np.ndarray: ...
@@ -172,10 +173,12 @@ class AudioReader:
             self.warnings.append(f"W103 decoded shorter than declared: {seconds}")
         elif declared is None and self._decoder.ended_early:
             self.warnings.append(f"W103 the file ends within a packet: decoded {decoded / rate:.2f} s")
-        if self._n_not_finite:
+        if self._decoder.n_concealed:
             self.warnings.append(
-                f"W110 {self._n_not_finite} samples were not finite and were replaced by silence"
+                f"W112 {self._decoder.n_concealed} damaged packets were replaced by as much silence; copy it again"
             )
+        if self._n_not_finite:
+            self.warnings.append(f"W110 {self._n_not_finite} samples were not finite and were replaced by silence")
 
 
 def _open_file(path: Path) -> BinaryIO:

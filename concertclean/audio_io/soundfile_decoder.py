@@ -50,6 +50,7 @@ class SoundfileDecoder:
     """
 
     ended_early = False
+    n_concealed = 0
 
     def __init__(self, file: BinaryIO, path: str) -> None:
         extras = _read_extras(file, path)

@@ -108,9 +108,7 @@ class PipeTarget:
             shutil.copyfileobj(self.file, self._stream)
             self._stream.flush()
         except OSError as error:
-            raise OutputError(
-                f"standard output: cannot be written ({error}); keep its reader running"
-            ) from error
+            raise OutputError(f"standard output: cannot be written ({error}); keep its reader running") from error
         self.file.close()
 
     def discard(self) -> None:

@@ -173,9 +173,7 @@ class AudioWriter:
             return None
         if entry.holds_cover and cover.mime in _COVER_TYPES:
             return cover
-        reason = (
-            f"{cover.mime} is not JPEG or PNG" if entry.holds_cover else f"{entry.name} has no place for it"
-        )
+        reason = f"{cover.mime} is not JPEG or PNG" if entry.holds_cover else f"{entry.name} has no place for it"
         self.warnings.append(f"W111 the cover was left out: {reason}")
         return None
 

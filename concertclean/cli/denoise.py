@@ -1,61 +1,58 @@
 """`concertclean denoise`: options to settings, progress and results to the terminal."""
 
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
-from concertclean.cli import console
+from concertclean.cli import console, options
 from concertclean.cli.screen import Screen
 from concertclean.cli.sink import Sink
-from concertclean.errors import ConcertCleanError, ConfigError, ModelError
+from concertclean.errors import ConcertCleanError, ConfigError, ModelError, OutputError
 
 if TYPE_CHECKING:
-    from concertclean.batch import Job
+    from collections.abc import Iterable
+
+    from concertclean.batch import Job, Outcome
     from concertclean.config import DenoiseSettings
     from concertclean.models.registry import LoadedModel
     from concertclean.pipeline import Denoiser
 
 _STREAM = "-"
+_SEGMENT_SECONDS = 6.0
 
 
 def denoise(
-    inputs: Annotated[
-        list[str], typer.Argument(help="Recordings, folders or patterns; - reads standard input.", show_default=False)
-    ],
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", help="File or folder; - writes standard output. [default: NAME_clean.wav beside]"),
-    ] = None,
-    recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Look into folders of folders.")] = False,
-    model: Annotated[str | None, typer.Option(help="Model name or weights file. [default: concert]")] = None,
-    strength: Annotated[float | None, typer.Option(help="0 leaves the recording as it is, 1 removes all that was found. [default: 1]")] = None,
-    max_reduction: Annotated[float | None, typer.Option(metavar="DB", help="Never lower anything by more than this.")] = None,
-    residual: Annotated[bool, typer.Option("--residual", help="Also write what was removed, NAME_clean_removed.")] = False,
-    start: Annotated[float | None, typer.Option(metavar="SECONDS", help="Begin here.")] = None,
-    duration: Annotated[float | None, typer.Option(metavar="SECONDS", help="Process only so much.")] = None,
-    format: Annotated[str | None, typer.Option(help="keep, wav, flac, m4a, alac, mp3, opus or ogg. [default: by -o, else wav]")] = None,
-    bit_depth: Annotated[str | None, typer.Option(help="keep, 16, 24, 32 or 32f. [default: keep; 24 for lossy sources]")] = None,
-    loudness: Annotated[str | None, typer.Option(help="off, match (as loud as before) or a level in LUFS. [default: off]")] = None,
-    clip: Annotated[str | None, typer.Option(help="warn, rescale or limit, where the result exceeds full scale. [default: warn]")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps. [default: auto]")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16. [default: auto]")] = None,
-    segment: Annotated[float | None, typer.Option(metavar="SECONDS", help="Seconds a network call. [default: 6]")] = None,
-    overlap: Annotated[float | None, typer.Option(help="Cross-faded part of a segment, 0 to 0.5. [default: 0.02]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Segments a call on a GPU. [default: 8]")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU cores to use. [default: all]")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file with these settings; options go first.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
-    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave alone what is already done.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on standard output.")] = False,
-    jsonl_log: Annotated[Path | None, typer.Option(help="Append one JSON line a recording to this file.")] = None,
-    offline: Annotated[bool | None, typer.Option("--offline", help="Never use the network.")] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Also say which device, precision and weights.")] = False,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
+    inputs: options.Inputs,
+    output: options.Output = None,
+    recursive: options.Recursive = False,
+    model: options.Model = None,
+    strength: options.Strength = None,
+    max_reduction: options.MaxReduction = None,
+    residual: options.Residual = False,
+    start: options.Start = None,
+    duration: options.Duration = None,
+    format: options.OutputFormat = None,
+    bit_depth: options.BitDepth = None,
+    loudness: options.Loudness = None,
+    clip: options.Clip = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    segment: options.Segment = None,
+    overlap: options.Overlap = None,
+    batch_size: options.BatchSize = None,
+    threads: options.Threads = None,
+    config: options.Config = None,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+    jsonl_log: options.JsonlLog = None,
+    offline: options.Offline = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    no_progress: options.NoProgress = False,
 ) -> None:
     """Restores recordings: removes the crowd (model concert) or the disc noise (model gramophone).
 
@@ -69,87 +66,120 @@ def denoise(
         {
             "model": model, "strength": strength, "max_reduction_db": max_reduction, "start_seconds": start,
             "duration_seconds": duration, "format": format or _format_of(output), "bit_depth": bit_depth,
-            "loudness": _loudness(loudness), "clip": clip, "residual": residual or None, "device": device,
+            "loudness": loudness, "clip": clip, "residual": residual or None, "device": device,
             "precision": precision, "segment_seconds": segment, "overlap_ratio": overlap,
             "batch_size": batch_size, "threads": threads, "offline": offline,
         },
     )  # fmt: skip
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    screen = Screen(quiet=quiet, verbose=verbose, bar=not (quiet or no_progress))
-    sink = Sink(settings, as_json=as_json, log=jsonl_log)
-    if _STREAM in (*inputs, output):
-        _denoise_stream(inputs, output, settings, screen, sink, overwrite=overwrite)
-        return
-    jobs = _plan(inputs, output, settings, recursive=recursive)
+    if overwrite and skip_existing:
+        raise ConfigError("--overwrite and --skip-existing exclude each other; give one of them")
+    is_stream = _STREAM in (*inputs, output)
+    if is_stream:
+        _check_stream(inputs, output, settings, as_json=as_json)
+        jobs = [_stream_job(inputs[0], output)]
+    else:
+        jobs = _plan(inputs, output, settings, recursive=recursive)
+    screen = Screen(settings, quiet=quiet, verbose=verbose, bar=not (quiet or no_progress))
     if dry_run:
         for job in jobs:
-            console.out.print(f"{job.source} -> {job.target}", markup=False, soft_wrap=True)
+            console.say(f"{job.source} -> {job.target}")
         return
-    _denoise_files(jobs, settings, screen, sink, overwrite=overwrite, skip_existing=skip_existing)
+    with console.ending_on_signals(), Sink(settings, as_json=as_json, log=jsonl_log) as sink:
+        if is_stream:
+            outcomes = _stream(jobs[0], settings, screen, sink, overwrite=overwrite)
+        else:
+            outcomes = _files(jobs, settings, screen, sink, overwrite=overwrite, skip_existing=skip_existing)
+        failed = _tell(outcomes, len(jobs), screen, sink)
+    if failed:
+        raise typer.Exit(console.exit_code(failed[0].error) if len(jobs) == 1 else console.SOME_FAILED)
 
 
-def _denoise_files(
-    jobs: "list[Job]", settings: "DenoiseSettings", screen: Screen, sink: Sink, *, overwrite: bool, skip_existing: bool
-) -> None:
-    """The jobs, one after the other; ends the program with 3, or the one error's code, if some failed."""
+def _files(
+    jobs: "list[Job]",
+    settings: "DenoiseSettings",
+    screen: Screen,
+    sink: Sink,
+    *,
+    overwrite: bool,
+    skip_existing: bool,
+) -> "Iterable[Outcome]":
+    """Outcomes of the jobs, one after the other; no network is loaded if there is nothing to do."""
     from concertclean import batch
 
     if skip_existing and all(job.target.exists() for job in jobs):
-        outcomes = [batch.Outcome(job, "skipped") for job in jobs]
-    else:
-        denoiser, sink.weights = _denoiser(settings, screen)
-        sink.enhancer = denoiser.enhancer
-        outcomes = []
-        with screen.progress(len(jobs)) as advance:
-            for outcome in batch.run(
-                jobs, denoiser, overwrite=overwrite, skip_existing=skip_existing, progress=advance
-            ):
-                outcomes.append(outcome)
-                screen.tell(outcome)
-                sink.add(outcome)
-    for outcome in outcomes if not sink.records else []:
-        screen.tell(outcome)
-        sink.add(outcome)
-    sink.close()
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
-    if failed and len(jobs) > 1:
+        yield from (batch.Outcome(job, "skipped") for job in jobs)
+        return
+    denoiser = _denoiser(settings, screen, sink)
+    with screen.progress(len(jobs)) as advance:
+        yield from batch.run(
+            jobs, denoiser, overwrite=overwrite, skip_existing=skip_existing, progress=advance
+        )
+
+
+def _stream(
+    job: "Job", settings: "DenoiseSettings", screen: Screen, sink: Sink, *, overwrite: bool
+) -> "Iterable[Outcome]":
+    """Outcome of one recording from standard input or to standard output."""
+    from concertclean.batch import Outcome
+
+    denoiser = _denoiser(settings, screen, sink)
+    source: Path | BinaryIO = sys.stdin.buffer if str(job.source) == _STREAM else job.source
+    target: Path | BinaryIO = sys.stdout.buffer if str(job.target) == _STREAM else job.target
+    with screen.progress(1) as advance:
+        try:
+            report = denoiser.run(
+                source, target, overwrite=overwrite, progress=lambda seconds: advance(job, seconds)
+            )
+        except ConcertCleanError as error:
+            yield Outcome(job, "failed", error=error)
+        else:
+            yield Outcome(job, "done", report)
+
+
+def _tell(outcomes: "Iterable[Outcome]", n_jobs: int, screen: Screen, sink: Sink) -> "list[Outcome]":
+    """Reports each outcome as it comes; returns those that failed."""
+    failed: list[Outcome] = []
+    n_told = 0
+    try:
+        for outcome in outcomes:
+            screen.tell(outcome)
+            sink.add(outcome)
+            n_told += 1
+            if outcome.error is not None:
+                failed.append(outcome)
+    except (KeyboardInterrupt, SystemExit):
+        console.complain(f"interrupted; {n_told} of {n_jobs} done")
+        raise
+    if failed and n_jobs > 1:
         screen.failures(failed)
-        raise typer.Exit(console.SOME_FAILED)
-    if failed:
-        raise typer.Exit(console.exit_code(failed[0].error))  # type: ignore[arg-type]
+    return failed
 
 
-def _denoise_stream(
-    inputs: list[str], output: str | None, settings: "DenoiseSettings", screen: Screen, sink: Sink, *, overwrite: bool
+def _check_stream(
+    inputs: list[str], output: str | None, settings: "DenoiseSettings", *, as_json: bool
 ) -> None:
-    """One recording from standard input or to standard output."""
-    from concertclean import batch
-
-    to_stdout = output == _STREAM or (output is None and inputs == [_STREAM])
-    if len(inputs) != 1 or (to_stdout and sink.as_json):
-        raise ConfigError("with - there is one input, and --json cannot share standard output with the audio")
+    """What cannot be done with standard input and output."""
+    if len(inputs) != 1:
+        raise ConfigError("with - there is one input; give - alone, or files")
+    if as_json and output in (None, _STREAM):
+        raise ConfigError("--json cannot share standard output with the audio; use --jsonl-log, or -o FILE")
     if settings.residual:
         raise ConfigError("--residual needs an input and an output that are files")
-    denoiser, sink.weights = _denoiser(settings, screen)
-    sink.enhancer = denoiser.enhancer
-    source = sys.stdin.buffer if inputs[0] == _STREAM else Path(inputs[0])
-    target = sys.stdout.buffer if to_stdout else Path(str(output))
-    job = batch.Job(Path(inputs[0]), Path(output or _STREAM))
-    with screen.progress(1) as advance:
-        report = denoiser.run(
-            source, target, overwrite=overwrite, progress=lambda seconds: advance(job, seconds)
-        )
-    outcome = batch.Outcome(job, "done", report)
-    screen.tell(outcome)
-    sink.add(outcome)
-    sink.close()
+    if settings.format == "keep" and output not in (None, _STREAM):
+        raise ConfigError("--format keep with - as input could contradict the name of -o; name the format")
+
+
+def _stream_job(source: str, output: str | None) -> "Job":
+    from concertclean.batch import Job
+
+    return Job(Path(source), Path(output or _STREAM))
 
 
 def _plan(inputs: list[str], output: str | None, settings: "DenoiseSettings", *, recursive: bool) -> "list[Job]":
     """The jobs of the command line."""
     from concertclean import batch
     from concertclean.audio_io.reader import AudioReader
-    from concertclean.pipeline import output_format
+    from concertclean.results import output_format
 
     def kept(source: Path) -> str:
         try:
@@ -160,49 +190,52 @@ def _plan(inputs: list[str], output: str | None, settings: "DenoiseSettings", *,
 
     recordings = batch.find_recordings(inputs, recursive=recursive)
     target = None if output is None else Path(output)
-    return batch.plan(recordings, target, settings.format, residual=settings.residual, resolve=kept)
+    jobs = batch.plan(recordings, target, settings.format, residual=settings.residual, resolve=kept)
+    return jobs
 
 
-def _denoiser(settings: "DenoiseSettings", screen: Screen) -> "tuple[Denoiser, LoadedModel]":
+def _denoiser(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "Denoiser":
     """The network of the settings, ready to run."""
     import os
 
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    from concertclean.inference import Enhancer
+    from concertclean.inference import Enhancer, choose_device
     from concertclean.models.registry import load_model
     from concertclean.pipeline import Denoiser
 
+    try:
+        choose_device(settings.device)  # before weights are fetched for hours
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     with screen.fetching() as fetched:
         weights = load_model(settings.model, offline=settings.offline, progress=fetched)
     if weights.model.stems != 1:
         raise ModelError(f"{settings.model}: separates stems; denoise needs a model with one output")
-    try:
-        enhancer = Enhancer(
-            weights.model,
-            device=settings.device,
-            precision=settings.precision,
-            segment_seconds=settings.segment_seconds,
-            overlap_ratio=settings.overlap_ratio,
-            batch_size=settings.batch_size,
-            threads=settings.threads,
-            notify=lambda message: console.note(f"W106 {message}"),
-        )
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    enhancer = Enhancer(
+        weights.model,
+        device=settings.device,
+        precision=settings.precision,
+        segment_seconds=settings.segment_seconds or _made_for(weights),
+        overlap_ratio=settings.overlap_ratio,
+        batch_size=settings.batch_size,
+        threads=settings.threads,
+        notify=lambda message: screen.note(f"W106 {message}"),
+    )
     screen.setup(weights, enhancer)
-    return Denoiser(enhancer, settings), weights
+    sink.weights, sink.enhancer = weights, enhancer
+    return Denoiser(enhancer, settings)
+
+
+def _made_for(weights: "LoadedModel") -> float:
+    """Seconds of waveform that the network was made for."""
+    wanted = None if weights.card is None else weights.card.segment_seconds
+    return wanted or _SEGMENT_SECONDS
 
 
 def _format_of(output: str | None) -> str | None:
     """Format named by the extension of the output, if it is a file."""
-    known = {".wav": "wav", ".flac": "flac", ".m4a": "m4a", ".mp3": "mp3", ".opus": "opus", ".ogg": "ogg"}
-    return known.get(Path(output).suffix.lower()) if output else None
+    from concertclean.audio_io.formats import FORMATS
 
-
-def _loudness(text: str | None) -> float | str | None:
-    if text is None or text in ("off", "match"):
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigError(f"--loudness {text}: expected off, match or a level in LUFS such as -16") from None
+    extension = Path(output or "").suffix.lower()
+    fitting = (name for name, entry in FORMATS.items() if entry.is_writable and extension in entry.extensions)
+    return next(fitting, None)

@@ -37,9 +37,7 @@ def spectrogram(waveform: Tensor, window: Tensor, hop_length: int) -> Tensor:
     """
     n_fft = window.numel()
     flat = waveform.reshape(-1, waveform.shape[-1])
-    spectrum = torch.stft(
-        flat, n_fft, hop_length, window=window, center=True, pad_mode="constant", return_complex=True
-    )
+    spectrum = torch.stft(flat, n_fft, hop_length, window=window, center=True, pad_mode="constant", return_complex=True)
     return (spectrum / window.sum()).reshape(*waveform.shape[:-1], *spectrum.shape[-2:])
 
 
@@ -57,7 +55,5 @@ def waveform(spectrogram: Tensor, window: Tensor, hop_length: int, n_samples: in
     """
     n_fft = window.numel()
     flat = spectrogram.reshape(-1, *spectrogram.shape[-2:])
-    result = torch.istft(
-        flat * window.sum(), n_fft, hop_length, window=window, center=True, length=n_samples
-    )
+    result = torch.istft(flat * window.sum(), n_fft, hop_length, window=window, center=True, length=n_samples)
     return result.reshape(*spectrogram.shape[:-2], n_samples)

@@ -75,9 +75,7 @@ class ModelCard(BaseModel):
     metrics: dict[str, float | dict[str, float]] = Field(default_factory=dict)
     shipped: bool = False
     path: Path | None = None
-    repo_id: str | None = Field(
-        default=None, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$"
-    )
+    repo_id: str | None = Field(default=None, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$")
     revision: _Commit | None = None
     repo_filename: str | None = None
     url: str | None = None

@@ -42,9 +42,7 @@ def file_sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ModelError(
-            f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
-        ) from error
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
 
 
 def fetch_from_url(
@@ -122,9 +120,7 @@ def fetch_from_hub(
         # The client says "not found here" for refusals and for silence alike; the cause tells them apart.
         cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
         if cause is not error and not isinstance(cause, HfHubHTTPError | FileMetadataError):
-            raise OfflineError(
-                f"no network: {endpoint} does not answer ({_reason(cause or error)})"
-            ) from error
+            raise OfflineError(f"no network: {endpoint} does not answer ({_reason(cause or error)})") from error
         raise ModelError(
             f"{endpoint}/{repo_id}: {filename} could not be fetched ({_reason(cause or error)}); "
             "nothing is kept, try again"
@@ -246,7 +242,7 @@ def _broken(url: str, done: int, reason: str) -> str:
 def _client_errors() -> tuple[type[Exception], ...]:
     """Errors of the hub's client and of whichever HTTP library this version of it is built on."""
     found = [getattr(sys.modules.get(name), "HTTPError", None) for name in ("httpx2", "httpx")]
-    # Errors of the client itself, and of requests below older versions, are OSErrors or ValueErrors.
+    # Errors of the client itself are OSErrors or ValueErrors.
     return (OSError, ValueError, *(error for error in found if error is not None))
 
 

@@ -13,7 +13,7 @@ References:
 """
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -21,9 +21,31 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 BasisName = Literal["bspline", "rbf", "chebyshev", "gram"]
+BASES: tuple[BasisName, ...] = get_args(BasisName)
 
 
-class BSplineBasis(nn.Module):
+def _at_least_float32(inputs: Tensor) -> Tensor:
+    """bf16 would leave two digits of a cubed distance."""
+    return inputs.float() if inputs.dtype in (torch.bfloat16, torch.float16) else inputs
+
+
+class Basis(nn.Module):
+    """What a basis tells the layer that uses it.
+
+    Attributes:
+        size: functions with a coefficient each, base function not counted.
+        has_base: the first value is a base function with a weight of its own.
+        has_scale: the coefficients of an edge share one learned factor.
+        first_live: functions before this one are zero for every input and not computed.
+    """
+
+    size: int
+    has_base: bool = True
+    has_scale: bool = False
+    first_live: int = 0
+
+
+class BSplineBasis(Basis):
     """SiLU and the uniform cubic B-splines of a grid, in closed form.
 
     With `h` the knot distance and `t = |x - c_j| / h`: `B_j = [(2 - t)₊³ - 4(1 - t)₊³] / 6`, which equals the
@@ -36,7 +58,7 @@ class BSplineBasis(nn.Module):
             below zero are then identically zero; they are left out, which changes nothing but the cost.
     """
 
-    has_base, has_scale = True, True
+    has_scale = True
 
     def __init__(self, grid_size: int, grid_range: tuple[float, float], *, nonnegative_input: bool) -> None:
         super().__init__()
@@ -50,7 +72,7 @@ class BSplineBasis(nn.Module):
 
     def forward(self, inputs: Tensor) -> list[Tensor]:
         """Values of SiLU and of each live spline, each shaped like `inputs`; computed in float32."""
-        scaled = inputs.float() / self.spacing
+        scaled = _at_least_float32(inputs) / self.spacing
         values = [F.silu(inputs)]
         for centre in self.centres:
             distance = (scaled - centre / self.spacing).abs()
@@ -59,15 +81,13 @@ class BSplineBasis(nn.Module):
         return values
 
 
-class RBFBasis(nn.Module):
+class RBFBasis(Basis):
     """SiLU and Gaussians on a grid, as wide as they are apart (Li 2024).
 
     Args:
         grid_size: there are `grid_size + 3` Gaussians, as many as the spline basis has splines.
         grid_range: centres of the first and the last Gaussian.
     """
-
-    has_base, has_scale, first_live = True, False, 0
 
     def __init__(self, grid_size: int, grid_range: tuple[float, float]) -> None:
         super().__init__()
@@ -78,15 +98,16 @@ class RBFBasis(nn.Module):
 
     def forward(self, inputs: Tensor) -> list[Tensor]:
         """Values of SiLU and of each Gaussian, each shaped like `inputs`; computed in float32."""
-        scaled = inputs.float() / self.spacing
+        scaled = _at_least_float32(inputs) / self.spacing
         gaussians = [torch.exp(-((scaled - centre / self.spacing) ** 2)) for centre in self.centres]
         return [F.silu(inputs), *(value.to(inputs.dtype) for value in gaussians)]
 
 
-class ChebyshevBasis(nn.Module):
+class ChebyshevBasis(Basis):
     """Chebyshev polynomials of the first kind, degree 0 to 3, of tanh of the input; no base function."""
 
-    has_base, has_scale, first_live, size = False, False, 0, 4
+    has_base = False
+    size = 4
 
     def forward(self, inputs: Tensor) -> list[Tensor]:
         """Values of `T_0` to `T_3`, each shaped like `inputs`."""
@@ -94,14 +115,14 @@ class ChebyshevBasis(nn.Module):
         return [torch.ones_like(u), u, 2 * u * u - 1, (4 * u * u - 3) * u]
 
 
-class GramBasis(nn.Module):
+class GramBasis(Basis):
     """SiLU, and SiLU of the Gram polynomials of degree 0 to 3 of tanh of the input, with learned recursion.
 
     `P_{n+1} = u·P_n - β_n·b_n·P_{n-1}`, where `b_n` is the coefficient of the discrete Gram polynomials
     and `β_n` is learned.
     """
 
-    has_base, has_scale, first_live, size = True, False, 0, 4
+    size = 4
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,9 +141,7 @@ class GramBasis(nn.Module):
         return [F.silu(inputs), *(F.silu(value).to(inputs.dtype) for value in polynomials)]
 
 
-def make_basis(
-    name: BasisName, grid_size: int, grid_range: tuple[float, float], *, nonnegative_input: bool
-) -> nn.Module:
+def make_basis(name: BasisName, grid_size: int, grid_range: tuple[float, float], *, nonnegative_input: bool) -> Basis:
     """Basis module of a name; the grid arguments concern `bspline` and `rbf` only."""
     if name == "bspline":
         return BSplineBasis(grid_size, grid_range, nonnegative_input=nonnegative_input)
@@ -132,7 +151,7 @@ def make_basis(
         return ChebyshevBasis()
     if name == "gram":
         return GramBasis()
-    msg = f"basis={name!r}, expected one of bspline, rbf, chebyshev, gram"
+    msg = f"basis={name!r}, expected one of {', '.join(BASES)}"
     raise ValueError(msg)
 
 
@@ -150,13 +169,23 @@ class _ExpandAndConvolve(Function):
         return F.conv2d(torch.cat(basis(inputs), dim=1), weight)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inputs, weight, *parameters = ctx.saved_tensors
         with torch.enable_grad():
             leaf = inputs.detach().requires_grad_()
             expanded = torch.cat(ctx.basis(leaf), dim=1)
         into_expanded, into_weight, _ = torch.ops.aten.convolution_backward(
-            gradient, expanded.detach(), weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, True, False]
+            gradient,
+            expanded.detach(),
+            weight,
+            None,
+            [1, 1],
+            [0, 0],
+            [1, 1],
+            False,
+            [0, 0],
+            1,
+            [True, True, False],
         )
         into_basis = torch.autograd.grad(expanded, (leaf, *parameters), into_expanded)
         return into_basis[0], into_weight, None, *into_basis[1:]
@@ -217,5 +246,6 @@ class KANConv2d(nn.Module):
         # Autocast inside would cast the expansion once more, and would not reach the backward pass.
         with torch.autocast(device, enabled=False):
             weight = self.fused_weight().to(inputs.dtype)
-            result: Tensor = _ExpandAndConvolve.apply(padded, weight, self.basis, *self.basis.parameters())
+            parameters = self.basis.parameters()
+            result: Tensor = _ExpandAndConvolve.apply(padded, weight, self.basis, *parameters)  # type: ignore[no-untyped-call]
         return result

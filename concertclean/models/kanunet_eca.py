@@ -79,9 +79,12 @@ class KANUNetECA(nn.Module):
         exponent: power of the input magnitude; 1: none (published).
         fold: neighbouring frequencies stacked as channels; 1: none (published). The highest bin is left out and
             passes as its neighbour does.
+        align_corners: of the bilinear upsampling. True (published) stretches with the length of the input, so the
+            result depends on where a segment ends; False is local.
     """
 
     stems = 1
+    window: Tensor
 
     def __init__(  # noqa: PLR0913 - flat keyword arguments, one a line of the config in the weights file
         self,
@@ -101,10 +104,12 @@ class KANUNetECA(nn.Module):
         output: Literal["mapping", "mask"] = "mapping",
         exponent: float = 1.0,
         fold: int = 1,
+        align_corners: bool = True,
     ) -> None:
         super().__init__()
         self.sample_rate, self.channels, self.hop_length = sample_rate, channels, hop_length
         self.output, self.exponent, self.fold = output, exponent, fold
+        self.align_corners = align_corners
         self.alignment = hop_length * 2**_LEVELS
         # 64 frames reach the inner result of the three levels; the attention looks half its mean further.
         self.context = hop_length * (64 + 2**_LEVELS * (eca_frames // 2 if eca else 0))
@@ -135,9 +140,7 @@ class KANUNetECA(nn.Module):
         )
         self.bottom = block(widths[-1], widths[-1])
         self.attention = EfficientChannelAttention(widths[-1], eca_frames) if eca else nn.Identity()
-        self.decoder = nn.ModuleList(
-            [pair(widths[i + 1] + widths[i], widths[i]) for i in reversed(range(_LEVELS))]
-        )
+        self.decoder = nn.ModuleList([pair(widths[i + 1] + widths[i], widths[i]) for i in reversed(range(_LEVELS))])
         self.head = nn.Conv2d(base, planes, 1)
         if output == "mask":
             self._start_at_identity()
@@ -146,8 +149,8 @@ class KANUNetECA(nn.Module):
         """A mask network that starts by leaving the recording alone."""
         with torch.no_grad():
             self.head.weight.mul_(0.1)
-            self.head.bias.view(self.channels, 2, self.fold)[:, 0] = 1.0
-            self.head.bias.view(self.channels, 2, self.fold)[:, 1] = 0.0
+            planes = torch.tensor([1.0, 0.0]).repeat_interleave(self.fold).repeat(self.channels)
+            self.head.bias = nn.Parameter(planes)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Maps `(batch, channel, time)` to `(batch, 1, channel, time)`."""
@@ -157,11 +160,9 @@ class KANUNetECA(nn.Module):
         planes = fold_frequencies(planes.reshape(batch, 2 * channels, n_freqs, n_frames), self.fold)
         planes = F.pad(planes, (0, -n_frames % 2**_LEVELS)).to(self.head.weight.dtype)
         raw = self._network(planes.contiguous(memory_format=torch.channels_last))[..., :n_frames]
-        raw = unfold_frequencies(raw.float(), self.fold).unflatten(1, (channels, 2))
-        if self.output == "mask":
-            clean = degraded * bounded_mask(raw, _MASK_BOUND)
-        else:
-            clean = torch.complex(*raw.unbind(2))
+        raw = unfold_frequencies(raw.float(), self.fold).reshape(batch, channels, 2, n_freqs, n_frames)
+        is_mask = self.output == "mask"
+        clean = degraded * bounded_mask(raw, _MASK_BOUND) if is_mask else torch.complex(*raw.unbind(2))
         return stft.waveform(clean, self.window, self.hop_length, waveform.shape[-1]).unsqueeze(1)
 
     def _network(self, planes: Tensor) -> Tensor:
@@ -174,7 +175,7 @@ class KANUNetECA(nn.Module):
         hidden = self.attention(self.bottom(skips.pop()))
         for pair in self.decoder:
             skip = skips.pop()
-            up = F.interpolate(hidden, scale_factor=2, mode="bilinear", align_corners=True)
+            up = F.interpolate(hidden, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
             up = F.pad(up, (0, skip.shape[3] - up.shape[3], 0, skip.shape[2] - up.shape[2]))
             hidden = pair(torch.cat([up, skip], dim=1))
         # The mask in full precision: bf16 would leave its rounding in the residual.

@@ -39,9 +39,7 @@ class LoadedModel:
     header: WeightsHeader
 
 
-def load_model(
-    name_or_path: str | Path, *, offline: bool = False, progress: Progress | None = None
-) -> LoadedModel:
+def load_model(name_or_path: str | Path, *, offline: bool = False, progress: Progress | None = None) -> LoadedModel:
     """Return a network with its weights, fetched and checked.
 
     Args:
@@ -93,8 +91,7 @@ def build_model(path: Path, header: WeightsHeader) -> nn.Module:
         return ARCHITECTURES[header.architecture](**header.config)
     except (TypeError, ValueError) as error:
         raise ModelError(
-            f"{path}: {header.architecture} does not take the settings in its header ({error}); "
-            "update concertclean"
+            f"{path}: {header.architecture} does not take the settings in its header ({error}); update concertclean"
         ) from error
 
 
@@ -108,6 +105,4 @@ def _check_card(card: ModelCard, model: nn.Module, header: WeightsHeader, path: 
     }
     wrong = [f"{key} {promised[key]}, found {found[key]}" for key in promised if promised[key] != found[key]]
     if wrong:
-        raise ModelError(
-            f"{path}: not what the card of {card.name} promises: {'; '.join(wrong)}; correct models.toml"
-        )
+        raise ModelError(f"{path}: not what the card of {card.name} promises: {'; '.join(wrong)}; correct models.toml")

@@ -1,6 +1,5 @@
 """Runs a mono network on stereo without moving the image: both channels get the mask found on their mean."""
 
-import torch
 from torch import Tensor, nn
 
 from concertclean.dsp import stft
@@ -20,12 +19,13 @@ class SharedGain(nn.Module):
     """
 
     stems, channels = 1, 2
+    window: Tensor
 
     def __init__(self, mono: nn.Module) -> None:
         super().__init__()
         self.mono = mono
-        self.sample_rate, self.alignment = mono.sample_rate, mono.alignment
-        self.context = mono.context + mono.alignment  # room for one more frame
+        self.sample_rate, self.alignment = int(mono.sample_rate), int(mono.alignment)  # type: ignore[arg-type]
+        self.context = int(mono.context) + self.alignment  # type: ignore[arg-type] # room for one more frame
         self.register_buffer("window", stft.window("hann", _N_FFT), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
@@ -37,4 +37,4 @@ class SharedGain(nn.Module):
         mask = quotient / (degraded.abs().square() + 1e-12)
         mask = mask * (_MASK_BOUND / mask.abs().clamp_min(_MASK_BOUND))
         both = stft.spectrogram(waveform, self.window, _HOP_LENGTH) * mask
-        return torch.as_tensor(stft.waveform(both, self.window, _HOP_LENGTH, waveform.shape[-1])).unsqueeze(1)
+        return stft.waveform(both, self.window, _HOP_LENGTH, waveform.shape[-1]).unsqueeze(1)

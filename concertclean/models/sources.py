@@ -21,6 +21,7 @@ from concertclean.models.weights_file import read_header
 _log = logging.getLogger(__name__)
 _SHIPPED = Path(__file__).parent.parent / "weights"
 _OFFLINE_SWITCHES = ("CONCERTCLEAN_OFFLINE", "HF_HUB_OFFLINE")
+_TRUE_WORDS = ("1", "on", "yes", "true")
 _TOLD = {"license", "paper", "recipe", "training_data", "source_sha256"}  # by a converted file, of its card
 
 
@@ -39,9 +40,7 @@ class LocatedWeights:
     sha256: str
 
 
-def locate_weights(
-    name_or_path: str | Path, *, offline: bool = False, progress: Progress | None = None
-) -> Path:
+def locate_weights(name_or_path: str | Path, *, offline: bool = False, progress: Progress | None = None) -> Path:
     """Return the checked weights file of a model, fetched first if it is not here.
 
     Args:
@@ -60,9 +59,7 @@ def locate_weights(
     return check_out(name_or_path, offline=offline, progress=progress).path
 
 
-def check_out(
-    name_or_path: str | Path, *, offline: bool = False, progress: Progress | None = None
-) -> LocatedWeights:
+def check_out(name_or_path: str | Path, *, offline: bool = False, progress: Progress | None = None) -> LocatedWeights:
     """Return the checked weights file of a model, its card and its sha256.
 
     Args:
@@ -178,9 +175,7 @@ def _user_path(name_or_path: str | Path) -> Path | None:
 def _check_out_path(path: Path) -> LocatedWeights:
     """A file of the user's own; the stored file of a known model is checked as that model."""
     if not path.is_file():
-        raise ModelError(
-            f"{path}: no such weights file; give the name of a model, see `concertclean models list`"
-        )
+        raise ModelError(f"{path}: no such weights file; for names see `concertclean models list`")
     for card in load_cards().values():
         stored = stored_path(card)
         if stored is not None and stored.samefile(path):
@@ -199,9 +194,7 @@ def _fetch(card: ModelCard, *, offline: bool, progress: Progress | None) -> Path
     missed: list[str] = []
     # Two places share the time that one would have, so that the answer comes within a second all the same.
     patience = 0.5 if card.repo_id and card.url else 1.0
-    for fetch in (_fetch_hub if card.repo_id else None, _fetch_url if card.url else None):
-        if fetch is None:
-            continue
+    for fetch in [_fetch_hub] * bool(card.repo_id) + [_fetch_url] * bool(card.url):
         try:
             return fetch(card, progress, patience)
         except OfflineError as error:
@@ -210,9 +203,8 @@ def _fetch(card: ModelCard, *, offline: bool, progress: Progress | None) -> Path
 
 
 def _fetch_hub(card: ModelCard, progress: Progress | None, patience: float) -> Path:
-    repo_id, revision = str(card.repo_id), str(card.revision)
-    filename = card.repo_filename or card.filename
-    path = fetch_from_hub(repo_id, filename, revision, progress=progress, patience=patience)
+    place = (str(card.repo_id), card.repo_filename or card.filename, str(card.revision))
+    path = fetch_from_hub(*place, progress=progress, patience=patience)
     if not card.convert:
         return path
     try:
@@ -223,8 +215,7 @@ def _fetch_hub(card: ModelCard, progress: Progress | None, patience: float) -> P
 
 
 def _fetch_url(card: ModelCard, progress: Progress | None, patience: float) -> Path:
-    folder = model_folder()
-    target = folder / (f"{card.filename}.zip" if card.convert else card.filename)
+    target = model_folder() / (f"{card.filename}.zip" if card.convert else card.filename)
     expected = card.source_sha256 if card.convert else card.sha256
     fetch_from_url(str(card.url), target, str(expected), progress=progress, patience=patience)
     if not card.convert:
@@ -273,9 +264,8 @@ def _hash_path(path: Path) -> Path:
 def _cached_path(card: ModelCard) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(
-        str(card.repo_id), card.repo_filename or card.filename, revision=card.revision
-    )
+    filename = card.repo_filename or card.filename
+    found = try_to_load_from_cache(str(card.repo_id), filename, revision=card.revision)
     return Path(found) if isinstance(found, str) else None
 
 
@@ -286,16 +276,14 @@ def _is_ours_to_remove(card: ModelCard, path: Path) -> bool:
 
 
 def _remove(path: Path) -> None:
-    """A file with its note and, in the hub's cache, the blob that the name links to; never what a user linked."""
+    """A file with its note and, in the hub's cache, the blob it links to; never what a user linked."""
     blob = path.resolve()
     for each in (path, _hash_path(path), *([blob] if blob.parent.name == "blobs" else [])):
         each.unlink(missing_ok=True)
 
 
 def _is_offline() -> bool:
-    return any(
-        os.environ.get(switch, "").lower() in ("1", "on", "yes", "true") for switch in _OFFLINE_SWITCHES
-    )
+    return any(os.environ.get(switch, "").lower() in _TRUE_WORDS for switch in _OFFLINE_SWITCHES)
 
 
 def _offline_cure(card: ModelCard) -> str:

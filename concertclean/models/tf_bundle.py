@@ -61,9 +61,7 @@ def read_bundle(index: Path, *, prefix: str = "") -> dict[str, _Float32]:
         records = dict(_table_records(index.read_bytes()))
         n_shards = _parse_header(records.pop(b""))
         entries = {
-            key.decode(): _parse_entry(record)
-            for key, record in records.items()
-            if key.startswith(prefix.encode())
+            key.decode(): _parse_entry(record) for key, record in records.items() if key.startswith(prefix.encode())
         }
     except OSError as error:
         raise ModelError(f"{index}: cannot be read ({error.strerror}); {_CURE}") from error
@@ -88,9 +86,7 @@ def _open_shards(index: Path, n_shards: int) -> list[NDArray[np.uint8]]:
 def _read_variable(index: Path, key: str, entry: _Entry, shards: list[NDArray[np.uint8]]) -> _Float32:
     """One array, checked for place, size and checksum."""
     if entry.dtype != _DTYPE_FLOAT32:
-        raise ModelError(
-            f"{index}: {key} has TensorFlow dtype {entry.dtype}, only float32 (1) is known; {_CURE}"
-        )
+        raise ModelError(f"{index}: {key} has TensorFlow dtype {entry.dtype}, only float32 (1) is known; {_CURE}")
     n_bytes = 4 * int(np.prod(entry.shape, dtype=np.int64))
     if entry.shard >= len(shards) or entry.size != n_bytes:
         raise ModelError(f"{index}: the record of {key} contradicts itself; {_CURE}")
@@ -197,9 +193,7 @@ def _parse_entry(message: bytes) -> _Entry:
     shape = fields.get(2, b"")
     if not isinstance(shape, bytes):
         raise ValueError("a record has no shape")
-    sizes = [
-        dict(_fields(size)) for number, size in _fields(shape) if number == 2 and isinstance(size, bytes)
-    ]
+    sizes = [dict(_fields(size)) for number, size in _fields(shape) if number == 2 and isinstance(size, bytes)]
     return _Entry(
         dtype=_number(fields, 1),
         shape=tuple(_number(size, 1) for size in sizes),

@@ -121,9 +121,7 @@ def _read_network(folder: Path, source: Path) -> tuple[dict[str, "Tensor"], list
 
     arrays = read_bundle(_find_index(folder, source), prefix=_PREFIX)
     found = {_torch_name(key): array for key, array in arrays.items() if key.endswith(_SUFFIX)}
-    turned = {
-        name: array.transpose(3, 2, 0, 1) if array.ndim == 4 else array for name, array in found.items()
-    }
+    turned = {name: array.transpose(3, 2, 0, 1) if array.ndim == 4 else array for name, array in found.items()}
     widths = _read_widths(source, {name: array.shape for name, array in turned.items()})
     state = {name: torch.from_numpy(np.array(array, np.float32, order="C")) for name, array in turned.items()}
     return state, widths
@@ -142,17 +140,13 @@ def _read_widths(source: Path, shapes: Mapping[str, tuple[int, ...]]) -> list[in
         widths.append(shapes[name][0])
     bottom = shapes.get("encoder_s1.i_block.conv2d_res.weight")
     if not widths or bottom is None:
-        raise ModelError(
-            f"{source}: no checkpoint of the two-stage U-Net, it holds {len(shapes)} other variables"
-        )
+        raise ModelError(f"{source}: no checkpoint of the two-stage U-Net, it holds {len(shapes)} other variables")
     widths.append(bottom[0])
     expected = two_stage_shapes(widths)
     wrong = sorted(name for name in expected.keys() | shapes.keys() if expected.get(name) != shapes.get(name))
     if wrong:
         shown = ", ".join(f"{name} {shapes.get(name, 'missing')}" for name in wrong[:3])
-        raise ModelError(
-            f"{source}: {len(wrong)} variables do not fit a two-stage U-Net of widths {widths}: {shown}"
-        )
+        raise ModelError(f"{source}: {len(wrong)} variables do not fit a two-stage U-Net of widths {widths}: {shown}")
     return widths
 
 
@@ -161,9 +155,7 @@ def _find_index(folder: Path, source: Path) -> Path:
     found = sorted(path for path in folder.rglob("*.index") if not path.name.startswith("._"))
     if len(found) != 1:
         listed = ", ".join(path.name for path in found) or "none"
-        raise ModelError(
-            f"{source}: one checkpoint index (*.index) is needed, found {listed}; give the published zip"
-        )
+        raise ModelError(f"{source}: one checkpoint index (*.index) is needed, found {listed}; give the published zip")
     return found[0]
 
 
@@ -179,9 +171,7 @@ def _unpacked(source: Path, beside: Path) -> Iterator[Path]:
         except OSError as error:
             raise ModelError(f"{source}: cannot be unpacked ({error.strerror or error})") from error
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-            raise ModelError(
-                f"{source}: damaged or no zip archive ({error}); fetch the checkpoint again"
-            ) from error
+            raise ModelError(f"{source}: damaged or no zip archive ({error}); fetch the checkpoint again") from error
         yield Path(folder)
 
 

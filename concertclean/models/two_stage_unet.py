@@ -145,9 +145,7 @@ class Decoder(nn.Module):
 
     def __init__(self, widths: Sequence[int], padding: Padding) -> None:
         super().__init__()
-        self.dblocks = nn.ModuleList(
-            [DecoderBlock(widths[i + 1], widths[i], padding) for i in range(len(widths) - 1)]
-        )
+        self.dblocks = nn.ModuleList([DecoderBlock(widths[i + 1], widths[i], padding) for i in range(len(widths) - 1)])
 
     def forward(self, hidden: Tensor, skips: list[Tensor]) -> Tensor:
         """Features at full size, `(batch, widths[0], frame, freq)`."""
@@ -158,6 +156,10 @@ class Decoder(nn.Module):
 
 class SupervisedAttention(nn.Module):
     """The convolutions of the supervised attention module (Fig. 3); `TwoStageUNet` joins them."""
+
+    conv1: PaddedConv
+    conv2: PaddedConv
+    conv3: PaddedConv
 
     def __init__(self, width: int, n_planes: int, padding: Padding) -> None:
         super().__init__()
@@ -198,8 +200,10 @@ class TwoStageUNet(nn.Module):
     """
 
     stems, channels = 1, 1
+    window: Tensor
+    embeddings: Tensor
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - flat keyword arguments, one a line of the config in the weights file
         self,
         *,
         sample_rate: int = 44100,
@@ -236,7 +240,8 @@ class TwoStageUNet(nn.Module):
         if output == "mask":
             for convolution in (self.sam_1.conv2, self.finalblock.conv2):
                 nn.init.trunc_normal_(convolution.weight, std=0.01)
-                convolution.bias.data.copy_(torch.tensor([1.0, 0.0]).repeat_interleave(fold))  # start by leaving the recording alone
+                # start by leaving the recording alone
+                convolution.bias = nn.Parameter(torch.tensor([1.0, 0.0]).repeat_interleave(fold))
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Maps `(batch, 1, time)` to `(batch, 1, 1, time)`."""

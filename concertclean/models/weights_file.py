@@ -75,9 +75,7 @@ def save_weights(
         "architecture": architecture,
         "config": json.dumps(dict(config), sort_keys=True),
     }
-    names = sorted(
-        state_dict, key=lambda name: (-state_dict[name].element_size(), name)
-    )  # wide first: all aligned
+    names = sorted(state_dict, key=lambda name: (-state_dict[name].element_size(), name))  # wide first: all aligned
     header = _layout({name: state_dict[name] for name in names}, metadata)
     target = Path(path)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
@@ -117,9 +115,7 @@ def read_header(path: str | os.PathLike[str]) -> WeightsHeader:
         n_needed = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
         n_parameters = sum(math.prod(entry["shape"]) for entry in entries.values())
     except OSError as error:
-        raise ModelError(
-            f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
-        ) from error
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise _damaged(path, "its safetensors header cannot be understood") from error
     if n_data != n_needed:

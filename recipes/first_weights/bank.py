@@ -30,7 +30,12 @@ VOICE_LANGUAGE = r"_(fr|ca|bg|es|el|da|nl|de|desc)\.ogg$"
 BANKS: dict[str, tuple[str, str, float, int]] = {
     # name: (pattern of the path, exclude, seconds a file, at most so many files)
     "music_test": (TEST_MUSIC, r"B_crowd|C_vinyl|practice", 120, 10**6),
-    "music_train": (r"A_music|D_stems/fretsonfire-songs-sectoid/.*song|data/music/", TEST_MUSIC + "|practice|" + DEMO_MUSIC, 75, 10**6),
+    "music_train": (
+        r"A_music|D_stems/fretsonfire-songs-sectoid/.*song|data/music/",
+        TEST_MUSIC + "|practice|" + DEMO_MUSIC,
+        75,
+        10**6,
+    ),
     "crowd_test": (TEST_CROWD, "$^", 60, 10**6),
     "crowd_train": (
         r"B_crowd/(?!hydrogen|lmms-common/drums)|data/crowd/",

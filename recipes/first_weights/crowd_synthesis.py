@@ -15,9 +15,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import fftconvolve, lfilter, sosfilt
-
 from mixing import Bank, butter_sos
+from scipy.signal import fftconvolve, lfilter, sosfilt
 
 RATE = 44100
 Array = np.ndarray
@@ -139,7 +138,10 @@ def clip(job: tuple[int, str, float]) -> tuple[str, Array]:
     elif kind == "near":
         sound = voices(rng, seconds, human, int(rng.integers(1, 4)), 0.5)
     else:
-        parts = [applause(rng, seconds, banks["clap"]), voices(rng, seconds, human, int(rng.integers(5, 40)), 0.8)]
+        parts = [
+            applause(rng, seconds, banks["clap"]),
+            voices(rng, seconds, human, int(rng.integers(5, 40)), 0.8),
+        ]
         sound = sum(part / (part.std() + 1e-6) * rng.uniform(0.2, 1) for part in parts)
     if kind != "near" and rng.random() < 0.6:
         response = banks["response"].stereo(rng, 1.5)

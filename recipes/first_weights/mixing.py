@@ -23,7 +23,7 @@ def _butter(order: int, hz: int, kind: str) -> Array:
 
 def butter_sos(order: int, hz: float, kind: str) -> Array:
     """Butterworth sections, the edge rounded to 3 % so that few designs are made."""
-    return _butter(order, int(round(1.03 ** round(np.log(hz) / np.log(1.03)))), kind)
+    return _butter(order, round(1.03 ** round(np.log(hz) / np.log(1.03))), kind)
 
 
 class Bank:
@@ -32,7 +32,7 @@ class Bank:
     Args:
         folder: where the banks lie.
         name: bank of `bank.py`.
-        weights: maps a path to how often it is drawn, relative to its length; None: by length.
+        favourites: words joined by "|"; files whose path holds one are drawn eight times as often.
     """
 
     def __init__(self, folder: Path, name: str, favourites: str = "") -> None:
@@ -119,7 +119,9 @@ def mix(music: Array, noise: Array, snr_db: float | None) -> tuple[Array, Array]
     return music + noise, music
 
 
-def level(rng: np.random.Generator, degraded: Array, clean: Array, low_db: float, high_db: float) -> tuple[Array, Array]:
+def level(
+    rng: np.random.Generator, degraded: Array, clean: Array, low_db: float, high_db: float
+) -> tuple[Array, Array]:
     """Brings the pair to a random rms between two levels (dB of full scale), peak below 1; `(channel, time)`."""
     gain = 10 ** (rng.uniform(low_db, high_db) / 20) / (np.sqrt(power(degraded)) + 1e-6)
     gain = min(gain, 0.99 / (np.abs(degraded).max() + 1e-6))
@@ -168,7 +170,9 @@ class Concert:
         rng = np.random.default_rng(seed)
         degraded, clean = mix(self.clean(rng, n_samples), self.crowd(rng, n_samples), draw_snr_db(rng, -8, 14))
         if rng.random() < 0.3:  # the phone's microphone colours music and crowd alike
-            sections = np.concatenate([butter_sos(2, rng.uniform(40, 250), "high"), butter_sos(2, rng.uniform(6000, 18000), "low")])
+            sections = np.concatenate(
+                [butter_sos(2, rng.uniform(40, 250), "high"), butter_sos(2, rng.uniform(6000, 18000), "low")]
+            )
             degraded, clean = sosfilt(sections, degraded, axis=0), sosfilt(sections, clean, axis=0)
         return level(rng, degraded, clean, -38, -12)
 
@@ -208,7 +212,7 @@ def hiss(rng: np.random.Generator, n_samples: int) -> Array:
     spectrum = np.fft.rfft(noise)
     frequency = np.fft.rfftfreq(len(noise), 1 / RATE) + 20
     shape = (frequency / 1000) ** (rng.uniform(-1.0, 0.3) / 2 * 2)
-    shape = shape * (1 + rng.uniform(0, 3) * np.exp(-np.log2(frequency / rng.uniform(800, 6000)) ** 2))
+    shape = shape * (1 + rng.uniform(0, 3) * np.exp(-(np.log2(frequency / rng.uniform(800, 6000)) ** 2)))
     noise = np.fft.irfft(spectrum * shape)[:n_samples]
     turn = 1 + rng.uniform(0, 0.3) * np.cos(2 * np.pi * np.arange(n_samples) / RATE / REVOLUTION + rng.uniform(0, 6))
     return noise * turn
@@ -250,5 +254,5 @@ class Gramophone:
         noise = self.noise(rng, n_samples)
         if rng.random() < 0.3:
             noise = sosfilt(butter_sos(2, rng.uniform(5000, 12000), "low"), noise)
-        degraded, clean = mix(music[:, None], noise[:, None], draw_snr_db(rng, 0, 20))
+        degraded, clean = mix(music[:, None], noise[:, None], draw_snr_db(rng, -2, 16))
         return level(rng, degraded, clean, -38, -12)

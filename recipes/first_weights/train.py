@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from mixing import RATE, Concert, Gramophone
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -25,7 +24,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from concertclean.models.kan_conv import KANConv2d
 from concertclean.models.kanunet_eca import KANUNetECA
 from concertclean.models.two_stage_unet import TwoStageUNet
-from concertclean.models.weights_file import save_weights
+from concertclean.models.weights_file import load_state, save_weights
 
 SYSTEMS = {
     "concert": {
@@ -33,9 +32,9 @@ SYSTEMS = {
         "config": {
             "sample_rate": 44100, "channels": 2, "n_fft": 2048, "hop_length": 512, "base": 12, "grid_size": 3,
             "first_grid": [-1.0, 1.0], "inner_grid": [0.0, 3.0], "eca_frames": 17, "output": "mask",
-            "exponent": 0.3, "fold": 4,
+            "exponent": 0.3, "fold": 4, "align_corners": False,
         },
-        "batch": 3, "seconds": 2.0, "rate": 2e-3,
+        "batch": 2, "seconds": 2.0, "rate": 2e-3,
     },
     "gramophone": {
         "architecture": "two_stage_unet",
@@ -43,7 +42,7 @@ SYSTEMS = {
             "depth": 4, "widths": [16, 24, 32, 48, 64], "output": "mask", "exponent": 0.3, "padding": "zeros",
             "fold": 4,
         },
-        "batch": 3, "seconds": 2.0, "rate": 1.5e-3,
+        "batch": 2, "seconds": 2.0, "rate": 1.5e-3,
     },
 }  # fmt: skip
 NETWORKS = {"kanunet_eca": KANUNetECA, "two_stage_unet": TwoStageUNet}
@@ -90,8 +89,12 @@ def spectral_error(estimate: Tensor, clean: Tensor, degraded: Tensor, n_fft: int
 
 
 def loss_of(estimate: Tensor, clean: Tensor, degraded: Tensor, n_fft: int) -> Tensor:
-    """Training loss of one estimate `(batch, channel, time)`."""
-    return 0.05 * error_db(estimate, clean, degraded).mean() + spectral_error(estimate, clean, degraded, n_fft)
+    """Training loss of one estimate `(batch, channel, time)`: relative rms error and spectral error.
+
+    The error in dB would give clean items, whose error is small, most of the gradient, and hold the mask at one.
+    """
+    relative = 10 ** (error_db(estimate, clean, degraded) / 20)
+    return relative.mean() + spectral_error(estimate, clean, degraded, n_fft)
 
 
 def estimates(model: nn.Module, degraded: Tensor) -> list[Tensor]:
@@ -130,61 +133,103 @@ def save(average: AveragedModel, a: argparse.Namespace, step: int, minutes: floa
     )
 
 
-def main() -> None:
-    """Trains one system for a fixed time."""
-    ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument("banks", type=Path)
-    ask.add_argument("system", choices=sorted(SYSTEMS))
-    ask.add_argument("out", type=Path)
-    ask.add_argument("--minutes", type=float, default=90)
-    ask.add_argument("--run", type=int, default=1)
-    ask.add_argument("--set", default="{}", help="JSON that changes the network's config, for comparisons")
-    a = ask.parse_args()
-    a.out.mkdir(parents=True, exist_ok=True)
-    libc = ctypes.CDLL(None)  # keeps glibc from mapping, and faulting in, every large activation anew
-    libc.mallopt(-4, 0), libc.mallopt(-1, 2**31 - 1), libc.mallopt(-2, 512 * 2**20)
-    torch.set_num_threads(1)
-    torch.manual_seed(a.run)
+class Log:
+    """Means since the last line; gains by how degraded the item was: below 8 dB, above, clean."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[float]] = {name: [] for name in ("loss", "norm", "noisy", "good", "clean")}
+
+    def add(self, loss: float, norm: float, before: Tensor, after: Tensor) -> None:
+        """Takes one step; `before` and `after` are errors in dB, `(batch,)`."""
+        self.values["loss"].append(loss)
+        self.values["norm"].append(norm)
+        for start, gain in zip(before.tolist(), (before - after).tolist(), strict=True):
+            self.values["noisy" if start > -8 else "good" if start > -29 else "clean"].append(gain)
+
+    def tell(self, done: float, step: int) -> None:
+        """Prints the means and starts anew."""
+        means = ", ".join(f"{name} {sum(v) / len(v):.3f}" for name, v in self.values.items() if v)
+        print(f"{done:6.3f} step {step}: {means}", flush=True)
+        self.__init__()
+
+
+def prepare(a: argparse.Namespace) -> tuple[nn.Module, AveragedModel, torch.optim.Optimizer]:
+    """Network, its moving average and the optimizer."""
     spec = SYSTEMS[a.system]
     spec["config"].update(json.loads(a.set))
     model = NETWORKS[spec["architecture"]](**spec["config"]).train()
+    if a.init is not None:
+        model.load_state_dict(load_state(a.init))
     average = AveragedModel(
-        model, avg_fn=lambda old, new, n: old + (new - old) * max(0.002, 1 / (n + 1)), use_buffers=True
+        model, avg_fn=lambda old, new, n: old + (new - old) * max(0.003, 10 / (n + 10)), use_buffers=True
     )
     for module in model.modules():
         if isinstance(module, KANConv2d):
             module.basis.forward = torch.compile(module.basis.forward, dynamic=True)
         elif isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.03
-    optimizer = torch.optim.Adam(model.parameters(), lr=spec["rate"], betas=(0.9, 0.99))
-    pairs = DataLoader(Mixtures(a.banks, a.system, spec["seconds"], a.run), spec["batch"], num_workers=1, prefetch_factor=6)
-    windows, begin, saved, total = [512, 1024, 2048, 4096], time.time(), time.time(), []
+    return model, average, torch.optim.Adam(model.parameters(), lr=spec["rate"], betas=(0.9, 0.99))
+
+
+def train_step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, degraded: Tensor, clean: Tensor, n_fft: int
+) -> tuple[float, float, Tensor]:
+    """One step; loss, gradient norm (not finite: nothing was changed) and the last estimate."""
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = estimates(model, degraded)
+    loss = sum(loss_of(y, clean, degraded, n_fft) for y in outputs) / len(outputs)
+    optimizer.zero_grad()
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    if torch.isfinite(norm):
+        optimizer.step()
+    return float(loss.detach()), float(norm), outputs[-1].detach()
+
+
+def train(a: argparse.Namespace) -> None:
+    """Trains for `a.minutes`, saving the average every four."""
+    spec = SYSTEMS[a.system]
+    model, average, optimizer = prepare(a)
+    mixtures = Mixtures(a.banks, a.system, spec["seconds"], a.run)
+    pairs = DataLoader(mixtures, spec["batch"], num_workers=1, prefetch_factor=6)
+    windows, begin, saved, log = [512, 1024, 2048, 4096], time.time(), time.time(), Log()
     for step, (degraded, clean) in enumerate(pairs):
         done = (time.time() - begin) / 60 / a.minutes
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(spec["rate"], done, step)
-        with torch.autocast("cpu", torch.bfloat16):
-            outputs = estimates(model, degraded)
-        loss = sum(loss_of(y, clean, degraded, windows[step % 4]) for y in outputs) / len(outputs)
-        optimizer.zero_grad()
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        if not torch.isfinite(norm):
+        loss, norm, estimate = train_step(model, optimizer, degraded, clean, windows[step % 4])
+        if not math.isfinite(norm):
             print(f"step {step}: gradient not finite, skipped", flush=True)
             continue
-        optimizer.step()
         average.update_parameters(model)
-        gain = error_db(degraded, clean, degraded) - error_db(outputs[-1].detach(), clean, degraded)
-        total.append((float(loss.detach()), float(gain.mean()), float(norm)))
+        log.add(loss, norm, error_db(degraded, clean, degraded), error_db(estimate, clean, degraded))
         if step % 50 == 49:
-            mean = [sum(v) / len(v) for v in zip(*total, strict=True)]
-            print(f"{done:6.3f} step {step + 1} loss {mean[0]:.4f} gain {mean[1]:.2f} dB norm {mean[2]:.2f}", flush=True)
-            total.clear()
+            log.tell(done, step + 1)
         if time.time() - saved > 240 or done >= 1:
             save(average, a, step + 1, (time.time() - begin) / 60)
             saved = time.time()
         if done >= 1:
-            break
+            return
+
+
+def main() -> None:
+    """Trains one system for a fixed time."""
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("banks", type=Path)
+    ask.add_argument("system", choices=sorted(SYSTEMS))
+    ask.add_argument("out", type=Path)
+    ask.add_argument("--minutes", type=float, default=90)
+    ask.add_argument("--run", type=int, default=1, help="seed of weights and mixtures")
+    ask.add_argument("--set", default="{}", help="JSON that changes the network's config, for comparisons")
+    ask.add_argument("--init", type=Path, help="weights to start from")
+    a = ask.parse_args()
+    a.out.mkdir(parents=True, exist_ok=True)
+    libc = ctypes.CDLL(None)  # keeps glibc from mapping, and faulting in, every large activation anew
+    for option, value in ((-4, 0), (-1, 2**31 - 1), (-2, 512 * 2**20)):
+        libc.mallopt(option, value)
+    torch.set_num_threads(1)
+    torch.manual_seed(a.run)
+    train(a)
 
 
 if __name__ == "__main__":

@@ -367,9 +367,7 @@ def test_full_disk_is_noticed_before_and_while_writing(noise, tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["Ünïcode ♪ and spaces.wav", "-leading dash.wav", "take%03d.wav", "n" * 251 + ".wav"]
-)
+@pytest.mark.parametrize("name", ["Ünïcode ♪ and spaces.wav", "-leading dash.wav", "take%03d.wav", "n" * 251 + ".wav"])
 def test_difficult_names(name, noise, tmp_path, monkeypatch, read_whole):
     """The longest name has 255 bytes, all that a file system takes: the hidden file must not be longer."""
     monkeypatch.chdir(tmp_path)

@@ -108,9 +108,7 @@ def test_card_without_hash_is_refused(write_cards):
         load_cards()
 
 
-@pytest.mark.parametrize(
-    "filename", ["../up.safetensors", "a/b.safetensors", ".hidden.safetensors", "model.pt"]
-)
+@pytest.mark.parametrize("filename", ["../up.safetensors", "a/b.safetensors", ".hidden.safetensors", "model.pt"])
 def test_file_name_stays_in_its_folder(write_cards, filename):
     write_cards(f"[mine]\n{CARD.replace('mine.safetensors', filename, 1)}")
     with pytest.raises(ConfigError, match="filename"):

@@ -157,9 +157,7 @@ def test_pickle_is_refused(home):
 def test_converter_and_network_agree_on_every_tensor(widths):
     with torch.device("meta"):
         model = TwoStageUNet(depth=len(widths) - 1, widths=widths)
-    assert {name: tuple(value.shape) for name, value in model.state_dict().items()} == two_stage_shapes(
-        widths
-    )
+    assert {name: tuple(value.shape) for name, value in model.state_dict().items()} == two_stage_shapes(widths)
 
 
 def test_converted_checkpoint_loads(home):

@@ -392,9 +392,7 @@ def test_converted_file_is_checked_on_every_load(home, server, converted_card, s
     elif spoil == "header":
         path.write_bytes(b"no safetensors at all")
     elif spoil == "other source":
-        save_weights(
-            path, {"w": torch.zeros(1)}, architecture="a", config={}, provenance={"source_sha256": "0"}
-        )
+        save_weights(path, {"w": torch.zeros(1)}, architecture="a", config={}, provenance={"source_sha256": "0"})
         note.write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")
     else:
         note.unlink()

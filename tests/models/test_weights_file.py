@@ -43,10 +43,7 @@ def test_state_comes_back_with_halves_as_float32(path):
 
 def test_safetensors_library_reads_the_file_as_stored(path):
     state = load_file(path)
-    assert all(
-        torch.equal(state[name], tensor) and state[name].dtype == tensor.dtype
-        for name, tensor in STATE.items()
-    )
+    assert all(torch.equal(state[name], tensor) and state[name].dtype == tensor.dtype for name, tensor in STATE.items())
 
 
 def test_transposed_tensor_is_stored_as_seen(tmp_path):
@@ -58,9 +55,7 @@ def test_transposed_tensor_is_stored_as_seen(tmp_path):
 def test_equal_weights_give_equal_bytes(tmp_path, path):
     again = tmp_path / "again.safetensors"
     reversed_state = dict(reversed(STATE.items()))
-    save_weights(
-        again, reversed_state, architecture="kanunet_eca", config=CONFIG, provenance={"license": "MIT"}
-    )
+    save_weights(again, reversed_state, architecture="kanunet_eca", config=CONFIG, provenance={"license": "MIT"})
     assert again.read_bytes() == path.read_bytes()
 
 
@@ -75,9 +70,7 @@ def test_header_needs_no_torch(path):
 def test_failed_save_leaves_the_old_file(path):
     before = path.read_bytes()
     with pytest.raises(ValueError, match="complex64"):
-        save_weights(
-            path, {"w": torch.zeros(1, dtype=torch.complex64)}, architecture="a", config={}, provenance={}
-        )
+        save_weights(path, {"w": torch.zeros(1, dtype=torch.complex64)}, architecture="a", config={}, provenance={})
     with pytest.raises(TypeError):
         save_weights(path, STATE, architecture="a", config={"bad": object()}, provenance={})
     assert path.read_bytes() == before
@@ -110,9 +103,7 @@ def header_file(path, header):
     return path
 
 
-@pytest.mark.parametrize(
-    "header", [b"{nonsense}", b"[]", b"\xff\xfe{}", b'{"w": 3}', b'{"w": {"shape": [1]}}']
-)
+@pytest.mark.parametrize("header", [b"{nonsense}", b"[]", b"\xff\xfe{}", b'{"w": 3}', b'{"w": {"shape": [1]}}'])
 def test_nonsense_header_is_damaged(tmp_path, header):
     with pytest.raises(ModelError, match="cannot be understood"):
         read_header(header_file(tmp_path / "w.safetensors", header))

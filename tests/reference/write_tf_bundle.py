@@ -1,8 +1,9 @@
 """Writes checkpoints in TensorFlow's format; made from its description, with nothing of concertclean.
 
-`two_stage_tf_keys.tsv.gz` beside this file lists the 284 variables of the published network with their shapes
-in TensorFlow and in torch. It was made with TensorFlow 2.15 and Keras 2.15 by building the authors' model class
-(eloimoliner/denoising-historical-recordings, unet.py) at depth 6 and listing what `save_weights` wrote.
+`two_stage_tf_keys.tsv.gz` beside this file lists the 284 variables of the published network with their
+shapes in TensorFlow and in torch. It was made with TensorFlow 2.15 and Keras 2.15 by building the
+authors' model class (eloimoliner/denoising-historical-recordings, unet.py) at depth 6 and listing what
+`save_weights` wrote.
 """
 
 import struct

@@ -1,0 +1,127 @@
+"""The options of `concertclean denoise`: their names, their help, nothing else.
+
+None means that the option was not given, so that the settings file, or the default in `config`, decides.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+RESTORING, OUTPUT, RUNNING, TELLING = "What is removed", "What is written", "How it runs", "What is told"
+
+Inputs = Annotated[
+    list[str], Argument(help="Recordings, folders or patterns; - reads standard input.", show_default=False)
+]
+
+Model = Annotated[
+    str | None,
+    Option(help="Model name or weights file. [default: concert]", rich_help_panel=RESTORING),
+]
+Strength = Annotated[
+    float | None,
+    Option(
+        help="0 leaves the recording as it is, 1 removes all that was found. [default: 1]",
+        rich_help_panel=RESTORING,
+    ),
+]
+MaxReduction = Annotated[
+    float | None,
+    Option(metavar="DB", help="Never lower anything by more than this.", rich_help_panel=RESTORING),
+]
+Start = Annotated[
+    float | None, Option(metavar="SECONDS", help="Begin here.", rich_help_panel=RESTORING)
+]
+Duration = Annotated[
+    float | None, Option(metavar="SECONDS", help="Process only so much.", rich_help_panel=RESTORING)
+]
+
+Output = Annotated[
+    str | None,
+    Option(
+        "-o",
+        "--output",
+        help="File or folder; - writes standard output. [default: NAME_clean.wav beside]",
+        rich_help_panel=OUTPUT,
+    ),
+]
+OutputFormat = Annotated[
+    str | None,
+    Option(
+        help="keep, wav, flac, m4a, alac, mp3, opus or ogg. [default: by -o, else wav]",
+        rich_help_panel=OUTPUT,
+    ),
+]
+BitDepth = Annotated[
+    str | None,
+    Option(help="keep, 16, 24, 32 or 32f. [default: keep; 24 for lossy sources]", rich_help_panel=OUTPUT),
+]
+Loudness = Annotated[
+    str | None,
+    Option(help="off, match (as loud as before) or a level in LUFS. [default: off]", rich_help_panel=OUTPUT),
+]
+Clip = Annotated[
+    str | None,
+    Option(
+        help="warn, rescale or limit, where the result exceeds full scale. [default: warn]",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Residual = Annotated[
+    bool,
+    Option("--residual", help="Also write what was removed, NAME_clean_removed.", rich_help_panel=OUTPUT),
+]
+Overwrite = Annotated[
+    bool, Option("--overwrite", help="Replace existing outputs.", rich_help_panel=OUTPUT)
+]
+SkipExisting = Annotated[
+    bool, Option("--skip-existing", help="Leave alone what is already done.", rich_help_panel=OUTPUT)
+]
+DryRun = Annotated[bool, Option("--dry-run", help="Say what would be done.", rich_help_panel=OUTPUT)]
+
+Recursive = Annotated[
+    bool, Option("-r", "--recursive", help="Look into folders of folders.", rich_help_panel=RUNNING)
+]
+Device = Annotated[
+    str | None, Option(help="auto, cpu, cuda, cuda:N or mps. [default: auto]", rich_help_panel=RUNNING)
+]
+Precision = Annotated[
+    str | None, Option(help="auto, fp32, bf16 or fp16. [default: auto]", rich_help_panel=RUNNING)
+]
+Segment = Annotated[
+    float | None,
+    Option(
+        metavar="SECONDS", help="Seconds a network call. [default: as the model wants]", rich_help_panel=RUNNING
+    ),
+]
+Overlap = Annotated[
+    float | None,
+    Option(help="Cross-faded part of a segment, 0 to 0.5. [default: 0.02]", rich_help_panel=RUNNING),
+]
+BatchSize = Annotated[
+    int | None, Option(help="Segments a call on a GPU. [default: 8]", rich_help_panel=RUNNING)
+]
+Threads = Annotated[int | None, Option(help="CPU cores to use. [default: all]", rich_help_panel=RUNNING)]
+Offline = Annotated[
+    bool | None, Option("--offline", help="Never use the network.", rich_help_panel=RUNNING)
+]
+Config = Annotated[
+    Path | None,
+    Option(help="TOML file with these settings; options go first.", rich_help_panel=RUNNING),
+]
+
+Json = Annotated[
+    bool, Option("--json", help="Results as JSON on standard output.", rich_help_panel=TELLING)
+]
+JsonlLog = Annotated[
+    Path | None,
+    Option(help="Append one JSON line a recording to this file.", rich_help_panel=TELLING),
+]
+Quiet = Annotated[bool, Option("-q", "--quiet", help="Errors only.", rich_help_panel=TELLING)]
+Verbose = Annotated[
+    bool,
+    Option(
+        "-v", "--verbose", help="Also say which device, precision and weights.", rich_help_panel=TELLING
+    ),
+]
+NoProgress = Annotated[bool, Option("--no-progress", help="No progress bar.", rich_help_panel=TELLING)]

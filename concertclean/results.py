@@ -1,0 +1,124 @@
+"""What a recording becomes, and what is told about it afterwards."""
+
+import math
+from dataclasses import dataclass, field
+
+from concertclean.audio_io.formats import FORMATS, AudioInfo, keep_format, supported_sample_rate
+from concertclean.config import DenoiseSettings
+
+_MIN_LOSSY_BIT_RATE = 192_000
+_LOSSY_SOURCE_BITS = 24  # what a lossy codec decodes to goes on below the 16th bit
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """What an output file will be.
+
+    Attributes:
+        name: key of `FORMATS`.
+        sample_rate: Hz.
+        bit_depth: bits of a stored sample, None for lossy formats.
+        is_float: 32-bit floating point.
+        bit_rate: bit/s of a lossy format, None for its default.
+    """
+
+    name: str
+    sample_rate: int
+    bit_depth: int | None
+    is_float: bool
+    bit_rate: int | None
+
+
+@dataclass
+class Report:
+    """What was done to one recording.
+
+    Attributes:
+        info: the recording as it came.
+        output: the format written.
+        seconds: length of what was processed.
+        elapsed_seconds: wall time.
+        lufs_before, lufs_after: integrated loudness.
+        peak_before_db, peak_after_db: sample peaks, dB of full scale.
+        reduction_db, reduction_p95_db: level of input over output in each second that is not silent, mean and
+            95th percentile.
+        n_clipped: samples that did not fit into the output.
+        warnings: "W1xx ..." messages.
+    """
+
+    info: AudioInfo
+    output: OutputFormat
+    seconds: float = 0.0
+    elapsed_seconds: float = 0.0
+    lufs_before: float = -math.inf
+    lufs_after: float = -math.inf
+    peak_before_db: float = -math.inf
+    peak_after_db: float = -math.inf
+    reduction_db: float = 0.0
+    reduction_p95_db: float = 0.0
+    n_clipped: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def real_time_factor(self) -> float:
+        """Wall seconds a second of audio."""
+        return self.elapsed_seconds / self.seconds if self.seconds else 0.0
+
+
+def output_format(info: AudioInfo, settings: DenoiseSettings) -> OutputFormat:
+    """Format of the output for a recording: `keep` means the recording's own where we can write it.
+
+    WAV by default, the recording's rate, its bit depth if it is lossless and 24 bit if it is lossy.
+    """
+    name = keep_format(info) if settings.format == "keep" else settings.format
+    rate = supported_sample_rate(name, info.sample_rate)
+    if not FORMATS[name].is_lossless:
+        bit_rate = None if info.is_lossless else max(info.bit_rate or 0, _MIN_LOSSY_BIT_RATE)
+        return OutputFormat(name, rate, None, False, bit_rate)
+    depth, is_float = _wanted_depth(info, settings)
+    if is_float and name == "wav":
+        return OutputFormat(name, rate, 32, True, None)
+    stored = 16 if depth <= 16 else 24 if depth <= 24 or name != "wav" else 32
+    return OutputFormat(name, rate, stored, False, None)
+
+
+def remarks(info: AudioInfo, output: OutputFormat, settings: DenoiseSettings, model_rate: int) -> list[str]:
+    """Warnings that are known before the first sample.
+
+    Args:
+        info: facts about the recording.
+        output: what it becomes.
+        settings: what was asked for.
+        model_rate: Hz of the network.
+
+    Returns:
+        "W1xx ..." messages.
+    """
+    found = []
+    if not info.is_lossless:
+        again = "; the output is coded once more, --format flac is not" if output.bit_depth is None else ""
+        found.append(f"W102 lossy source ({info.codec}): what the codec lost does not come back{again}")
+    if info.sample_rate != model_rate:
+        rates = f"{info.sample_rate} Hz to {model_rate} Hz"
+        found.append(f"W104 resampled for the model: {rates}, only for finding the residual")
+    if info.channels > 2:
+        found.append(f"W108 {info.channels} channels: processed in pairs")
+    depth, is_float = _wanted_depth(info, settings)
+    if output.bit_depth is not None and output.bit_depth < depth:
+        kind = "floating point" if is_float else f"{depth} bits"
+        found.append(f"W112 {output.name} stores {output.bit_depth} bits, not {kind}; --format wav does")
+    if output.sample_rate != info.sample_rate:
+        rates = f"{output.sample_rate} Hz, not {info.sample_rate} Hz"
+        found.append(f"W113 {output.name} stores {rates}; --format flac or wav does")
+    return found
+
+
+def _wanted_depth(info: AudioInfo, settings: DenoiseSettings) -> tuple[int, bool]:
+    """Bits of a sample asked for, and whether they are floating point."""
+    if settings.bit_depth != "keep":
+        return int(settings.bit_depth.rstrip("f")), settings.bit_depth == "32f"
+    if not info.is_lossless:
+        return _LOSSY_SOURCE_BITS, False
+    if info.is_float:
+        return 32, True
+    return info.bit_depth or _LOSSY_SOURCE_BITS, False
