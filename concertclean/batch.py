@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS, FORMATS
 from concertclean.errors import ConcertCleanError, ConfigError, NoInputError, OutputError
@@ -18,11 +19,21 @@ _LONGEST_NAME = 255  # bytes; what common file systems take
 
 @dataclass(frozen=True)
 class Job:
-    """One recording and where its result goes."""
+    """One recording and where its result goes.
+
+    Attributes:
+        source: the recording; only its name if there is a `source_stream`.
+        target: the result; only its name if there is a `target_stream`.
+        residual: what was removed, or None.
+        source_stream: read instead of a file.
+        target_stream: written instead of a file.
+    """
 
     source: Path
     target: Path
     residual: Path | None = None
+    source_stream: BinaryIO | None = None
+    target_stream: BinaryIO | None = None
 
 
 @dataclass(frozen=True)
@@ -114,10 +125,7 @@ def plan(
         _require_extension(output, kept(source))
         return [_job(source, output, residual=residual)]
     targets = _targets([(source, root, kept(source)) for source, root in recordings], output)
-    jobs = [
-        _job(source, target, residual=residual)
-        for (source, _), target in zip(recordings, targets, strict=True)
-    ]
+    jobs = [_job(source, target, residual=residual) for (source, _), target in zip(recordings, targets, strict=True)]
     results = {os.path.abspath(path) for job in jobs for path in (job.target, job.residual) if path is not None}
     return [job for job in jobs if os.path.abspath(job.source) not in results]
 
@@ -208,10 +216,11 @@ def run(
             yield Outcome(job, "skipped")
             continue
         try:
-            job.target.parent.mkdir(parents=True, exist_ok=True)
+            if job.target_stream is None:
+                job.target.parent.mkdir(parents=True, exist_ok=True)
             report = denoiser.run(
-                job.source,
-                job.target,
+                job.source_stream or job.source,
+                job.target_stream or job.target,
                 residual_target=job.residual,
                 overwrite=overwrite,
                 progress=partial(progress, job),

@@ -6,7 +6,6 @@ result before its first sample can be written; it then waits in a temporary file
 
 import math
 from collections.abc import Iterator
-from itertools import tee
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,7 +45,9 @@ class Finisher:
     ) -> None:
         self._settings, self._report = settings, report
         self._restored_writer, self._removed_writer = restored_writer, removed_writer
-        self._meter = LoudnessMeter(report.info.sample_rate, report.info.channels)
+        self._channels = report.info.channels
+        self._n_stacked = self._channels * (1 if removed_writer is None else 2)
+        self._meter = LoudnessMeter(report.info.sample_rate, self._channels)
 
     def write(self, pairs: Pairs) -> None:
         """Writes everything.
@@ -57,10 +58,12 @@ class Finisher:
         Raises:
             OutputError: the disk is full.
         """
+        # What was removed travels as further channels of the same blocks: nothing can get out of step.
+        blocks = (pair[0] if self._removed_writer is None else np.concatenate(pair) for pair in pairs)
         if self._settings.loudness == "off" and self._settings.clip != "rescale":
-            self._write(pairs, gain=1.0)
+            self._write(blocks, gain=1.0)
         else:
-            self._write_after_a_look(pairs)
+            self._write_after_a_look(blocks)
         self._report.lufs_after, self._report.peak_after_db = self._meter.integrated(), to_db(self._meter.peak)
         if self._report.n_clipped:
             self._report.warnings.append(
@@ -68,52 +71,44 @@ class Finisher:
                 "use --clip rescale, --clip limit or --bit-depth 32f"
             )
 
-    def _write(self, pairs: Pairs, gain: float) -> None:
+    def _write(self, blocks: Iterator[Block], gain: float) -> None:
         """The blocks in one pass, at the output's rate."""
-        rates = (self._report.info.sample_rate, self._report.output.sample_rate, self._report.info.channels)
-        if self._removed_writer is None:
-            for block in resampled((self._finished(restored, gain) for restored, _ in pairs), *rates):
-                self._restored_writer.write(block)
-            return
-        pairs, again = tee(pairs)
-        restored = resampled((self._finished(restored, gain) for restored, _ in pairs), *rates)
-        removed = resampled((removed * gain for _, removed in again), *rates)
-        for restored_block, removed_block in zip(restored, removed, strict=True):
-            self._restored_writer.write(restored_block)
-            self._removed_writer.write(removed_block)
+        rates = self._report.info.sample_rate, self._report.output.sample_rate
+        finished = (self._finished(block * gain) for block in blocks)
+        for block in resampled(finished, *rates, self._n_stacked):
+            self._restored_writer.write(block[: self._channels])
+            if self._removed_writer is not None:
+                self._removed_writer.write(block[self._channels :])
 
-    def _finished(self, block: Block, gain: float) -> Block:
-        """A restored block with gain and clipping rule applied, measured."""
-        block = block * gain
+    def _finished(self, block: Block) -> Block:
+        """A block with the clipping rule applied to its restored channels, measured."""
+        restored = block[: self._channels]
         if self._settings.clip == "limit":
-            block = soft_limit(block)
+            restored = soft_limit(restored)
         elif not self._report.output.is_float:
-            self._report.n_clipped += int((np.abs(block) > 1.0).sum())
-        self._meter.add(block)
-        return block
+            self._report.n_clipped += int((np.abs(restored) > 1.0).sum())
+        self._meter.add(restored)
+        return np.concatenate([restored, block[self._channels :]])
 
-    def _write_after_a_look(self, pairs: Pairs) -> None:
+    def _write_after_a_look(self, blocks: Iterator[Block]) -> None:
         """Everything into a temporary file, then from there with the gain that the whole needs."""
-        info, keeps_removed = self._report.info, self._removed_writer is not None
+        info = self._report.info
         meter = LoudnessMeter(info.sample_rate, info.channels)
         with TemporaryDirectory() as folder:
             path = Path(folder) / "restored.wav"
-            channels = info.channels * (1 + keeps_removed)
             with AudioWriter(
                 path,
                 format="wav",
                 sample_rate=info.sample_rate,
-                channels=channels,
+                channels=self._n_stacked,
                 is_float=True,
-                n_samples=info.n_samples,
+                n_samples=info.n_samples if self._settings.duration_seconds is None else None,
             ) as waiting:
-                for pair in pairs:
-                    meter.add(pair[0])
-                    waiting.write(np.concatenate(pair) if keeps_removed else pair[0])
+                for block in blocks:
+                    meter.add(block[: info.channels])
+                    waiting.write(block)
             with AudioReader(path) as again:
-                blocks = again.blocks(round(_BLOCK_SECONDS * info.sample_rate))
-                halves = ((block[: info.channels], block[info.channels :]) for block in blocks)
-                self._write(halves, self._gain(meter))
+                self._write(again.blocks(round(_BLOCK_SECONDS * info.sample_rate)), self._gain(meter))
 
     def _gain(self, meter: LoudnessMeter) -> float:
         """Gain for the wanted loudness, no higher than the peak allows when rescaling."""

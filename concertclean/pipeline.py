@@ -116,9 +116,7 @@ class Denoiser:
             left -= block.shape[1]
             yield block
 
-    def _restored(
-        self, blocks: Iterator[Block], report: Report, progress: Progress
-    ) -> Iterator[tuple[Block, Block]]:
+    def _restored(self, blocks: Iterator[Block], report: Report, progress: Progress) -> Iterator[tuple[Block, Block]]:
         """Pairs of restored and removed blocks, together as long as the recording; fills the report."""
         info, share = report.info, self.settings.share
         before = LoudnessMeter(info.sample_rate, info.channels)
@@ -132,8 +130,8 @@ class Denoiser:
                 held.push(block)
                 yield block
 
-        for removed in self._removed(listened(), info) if share > 0 else map(np.zeros_like, listened()):
-            removed = removed[:, : len(held)] * share  # the resampler may round the length up by one
+        for found in self._removed(listened(), info) if share > 0 else map(np.zeros_like, listened()):
+            removed = found[:, : len(held)] * share  # the resampler may round the length up by one
             original = held.pop(removed.shape[1])
             restored = original - removed
             powers += zip(_powers(original, info.sample_rate), _powers(restored, info.sample_rate), strict=True)

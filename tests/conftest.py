@@ -1,9 +1,16 @@
 """Synthetic audio for every test: `(channel, time)` float64 arrays, full scale ±1."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
+
+from concertclean.models.kanunet_eca import KANUNetECA
+from concertclean.models.two_stage_unet import TwoStageUNet
+from concertclean.models.weights_file import save_weights
 
 Synth = Callable[..., np.ndarray]
 
@@ -46,3 +53,31 @@ def noise() -> Synth:
         return np.random.default_rng(seed).uniform(-level, level, (channels, n_samples))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Weights files of small random networks that take a good part of any sound away.
+
+    "stereo": both channels together; "mono": one channel; "broken": gives values that are not numbers.
+    """
+    folder = tmp_path_factory.mktemp("weights")
+    common = {"sample_rate": 44_100, "n_fft": 256, "hop_length": 64, "output": "mask", "exponent": 0.3}
+    stereo = {**common, "channels": 2, "base": 2, "fold": 4, "eca_frames": 3}
+    mono = {**common, "depth": 2, "widths": (4, 4, 4), "padding": "zeros"}
+
+    def save(name: str, architecture: str, config: dict[str, object], spoil: float = 0.0) -> Path:
+        torch.manual_seed(0)
+        model = {"kanunet_eca": KANUNetECA, "two_stage_unet": TwoStageUNet}[architecture](**config)
+        last = model.head if isinstance(model, KANUNetECA) else model.finalblock.conv2
+        nn.init.normal_(last.weight, std=0.5)
+        last.bias.data += spoil
+        path = folder / f"{name}.safetensors"
+        save_weights(path, model.state_dict(), architecture=architecture, config=config, provenance={})
+        return path
+
+    return {
+        "stereo": save("stereo", "kanunet_eca", stereo),
+        "mono": save("mono", "two_stage_unet", mono),
+        "broken": save("broken", "kanunet_eca", stereo, spoil=float("nan")),
+    }

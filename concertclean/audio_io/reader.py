@@ -175,7 +175,7 @@ class AudioReader:
             self.warnings.append(f"W103 the file ends within a packet: decoded {decoded / rate:.2f} s")
         if self._decoder.n_concealed:
             self.warnings.append(
-                f"W112 {self._decoder.n_concealed} damaged packets were replaced by as much silence; copy it again"
+                f"W114 {self._decoder.n_concealed} damaged packets were replaced by as much silence; copy it again"
             )
         if self._n_not_finite:
             self.warnings.append(f"W110 {self._n_not_finite} samples were not finite and were replaced by silence")

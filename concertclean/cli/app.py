@@ -1,5 +1,6 @@
 """The command `concertclean`: its sub-commands, and the exit code of whatever goes wrong in them."""
 
+import io
 import sys
 from typing import Annotated
 
@@ -37,10 +38,11 @@ def common(
 
 def main() -> None:
     """Runs the command line; the process ends with a documented exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # no file name is too strange to be printed
     try:
         app()
     except ConcertCleanError as error:
         console.complain(error)
         sys.exit(console.exit_code(error))
-    except BrokenPipeError:
-        sys.exit(console.SOME_FAILED)

@@ -3,6 +3,12 @@
 Data goes to standard output, everything else to standard error.
 """
 
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
 from rich.console import Console
 
 from concertclean.errors import (
@@ -17,7 +23,6 @@ from concertclean.errors import (
 )
 
 SOME_FAILED = 3
-INTERRUPTED = 130
 
 # Most special first: the first match decides.
 _EXIT_CODES: tuple[tuple[type[ConcertCleanError], int], ...] = (
@@ -31,7 +36,6 @@ _EXIT_CODES: tuple[tuple[type[ConcertCleanError], int], ...] = (
 )
 
 err = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
 
 
 def exit_code(error: BaseException) -> int:
@@ -48,3 +52,30 @@ def complain(error: BaseException | str) -> None:
 def note(message: str) -> None:
     """Prints a remark to standard error."""
     err.print(message, markup=False, style="dim", soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Prints a line of data to standard output, as it is."""
+    sys.stdout.write(text + "\n")
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """Lets a request to end unwind the program, so that no unfinished file stays, with 128 + its number.
+
+    Ctrl-C does so anyway. A closed terminal is ignored where it was ignored before, as under nohup.
+    """
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    wanted = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.getsignal(number) for number in wanted}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

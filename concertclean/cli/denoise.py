@@ -1,18 +1,19 @@
 """`concertclean denoise`: options to settings, progress and results to the terminal."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import typer
 
 from concertclean.cli import console, options
 from concertclean.cli.screen import Screen
 from concertclean.cli.sink import Sink
-from concertclean.errors import ConcertCleanError, ConfigError, ModelError, OutputError
+from concertclean.errors import ConcertCleanError, ConfigError, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from concertclean.batch import Job, Outcome
     from concertclean.config import DenoiseSettings
@@ -25,6 +26,7 @@ _SEGMENT_SECONDS = 6.0
 
 def denoise(
     inputs: options.Inputs,
+    *,
     output: options.Output = None,
     recursive: options.Recursive = False,
     model: options.Model = None,
@@ -73,28 +75,23 @@ def denoise(
     )  # fmt: skip
     if overwrite and skip_existing:
         raise ConfigError("--overwrite and --skip-existing exclude each other; give one of them")
-    is_stream = _STREAM in (*inputs, output)
-    if is_stream:
-        _check_stream(inputs, output, settings, as_json=as_json)
-        jobs = [_stream_job(inputs[0], output)]
+    if _STREAM in (*inputs, output):
+        jobs = [_stream_job(inputs, output, settings, as_json=as_json)]
     else:
         jobs = _plan(inputs, output, settings, recursive=recursive)
-    screen = Screen(settings, quiet=quiet, verbose=verbose, bar=not (quiet or no_progress))
     if dry_run:
         for job in jobs:
             console.say(f"{job.source} -> {job.target}")
         return
+    screen = Screen(settings, quiet=quiet, verbose=verbose, bar=not (quiet or no_progress))
     with console.ending_on_signals(), Sink(settings, as_json=as_json, log=jsonl_log) as sink:
-        if is_stream:
-            outcomes = _stream(jobs[0], settings, screen, sink, overwrite=overwrite)
-        else:
-            outcomes = _files(jobs, settings, screen, sink, overwrite=overwrite, skip_existing=skip_existing)
+        outcomes = _outcomes(jobs, settings, screen, sink, overwrite=overwrite, skip_existing=skip_existing)
         failed = _tell(outcomes, len(jobs), screen, sink)
     if failed:
-        raise typer.Exit(console.exit_code(failed[0].error) if len(jobs) == 1 else console.SOME_FAILED)
+        raise typer.Exit(console.SOME_FAILED if len(jobs) > 1 else console.exit_code(failed[0]))
 
 
-def _files(
+def _outcomes(
     jobs: "list[Job]",
     settings: "DenoiseSettings",
     screen: Screen,
@@ -102,7 +99,7 @@ def _files(
     *,
     overwrite: bool,
     skip_existing: bool,
-) -> "Iterable[Outcome]":
+) -> "Iterator[Outcome]":
     """Outcomes of the jobs, one after the other; no network is loaded if there is nothing to do."""
     from concertclean import batch
 
@@ -111,68 +108,43 @@ def _files(
         return
     denoiser = _denoiser(settings, screen, sink)
     with screen.progress(len(jobs)) as advance:
-        yield from batch.run(
-            jobs, denoiser, overwrite=overwrite, skip_existing=skip_existing, progress=advance
-        )
+        yield from batch.run(jobs, denoiser, overwrite=overwrite, skip_existing=skip_existing, progress=advance)
 
 
-def _stream(
-    job: "Job", settings: "DenoiseSettings", screen: Screen, sink: Sink, *, overwrite: bool
-) -> "Iterable[Outcome]":
-    """Outcome of one recording from standard input or to standard output."""
-    from concertclean.batch import Outcome
-
-    denoiser = _denoiser(settings, screen, sink)
-    source: Path | BinaryIO = sys.stdin.buffer if str(job.source) == _STREAM else job.source
-    target: Path | BinaryIO = sys.stdout.buffer if str(job.target) == _STREAM else job.target
-    with screen.progress(1) as advance:
-        try:
-            report = denoiser.run(
-                source, target, overwrite=overwrite, progress=lambda seconds: advance(job, seconds)
-            )
-        except ConcertCleanError as error:
-            yield Outcome(job, "failed", error=error)
-        else:
-            yield Outcome(job, "done", report)
-
-
-def _tell(outcomes: "Iterable[Outcome]", n_jobs: int, screen: Screen, sink: Sink) -> "list[Outcome]":
-    """Reports each outcome as it comes; returns those that failed."""
-    failed: list[Outcome] = []
-    n_told = 0
+def _tell(outcomes: "Iterator[Outcome]", n_jobs: int, screen: Screen, sink: Sink) -> list[ConcertCleanError]:
+    """Reports each outcome as it comes; returns what went wrong."""
+    told: list[Outcome] = []
     try:
         for outcome in outcomes:
             screen.tell(outcome)
             sink.add(outcome)
-            n_told += 1
-            if outcome.error is not None:
-                failed.append(outcome)
+            told.append(outcome)
     except (KeyboardInterrupt, SystemExit):
-        console.complain(f"interrupted; {n_told} of {n_jobs} done")
+        console.complain(f"interrupted, {len(told)} of {n_jobs} done; what was unfinished is removed")
         raise
-    if failed and n_jobs > 1:
-        screen.failures(failed)
-    return failed
+    if n_jobs > 1:
+        screen.failures(told)
+    return [outcome.error for outcome in told if outcome.error is not None]
 
 
-def _check_stream(
-    inputs: list[str], output: str | None, settings: "DenoiseSettings", *, as_json: bool
-) -> None:
-    """What cannot be done with standard input and output."""
+def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSettings", *, as_json: bool) -> "Job":
+    """The one job from standard input, or to standard output, or both."""
+    from concertclean import batch
+
     if len(inputs) != 1:
         raise ConfigError("with - there is one input; give - alone, or files")
-    if as_json and output in (None, _STREAM):
-        raise ConfigError("--json cannot share standard output with the audio; use --jsonl-log, or -o FILE")
     if settings.residual:
         raise ConfigError("--residual needs an input and an output that are files")
-    if settings.format == "keep" and output not in (None, _STREAM):
-        raise ConfigError("--format keep with - as input could contradict the name of -o; name the format")
-
-
-def _stream_job(source: str, output: str | None) -> "Job":
-    from concertclean.batch import Job
-
-    return Job(Path(source), Path(output or _STREAM))
+    source = Path(inputs[0])
+    from_stdin = sys.stdin.buffer if inputs[0] == _STREAM else None
+    if output is None or output == _STREAM:
+        if as_json:
+            raise ConfigError("--json cannot share standard output with the audio; use --jsonl-log")
+        return batch.Job(source, Path(_STREAM), source_stream=from_stdin, target_stream=sys.stdout.buffer)
+    if settings.format == "keep" or not batch.is_file_name(Path(output)):
+        raise ConfigError("- as input says neither name nor format of the output; use -o NAME.wav, for example")
+    (job,) = batch.plan([(source, Path())], Path(output), settings.format, residual=False, resolve=str)
+    return replace(job, source_stream=from_stdin)
 
 
 def _plan(inputs: list[str], output: str | None, settings: "DenoiseSettings", *, recursive: bool) -> "list[Job]":
@@ -190,8 +162,7 @@ def _plan(inputs: list[str], output: str | None, settings: "DenoiseSettings", *,
 
     recordings = batch.find_recordings(inputs, recursive=recursive)
     target = None if output is None else Path(output)
-    jobs = batch.plan(recordings, target, settings.format, residual=settings.residual, resolve=kept)
-    return jobs
+    return batch.plan(recordings, target, settings.format, residual=settings.residual, resolve=kept)
 
 
 def _denoiser(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "Denoiser":

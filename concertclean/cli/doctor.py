@@ -1,4 +1,4 @@
-"""`concertclean doctor`: what this machine offers, in one table."""
+"""`concertclean doctor`: what this machine offers, a line each."""
 
 import platform
 from pathlib import Path
@@ -13,12 +13,8 @@ if TYPE_CHECKING:
 
 def doctor() -> None:
     """Says what was found here: devices, precision, codecs, weights, folders."""
-    from rich.table import Table
-
-    table = Table("what", "found", show_header=False)
     for what, found in _findings():
-        table.add_row(what, found)
-    console.out.print(table)
+        console.say(f"{what:<28}{found}")
 
 
 def _findings() -> "Iterator[tuple[str, str]]":
@@ -61,7 +57,12 @@ def _weights() -> "Iterator[tuple[str, str]]":
     from concertclean.models.sources import locate_weights, model_folder
 
     yield "model folder", str(model_folder())
-    for name in load_cards():
+    try:
+        names = list(load_cards())
+    except ConcertCleanError as error:
+        yield "models", str(error)
+        return
+    for name in names:
         try:
             path: Path | str = locate_weights(name, offline=True)
         except ConcertCleanError as error:

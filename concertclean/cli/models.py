@@ -113,9 +113,7 @@ def path(name: Annotated[str, typer.Argument(help="Name or alias.")]) -> None:
 def import_weights(
     checkpoint: Annotated[
         Path,
-        typer.Argument(
-            metavar="CHECKPOINT", help="The published checkpoint.zip, or the folder it unpacks to."
-        ),
+        typer.Argument(metavar="CHECKPOINT", help="The published checkpoint.zip, or the folder it unpacks to."),
     ],
     *,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Weights file to write.")] = None,
@@ -144,9 +142,7 @@ def _import_as(name: str, checkpoint: Path) -> Path:
     card = find_card(name)
     if not card.convert:
         known = ", ".join(each.name for each in load_cards().values() if each.convert)
-        raise ModelError(
-            f"the weights of {card.name} are not imported from a checkpoint; those of {known} are"
-        )
+        raise ModelError(f"the weights of {card.name} are not imported from a checkpoint; those of {known} are")
     return import_checkpoint(card, checkpoint)
 
 

@@ -29,12 +29,8 @@ MaxReduction = Annotated[
     float | None,
     Option(metavar="DB", help="Never lower anything by more than this.", rich_help_panel=RESTORING),
 ]
-Start = Annotated[
-    float | None, Option(metavar="SECONDS", help="Begin here.", rich_help_panel=RESTORING)
-]
-Duration = Annotated[
-    float | None, Option(metavar="SECONDS", help="Process only so much.", rich_help_panel=RESTORING)
-]
+Start = Annotated[float | None, Option(metavar="SECONDS", help="Begin here.", rich_help_panel=RESTORING)]
+Duration = Annotated[float | None, Option(metavar="SECONDS", help="Process only so much.", rich_help_panel=RESTORING)]
 
 Output = Annotated[
     str | None,
@@ -71,48 +67,32 @@ Residual = Annotated[
     bool,
     Option("--residual", help="Also write what was removed, NAME_clean_removed.", rich_help_panel=OUTPUT),
 ]
-Overwrite = Annotated[
-    bool, Option("--overwrite", help="Replace existing outputs.", rich_help_panel=OUTPUT)
-]
+Overwrite = Annotated[bool, Option("--overwrite", help="Replace existing outputs.", rich_help_panel=OUTPUT)]
 SkipExisting = Annotated[
     bool, Option("--skip-existing", help="Leave alone what is already done.", rich_help_panel=OUTPUT)
 ]
 DryRun = Annotated[bool, Option("--dry-run", help="Say what would be done.", rich_help_panel=OUTPUT)]
 
-Recursive = Annotated[
-    bool, Option("-r", "--recursive", help="Look into folders of folders.", rich_help_panel=RUNNING)
-]
-Device = Annotated[
-    str | None, Option(help="auto, cpu, cuda, cuda:N or mps. [default: auto]", rich_help_panel=RUNNING)
-]
-Precision = Annotated[
-    str | None, Option(help="auto, fp32, bf16 or fp16. [default: auto]", rich_help_panel=RUNNING)
-]
+Recursive = Annotated[bool, Option("-r", "--recursive", help="Look into folders of folders.", rich_help_panel=RUNNING)]
+Device = Annotated[str | None, Option(help="auto, cpu, cuda, cuda:N or mps. [default: auto]", rich_help_panel=RUNNING)]
+Precision = Annotated[str | None, Option(help="auto, fp32, bf16 or fp16. [default: auto]", rich_help_panel=RUNNING)]
 Segment = Annotated[
     float | None,
-    Option(
-        metavar="SECONDS", help="Seconds a network call. [default: as the model wants]", rich_help_panel=RUNNING
-    ),
+    Option(metavar="SECONDS", help="Seconds a network call. [default: as the model wants]", rich_help_panel=RUNNING),
 ]
 Overlap = Annotated[
     float | None,
     Option(help="Cross-faded part of a segment, 0 to 0.5. [default: 0.02]", rich_help_panel=RUNNING),
 ]
-BatchSize = Annotated[
-    int | None, Option(help="Segments a call on a GPU. [default: 8]", rich_help_panel=RUNNING)
-]
+BatchSize = Annotated[int | None, Option(help="Segments a call on a GPU. [default: 8]", rich_help_panel=RUNNING)]
 Threads = Annotated[int | None, Option(help="CPU cores to use. [default: all]", rich_help_panel=RUNNING)]
-Offline = Annotated[
-    bool | None, Option("--offline", help="Never use the network.", rich_help_panel=RUNNING)
-]
+Offline = Annotated[bool | None, Option("--offline", help="Never use the network.", rich_help_panel=RUNNING)]
 Config = Annotated[
     Path | None,
     Option(help="TOML file with these settings; options go first.", rich_help_panel=RUNNING),
 ]
 
-Json = Annotated[
-    bool, Option("--json", help="Results as JSON on standard output.", rich_help_panel=TELLING)
-]
+Json = Annotated[bool, Option("--json", help="Results as JSON on standard output.", rich_help_panel=TELLING)]
 JsonlLog = Annotated[
     Path | None,
     Option(help="Append one JSON line a recording to this file.", rich_help_panel=TELLING),
@@ -120,8 +100,6 @@ JsonlLog = Annotated[
 Quiet = Annotated[bool, Option("-q", "--quiet", help="Errors only.", rich_help_panel=TELLING)]
 Verbose = Annotated[
     bool,
-    Option(
-        "-v", "--verbose", help="Also say which device, precision and weights.", rich_help_panel=TELLING
-    ),
+    Option("-v", "--verbose", help="Also say which device, precision and weights.", rich_help_panel=TELLING),
 ]
 NoProgress = Annotated[bool, Option("--no-progress", help="No progress bar.", rich_help_panel=TELLING)]

@@ -9,58 +9,92 @@ from concertclean.errors import ConcertCleanError
 
 if TYPE_CHECKING:
     from concertclean.batch import Job, Outcome
+    from concertclean.config import DenoiseSettings
     from concertclean.inference import Enhancer
     from concertclean.models.registry import LoadedModel
+    from concertclean.results import Report
 
 
 class Screen:
-    """What a person sees while it runs, on standard error."""
+    """Remarks, results and progress, as far as they are wanted.
 
-    def __init__(self, *, quiet: bool, verbose: bool, bar: bool) -> None:
-        self.quiet, self.verbose, self.bar = quiet, verbose, bar
+    Args:
+        settings: of the run.
+        quiet: errors only.
+        verbose: everything.
+        bar: show progress.
+    """
+
+    def __init__(self, settings: "DenoiseSettings", *, quiet: bool, verbose: bool, bar: bool) -> None:
+        self._settings, self._quiet, self._verbose = settings, quiet, verbose
+        self._bar = bar and console.err.is_terminal  # in a log a bar is only empty lines
 
     def progress(self, n_jobs: int) -> "ProgressBar":
-        return ProgressBar(n_jobs, shown=self.bar)
+        """A bar for the jobs, to be entered."""
+        return ProgressBar(n_jobs, self._settings, shown=self._bar)
 
     def fetching(self) -> "FetchBar":
-        return FetchBar(shown=self.bar)
+        """A bar for a download that may come, to be entered."""
+        return FetchBar(shown=self._bar)
+
+    def note(self, message: str) -> None:
+        """A remark."""
+        if not self._quiet:
+            console.note(message)
 
     def setup(self, weights: "LoadedModel", enhancer: "Enhancer") -> None:
-        if self.verbose:
-            console.note(f"model {weights.path.name}, sha256 {weights.sha256[:12]}…")
-            console.note(f"device {enhancer.device}, {enhancer.precision}, {enhancer.threads} threads")
+        """What the work is done with."""
+        if self._verbose:
+            self.note(f"model {weights.path.name}, sha256 {weights.sha256[:12]}…")
+            self.note(f"device {enhancer.device}, {enhancer.precision}, {enhancer.threads} threads")
 
     def tell(self, outcome: "Outcome") -> None:
+        """What became of a recording."""
         if outcome.error is not None:
             console.complain(outcome.error)
-        elif outcome.report is not None and not self.quiet:
-            report = outcome.report
-            console.err.print(f"{outcome.job.source} -> {outcome.job.target}", markup=False, soft_wrap=True)
-            speed = report.seconds / report.elapsed_seconds if report.elapsed_seconds else 0
-            console.note(
-                f"  {report.seconds:.1f} s in {report.elapsed_seconds:.1f} s ({speed:.1f}x real time), "
-                f"{report.reduction_db:.1f} dB removed on average, "
-                f"{report.lufs_before:.1f} LUFS before, {report.lufs_after:.1f} after"
-            )
-            for warning in report.warnings:
-                if self.verbose or not warning.startswith(("W102", "W104")):
-                    console.note(f"  {warning}")
-        elif not self.quiet:
-            console.note(f"{outcome.job.target} exists: skipped")
+        elif outcome.report is None:
+            self.note(f"{outcome.job.target} exists: skipped")
+        else:
+            self.note(f"{outcome.job.source} -> {outcome.job.target}")
+            self.note(f"  {_summary(outcome.report)}")
+            for warning in outcome.report.warnings:
+                if self._verbose or not warning.startswith(("W102", "W104")):
+                    self.note(f"  {warning}")
 
-    def failures(self, failed: "list[Outcome]") -> None:
+    def failures(self, outcomes: "list[Outcome]") -> None:
+        """A table of what failed, if anything did."""
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table("recording", "what is wrong", title=f"{len(failed)} failed")
+        failed = [outcome for outcome in outcomes if outcome.error is not None]
+        if not failed:
+            return
+        table = Table("recording", "what is wrong", title=f"{len(failed)} of {len(outcomes)} failed")
         for outcome in failed:
-            table.add_row(str(outcome.job.source), str(outcome.error))
+            table.add_row(Text(str(outcome.job.source)), Text(str(outcome.error)))
         console.err.print(table)
 
 
-class ProgressBar:
-    """One progress bar for the recording that is being done: speed and time left."""
+def _summary(report: "Report") -> str:
+    """Time, reduction and loudness in one line."""
+    speed = report.seconds / report.elapsed_seconds if report.elapsed_seconds else 0.0
+    return (
+        f"{report.seconds:.1f} s in {report.elapsed_seconds:.1f} s ({speed:.1f}x real time), "
+        f"{report.reduction_db:.1f} dB removed on average, "
+        f"{report.lufs_before:.1f} LUFS before, {report.lufs_after:.1f} after"
+    )
 
-    def __init__(self, n_jobs: int, *, shown: bool) -> None:
+
+class ProgressBar:
+    """One progress bar for the recording that is being done: speed and time left; a context manager.
+
+    Args:
+        n_jobs: number of recordings.
+        settings: of the run.
+        shown: whether there is anything to see.
+    """
+
+    def __init__(self, n_jobs: int, settings: "DenoiseSettings", *, shown: bool) -> None:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
         self._progress = Progress(
@@ -73,7 +107,7 @@ class ProgressBar:
             transient=True,
             disable=not shown,
         )
-        self._n_jobs, self._number = n_jobs, 0
+        self._n_jobs, self._settings, self._number = n_jobs, settings, 0
         self._source: Path | None = None
         self._task: Any = None
 
@@ -85,6 +119,8 @@ class ProgressBar:
         self._progress.stop()
 
     def _advance(self, job: "Job", seconds: float) -> None:
+        if self._progress.disable:
+            return
         if self._task is None or job.source != self._source:
             self._begin(job)
         task = self._progress.tasks[0] if self._progress.tasks else None
@@ -96,11 +132,16 @@ class ProgressBar:
             self._progress.remove_task(self._task)
         self._source, self._number = job.source, self._number + 1
         count = f"{self._number}/{self._n_jobs} " if self._n_jobs > 1 else ""
-        self._task = self._progress.add_task(count + job.source.name, total=_seconds_of(job.source), speed="")
+        total = _seconds_of(job.source, self._settings)
+        self._task = self._progress.add_task(count + job.source.name, total=total, speed="")
 
 
 class FetchBar:
-    """Progress of a download, if there is one."""
+    """Progress of a download, if there is one; a context manager.
+
+    Args:
+        shown: whether there is anything to see.
+    """
 
     def __init__(self, *, shown: bool) -> None:
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
@@ -122,12 +163,16 @@ class FetchBar:
         self._progress.update(self._task, completed=done, total=total)
 
 
-def _seconds_of(path: Path) -> float | None:
-    """Declared length, for the progress bar only."""
+def _seconds_of(path: Path, settings: "DenoiseSettings") -> float | None:
+    """Declared length of what is processed, for the progress bar only."""
     from concertclean.audio_io.reader import AudioReader
 
     try:
         with AudioReader(path) as reader:
-            return reader.info.duration_seconds
+            declared = reader.info.duration_seconds
     except ConcertCleanError:
-        return None
+        declared = None
+    if declared is None:
+        return settings.duration_seconds
+    left = max(0.0, declared - settings.start_seconds)
+    return left if settings.duration_seconds is None else min(left, settings.duration_seconds)

@@ -4,9 +4,11 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from concertclean.cli import console
+from concertclean.errors import OutputError
 
 if TYPE_CHECKING:
     from concertclean.batch import Outcome
@@ -16,26 +18,46 @@ if TYPE_CHECKING:
 
 
 class Sink:
-    """Results for programs: JSON on standard output, JSON lines in a log."""
+    """Results for programs: JSON on standard output, JSON lines in a log; a context manager.
+
+    Args:
+        settings: of the run.
+        as_json: print a JSON array at the end, even after an interruption.
+        log: file that gets a line a recording.
+
+    Raises:
+        OutputError: the log cannot be written; said before the work, not after.
+    """
 
     def __init__(self, settings: "DenoiseSettings", *, as_json: bool, log: Path | None) -> None:
-        self.settings, self.as_json, self.log = settings, as_json, log
-        self.records: list[dict[str, Any]] = []
+        self._settings, self._as_json = settings, as_json
+        self._records: list[dict[str, Any]] = []
         self.weights: LoadedModel | None = None
         self.enhancer: Enhancer | None = None
+        try:
+            self._log = None if log is None else log.open("a", encoding="utf-8")
+        except OSError as error:
+            message = f"{log}: the log cannot be written ({error.strerror}); choose another --jsonl-log"
+            raise OutputError(message) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._log is not None:
+            self._log.close()
+        if self._as_json and (self._records or kind is None):
+            console.say(json.dumps(self._records, indent=2))
 
     def add(self, outcome: "Outcome") -> None:
         """Takes an outcome; writes its log line at once, so that an interrupted batch leaves its log."""
         record = self._record(outcome)
-        self.records.append(record)
-        if self.log is not None:
-            with self.log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
-
-    def close(self) -> None:
-        """Prints the JSON array."""
-        if self.as_json:
-            sys.stdout.write(json.dumps(self.records, indent=2) + "\n")
+        self._records.append(record)
+        if self._log is not None:
+            self._log.write(json.dumps(record) + "\n")
+            self._log.flush()
 
     def _record(self, outcome: "Outcome") -> dict[str, Any]:
         record: dict[str, Any] = {
@@ -44,7 +66,7 @@ class Sink:
             "status": outcome.status,
             "error": None if outcome.error is None else str(outcome.error),
             "exit_code": 0 if outcome.error is None else console.exit_code(outcome.error),
-            "model": self.settings.model,
+            "model": self._settings.model,
         }
         if self.weights is not None and self.enhancer is not None:
             record |= {

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 BasisName = Literal["bspline", "rbf", "chebyshev", "gram"]
+_STRIP_ELEMENTS = 2**21  # of an expansion when nothing is kept for a backward pass
 BASES: tuple[BasisName, ...] = get_args(BasisName)
 
 
@@ -246,6 +247,18 @@ class KANConv2d(nn.Module):
         # Autocast inside would cast the expansion once more, and would not reach the backward pass.
         with torch.autocast(device, enabled=False):
             weight = self.fused_weight().to(inputs.dtype)
+            if not torch.is_grad_enabled():
+                return self._in_strips(padded, weight)
             parameters = self.basis.parameters()
             result: Tensor = _ExpandAndConvolve.apply(padded, weight, self.basis, *parameters)  # type: ignore[no-untyped-call]
         return result
+
+    def _in_strips(self, padded: Tensor, weight: Tensor) -> Tensor:
+        """The same, a few rows at a time: the expansion stays small and near the processor."""
+        height = padded.shape[2] - 2 * self.padding
+        n_rows = max(8, _STRIP_ELEMENTS // (padded[:, :, 0].numel() * (weight.shape[1] // padded.shape[1])))
+        strips = [
+            F.conv2d(torch.cat(self.basis(padded[:, :, row : row + n_rows + 2 * self.padding]), dim=1), weight)
+            for row in range(0, height, n_rows)
+        ]
+        return torch.cat(strips, dim=2) if len(strips) > 1 else strips[0]

@@ -211,7 +211,7 @@ def hiss(rng: np.random.Generator, n_samples: int) -> Array:
     noise = rng.standard_normal(n_samples + 64)
     spectrum = np.fft.rfft(noise)
     frequency = np.fft.rfftfreq(len(noise), 1 / RATE) + 20
-    shape = (frequency / 1000) ** (rng.uniform(-1.0, 0.3) / 2 * 2)
+    shape = (frequency / 1000) ** rng.uniform(-0.5, 0.4)  # pink to blue
     shape = shape * (1 + rng.uniform(0, 3) * np.exp(-(np.log2(frequency / rng.uniform(800, 6000)) ** 2)))
     noise = np.fft.irfft(spectrum * shape)[:n_samples]
     turn = 1 + rng.uniform(0, 0.3) * np.cos(2 * np.pi * np.arange(n_samples) / RATE / REVOLUTION + rng.uniform(0, 6))
@@ -231,12 +231,12 @@ class Gramophone:
         if rng.random() < 0.8:
             parts.append((crackle(rng, n_samples), rng.uniform(0.1, 1)))
         if rng.random() < 0.35:
-            parts.append((scratches(rng, n_samples), rng.uniform(0.1, 0.8)))
+            parts.append((scratches(rng, n_samples), rng.uniform(0.1, 0.6)))
         if rng.random() < 0.5:
             parts.append((self.real.filled(rng, n_samples, rng.uniform(0.8, 1.25))[:, 0], rng.uniform(0.2, 1)))
         if rng.random() < 0.4:
             rumble = lfilter([1], [1, -1.98, 0.9805], rng.standard_normal(n_samples))
-            parts.append((rumble, rng.uniform(0.1, 0.8)))
+            parts.append((rumble, rng.uniform(0.05, 0.4)))
         if rng.random() < 0.25:
             mains, time = rng.choice([50.0, 60.0]), np.arange(n_samples) / RATE
             hum = sum(rng.random() / k * np.sin(2 * np.pi * k * mains * time + rng.uniform(0, 6)) for k in range(1, 8))

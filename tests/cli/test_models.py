@@ -41,9 +41,7 @@ def home(tmp_path, monkeypatch):
 
 def add_card(home, name, data, url, *, convert=False):
     digest = hashlib.sha256(data).hexdigest()
-    hashes = (
-        f'convert = "tf_two_stage_zip"\nsource_sha256 = "{digest}"' if convert else f'sha256 = "{digest}"'
-    )
+    hashes = f'convert = "tf_two_stage_zip"\nsource_sha256 = "{digest}"' if convert else f'sha256 = "{digest}"'
     with (home / "models.toml").open("a") as file:
         file.write(
             f'[{name}]\ndescription = "does [nothing]"\narchitecture = "two_stage_unet"\n{hashes}\n'
