@@ -9,6 +9,7 @@ A map of the floors; imports only ever go down.
 4     ``inference``               segments of a waveform through a network on a device, joined again
 3     ``models``                  the networks, one file each, and the registry of their weights
 2     ``dsp``, ``audio_io``       pure signal functions; the only package that opens audio files
+2     ``devices``                 which device and precision there are
 1     ``config``                  records read from files, unknown keys refused
 0     ``errors``                  the exception tree
 ====  ==========================  ==========================================================================

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from concertclean.devices import choose_device, choose_precision
 from concertclean.errors import DeviceMemoryError
-from concertclean.inference import Enhancer, choose_device, choose_precision
+from concertclean.inference import Enhancer
 from concertclean.models.kanunet_eca import KANUNetECA
 
 RATE = 1000

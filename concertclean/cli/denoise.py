@@ -170,7 +170,8 @@ def _denoiser(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "Denoi
     import os
 
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    from concertclean.inference import Enhancer, choose_device
+    from concertclean.devices import choose_device
+    from concertclean.inference import Enhancer
     from concertclean.models.registry import load_model
     from concertclean.pipeline import Denoiser
 

@@ -20,7 +20,7 @@ def doctor() -> None:
 def _findings() -> "Iterator[tuple[str, str]]":
     import torch
 
-    from concertclean.inference import choose_device, choose_precision
+    from concertclean.devices import choose_device, choose_precision
 
     device = choose_device("auto")
     yield "concertclean", f"{__version__}, Python {platform.python_version()}, {platform.platform()}"

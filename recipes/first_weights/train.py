@@ -46,6 +46,7 @@ SYSTEMS = {
     },
 }  # fmt: skip
 NETWORKS = {"kanunet_eca": KANUNetECA, "two_stage_unet": TwoStageUNet}
+MAX_CAUTION = 0.04
 NORM_STEPS = 400  # of the normalisation following the batch, before its statistics are frozen
 LICENSE = "CC-BY-SA-4.0"
 
@@ -89,13 +90,14 @@ def spectral_error(estimate: Tensor, clean: Tensor, degraded: Tensor, n_fft: int
     return (m1 - m2).abs().mean() + 0.5 * torch.view_as_real(c1 - c2).abs().mean()
 
 
-def loss_of(estimate: Tensor, clean: Tensor, degraded: Tensor, n_fft: int) -> Tensor:
-    """Training loss of one estimate `(batch, channel, time)`: relative rms error and spectral error.
+def loss_of(estimate: Tensor, clean: Tensor, degraded: Tensor, n_fft: int, caution: float) -> Tensor:
+    """Training loss of one estimate `(batch, channel, time)`: relative rms error, spectral error, error in dB.
 
-    The error in dB would give clean items, whose error is small, most of the gradient, and hold the mask at one.
+    The error in dB gives clean items, whose error is small, most of the gradient: early on it holds the mask at
+    one, late it teaches to leave clean music alone. Its weight `caution` therefore grows during a run.
     """
-    relative = 10 ** (error_db(estimate, clean, degraded) / 20)
-    return relative.mean() + spectral_error(estimate, clean, degraded, n_fft)
+    error = error_db(estimate, clean, degraded)
+    return (10 ** (error / 20) + caution * error).mean() + spectral_error(estimate, clean, degraded, n_fft)
 
 
 def estimates(model: nn.Module, degraded: Tensor) -> list[Tensor]:
@@ -180,12 +182,12 @@ def freeze_norm(model: nn.Module) -> None:
 
 
 def train_step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, degraded: Tensor, clean: Tensor, n_fft: int
+    model: nn.Module, optimizer: torch.optim.Optimizer, degraded: Tensor, clean: Tensor, n_fft: int, caution: float
 ) -> tuple[float, float, Tensor]:
     """One step; loss, gradient norm (not finite: nothing was changed) and the last estimate."""
     with torch.autocast("cpu", torch.bfloat16):
         outputs = estimates(model, degraded)
-    loss = sum(loss_of(y, clean, degraded, n_fft) for y in outputs) / len(outputs)
+    loss = sum(loss_of(y, clean, degraded, n_fft, caution) for y in outputs) / len(outputs)
     optimizer.zero_grad()
     loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -207,7 +209,7 @@ def train(a: argparse.Namespace) -> None:
         done = (time.time() - begin) / 60 / a.minutes
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(spec["rate"], done, step)
-        loss, norm, estimate = train_step(model, optimizer, degraded, clean, windows[step % 4])
+        loss, norm, estimate = train_step(model, optimizer, degraded, clean, windows[step % 4], MAX_CAUTION * done)
         if not math.isfinite(norm):
             print(f"step {step}: gradient not finite, skipped", flush=True)
             continue
