@@ -62,8 +62,8 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     "stereo": both channels together; "mono": one channel; "broken": gives values that are not numbers.
     """
     folder = tmp_path_factory.mktemp("weights")
-    common = {"sample_rate": 44_100, "n_fft": 256, "hop_length": 64, "output": "mask", "exponent": 0.3}
-    stereo = {**common, "channels": 2, "base": 2, "fold": 4, "eca_frames": 3}
+    common = {"sample_rate": 44_100, "n_fft": 256, "hop_length": 64, "bands": 40}
+    stereo = {**common, "channels": 2, "base": 2, "eca_frames": 3}
     mono = {**common, "depth": 2, "widths": (4, 4, 4), "padding": "zeros"}
 
     def save(name: str, architecture: str, config: dict[str, object], spoil: float = 0.0) -> Path:

@@ -71,7 +71,7 @@ def network(*, global_view: bool = False) -> nn.Module:
     """A network that reacts to its surroundings; its mask is made far from constant."""
     torch.manual_seed(0)
     model = KANUNetECA(
-        sample_rate=8000, channels=2, n_fft=256, hop_length=64, base=4, output="mask", exponent=0.3, fold=4,
+        sample_rate=8000, channels=2, n_fft=256, hop_length=64, base=4, bands=40,
         eca_frames=0 if global_view else 3, align_corners=global_view,
     )  # fmt: skip
     nn.init.normal_(model.head.weight, std=1.0)

@@ -28,30 +28,3 @@ def bounded_mask(raw: Tensor, bound: float) -> Tensor:
     modulus = torch.sqrt(real * real + imaginary * imaginary + 1e-8)
     factor = bound * torch.tanh(modulus / bound) / modulus
     return torch.complex(real * factor, imaginary * factor)
-
-
-def fold_frequencies(planes: Tensor, fold: int) -> Tensor:
-    """Stacks `fold` neighbouring frequencies as channels, so that a narrow network runs on a smaller map.
-
-    Args:
-        planes: `(batch, plane, freq, frame)` with `freq = fold * n + 1`; the highest bin is left out.
-        fold: neighbours to stack; 1 returns `planes`.
-
-    Returns:
-        `(batch, plane * fold, n, frame)`.
-    """
-    if fold == 1:
-        return planes
-    batch, n_planes, n_freqs, n_frames = planes.shape
-    split = planes[:, :, :-1].reshape(batch, n_planes, n_freqs // fold, fold, n_frames)
-    return split.transpose(2, 3).reshape(batch, n_planes * fold, n_freqs // fold, n_frames)
-
-
-def unfold_frequencies(planes: Tensor, fold: int) -> Tensor:
-    """Undoes `fold_frequencies`; the highest bin repeats its neighbour."""
-    if fold == 1:
-        return planes
-    batch, n_planes, n_freqs, n_frames = planes.shape
-    split = planes.reshape(batch, n_planes // fold, fold, n_freqs, n_frames)
-    joined = split.transpose(2, 3).reshape(batch, n_planes // fold, fold * n_freqs, n_frames)
-    return torch.cat([joined, joined[:, :, -1:]], dim=2)

@@ -2,8 +2,8 @@
 
 Complex spectrogram in, complex spectrogram out. The defaults are the published network (Zhang: 22.05 kHz mono,
 1024-sample frames, widths 64 to 512, spline grid 5); the same file builds its ablations, KANUNet (`eca=False`) and
-the plain U-Net (`convolution="plain"`), and the variant that ships: joint stereo, a bounded complex mask instead of
-the mapping, power-compressed input, and neighbouring frequencies folded into channels.
+the plain U-Net (`convolution="plain"`), a bounded complex mask instead of the mapping, and the variant that ships:
+joint stereo, magnitudes of bands in and one gain a band out.
 
 References:
     Shijie Zhang, KANUNet-ECA (network, Fig. 1 and 2; sizes as read in `README.md`).
@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from concertclean.dsp import stft
-from concertclean.models.blocks import bounded_mask, compress, fold_frequencies, unfold_frequencies
+from concertclean.models.band_gains import BandGains, gains
+from concertclean.models.blocks import bounded_mask, compress
 from concertclean.models.kan_conv import BasisName, KANConv2d
 
 _LEVELS = 3
@@ -77,8 +78,7 @@ class KANUNetECA(nn.Module):
         eca_frames: bottom-level frames (8 spectrogram frames each) the attention looks at; 0: all, as published.
         output: "mapping" predicts the spectrogram (published); "mask" a complex mask with modulus up to 1.2.
         exponent: power of the input magnitude; 1: none (published).
-        fold: neighbouring frequencies stacked as channels; 1: none (published). The highest bin is left out and
-            passes as its neighbour does.
+        bands: bands of `BandGains`, which then stands in for `output` and `exponent`; 0: none (published).
         align_corners: of the bilinear upsampling. True (published) stretches with the length of the input, so the
             result depends on where a segment ends; False is local.
     """
@@ -103,16 +103,18 @@ class KANUNetECA(nn.Module):
         eca_frames: int = 0,
         output: Literal["mapping", "mask"] = "mapping",
         exponent: float = 1.0,
-        fold: int = 1,
+        bands: int = 0,
         align_corners: bool = True,
     ) -> None:
         super().__init__()
         self.sample_rate, self.channels, self.hop_length = sample_rate, channels, hop_length
-        self.output, self.exponent, self.fold = output, exponent, fold
+        self.output, self.exponent = output, exponent
         self.align_corners = align_corners
         self.alignment = hop_length * 2**_LEVELS
+        self.front = BandGains(n_fft // 2 + 1, bands, channels) if bands else None
         # 64 frames reach the inner result of the three levels; the attention looks half its mean further.
-        self.context = hop_length * (64 + 2**_LEVELS * (eca_frames // 2 if eca else 0))
+        margin = self.front.margin if self.front else 0
+        self.context = hop_length * (64 + 2**_LEVELS * (eca_frames // 2 if eca else 0) + margin)
         self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
 
         def block(n_in: int, n_out: int, *, first: bool = False) -> nn.Module:
@@ -134,41 +136,46 @@ class KANUNetECA(nn.Module):
             return nn.Sequential(block(n_in, n_out, first=first), block(n_out, n_out))
 
         widths = [base * 2**level for level in range(_LEVELS + 1)]
-        planes = 2 * channels * fold
+        n_in, n_out = (self.front.n_planes, channels) if self.front else (2 * channels, 2 * channels)
         self.encoder = nn.ModuleList(
-            [pair(planes, base, first=True)] + [pair(widths[i], widths[i + 1]) for i in range(_LEVELS)]
+            [pair(n_in, base, first=True)] + [pair(widths[i], widths[i + 1]) for i in range(_LEVELS)]
         )
         self.bottom = block(widths[-1], widths[-1])
         self.attention = EfficientChannelAttention(widths[-1], eca_frames) if eca else nn.Identity()
         self.decoder = nn.ModuleList([pair(widths[i + 1] + widths[i], widths[i]) for i in reversed(range(_LEVELS))])
-        self.head = nn.Conv2d(base, planes, 1)
-        if output == "mask":
+        self.head = nn.Conv2d(base, n_out, 1)
+        if self.front or output == "mask":
             self._start_at_identity()
 
     def _start_at_identity(self) -> None:
         """A mask network that starts by leaving the recording alone."""
         with torch.no_grad():
             self.head.weight.mul_(0.1)
-            planes = torch.tensor([1.0, 0.0]).repeat_interleave(self.fold).repeat(self.channels)
-            self.head.bias = nn.Parameter(planes)
+        planes = torch.zeros(self.head.out_channels)
+        if self.front is None:
+            planes[::2] = 1.0  # real parts
+        self.head.bias = nn.Parameter(planes)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Maps `(batch, channel, time)` to `(batch, 1, channel, time)`."""
         degraded = stft.spectrogram(waveform, self.window, self.hop_length)
-        batch, channels, n_freqs, n_frames = degraded.shape
-        planes = torch.view_as_real(compress(degraded, self.exponent)).permute(0, 1, 4, 2, 3)
-        planes = fold_frequencies(planes.reshape(batch, 2 * channels, n_freqs, n_frames), self.fold)
-        planes = F.pad(planes, (0, -n_frames % 2**_LEVELS)).to(self.head.weight.dtype)
-        raw = self._network(planes.contiguous(memory_format=torch.channels_last))[..., :n_frames]
-        raw = unfold_frequencies(raw.float(), self.fold).reshape(batch, channels, 2, n_freqs, n_frames)
-        is_mask = self.output == "mask"
-        clean = degraded * bounded_mask(raw, _MASK_BOUND) if is_mask else torch.complex(*raw.unbind(2))
+        if self.front is not None:
+            clean = self.front.filter(gains(self._network(self.front.features(degraded))), degraded)
+        else:
+            batch, channels, n_freqs, n_frames = degraded.shape
+            planes = torch.view_as_real(compress(degraded, self.exponent)).permute(0, 1, 4, 2, 3)
+            raw = self._network(planes.reshape(batch, 2 * channels, n_freqs, n_frames))
+            raw = raw.reshape(batch, channels, 2, n_freqs, n_frames)
+            is_mask = self.output == "mask"
+            clean = degraded * bounded_mask(raw, _MASK_BOUND) if is_mask else torch.complex(*raw.unbind(2))
         return stft.waveform(clean, self.window, self.hop_length, waveform.shape[-1]).unsqueeze(1)
 
     def _network(self, planes: Tensor) -> Tensor:
-        """The U-Net between the planes."""
+        """The U-Net between the planes, `(batch, plane, freq, frame)`; float32 out."""
+        n_frames = planes.shape[-1]
+        planes = F.pad(planes, (0, -n_frames % 2**_LEVELS)).to(self.head.weight.dtype)
         skips: list[Tensor] = []
-        hidden = planes
+        hidden = planes.contiguous(memory_format=torch.channels_last)
         for level, pair in enumerate(self.encoder):
             hidden = pair(F.max_pool2d(hidden, 2) if level else hidden)
             skips.append(hidden)
@@ -181,4 +188,4 @@ class KANUNetECA(nn.Module):
         # The mask in full precision: bf16 would leave its rounding in the residual.
         with torch.autocast(hidden.device.type, enabled=False):
             result: Tensor = self.head(hidden.to(self.head.weight.dtype))
-        return result
+        return result[..., :n_frames].float()

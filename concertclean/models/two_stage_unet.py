@@ -3,7 +3,7 @@
 Complex spectrogram in, complex spectrogram out, mono at 44.1 kHz. The defaults are the network of the published
 weights (depth 6, 71,408,196 parameters); `depth=4` is the network of the paper (10,938,948). Module and parameter
 names are those of the published checkpoint, so converted weights load as they are. The variant that ships is
-narrower, predicts bounded complex masks from a power-compressed spectrogram, and pads with zeros.
+narrower, pads with zeros, and takes magnitudes of bands in and gives one gain a band out.
 
 References:
     Moliner and Välimäki, A two-stage U-Net for high-fidelity denoising of historical recordings, ICASSP 2022,
@@ -11,7 +11,7 @@ References:
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -19,11 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from concertclean.dsp import stft
-from concertclean.models.blocks import bounded_mask, compress, fold_frequencies, unfold_frequencies
+from concertclean.models.band_gains import BandGains, gains
 
 Padding = Literal["symmetric", "zeros"]
 _N_EMBEDDINGS = 10
-_MASK_BOUND = 1.2
 
 
 def symmetric_pad(planes: Tensor, before: int, after: int) -> Tensor:
@@ -189,11 +188,9 @@ class TwoStageUNet(nn.Module):
         hop_length: samples between frames.
         depth: levels down and up; 6 published weights, 4 paper.
         widths: channels of each level and of the bottom, `depth + 1` numbers.
-        output: "mapping" predicts real and imaginary part of the unscaled spectrogram (published);
-            "mask" two complex masks, modulus up to 1.2, one a stage.
-        exponent: power of the input magnitude in front of a mask network; 1: none (published).
         padding: of the convolutions; "symmetric" (published) or "zeros".
-        fold: neighbouring frequencies stacked as channels; 1: none (published).
+        bands: each stage gives gains of this many bands (`BandGains`); 0: real and imaginary part of the
+            unscaled spectrogram (published).
 
     Raises:
         ValueError: `widths` does not have `depth + 1` numbers.
@@ -203,7 +200,7 @@ class TwoStageUNet(nn.Module):
     window: Tensor
     embeddings: Tensor
 
-    def __init__(  # noqa: PLR0913 - flat keyword arguments, one a line of the config in the weights file
+    def __init__(
         self,
         *,
         sample_rate: int = 44100,
@@ -211,37 +208,35 @@ class TwoStageUNet(nn.Module):
         hop_length: int = 512,
         depth: int = 6,
         widths: Sequence[int] = (32, 64, 64, 128, 128, 256, 512),
-        output: Literal["mapping", "mask"] = "mapping",
-        exponent: float = 1.0,
         padding: Padding = "symmetric",
-        fold: int = 1,
+        bands: int = 0,
     ) -> None:
         super().__init__()
         if len(widths) != depth + 1:
             msg = f"widths={tuple(widths)} has {len(widths)} numbers, depth={depth} needs {depth + 1}"
             raise ValueError(msg)
         self.sample_rate, self.hop_length, self.depth = sample_rate, hop_length, depth
-        self.output, self.exponent, self.fold = output, exponent, fold
         self.alignment = hop_length * 2**depth
-        # The receptive field is 17 to 34 s at depth 6; what lies beyond 128 frames changes the output by -88 dB.
-        self.context = -(-128 // 2**depth) * self.alignment
         self.register_buffer("window", stft.window("hamming", n_fft), persistent=False)
-        self.register_buffer("embeddings", _frequency_embeddings(n_fft // 2 // fold + (fold == 1)), persistent=False)
+        n_bins = n_fft // 2 + 1
+        self.register_buffer("embeddings", _frequency_embeddings(bands or n_bins), persistent=False)
+        self.front = BandGains(n_bins, bands, 1) if bands else None
+        # The receptive field is 17 to 34 s at depth 6; what lies beyond 128 frames changes the output by -88 dB.
+        self.context = -(-(128 + (self.front.margin if self.front else 0)) // 2**depth) * self.alignment
+        n_in, n_out = (self.front.n_planes, 1) if self.front else (2, 2)
         width = widths[0]
-        self.conv2d_1 = PaddedConv(2 * fold + _N_EMBEDDINGS, width, 7, padding=padding)
-        self.conv2d_2 = PaddedConv(2 * fold + _N_EMBEDDINGS, width, 7, padding=padding)
+        self.conv2d_1 = PaddedConv(n_in + _N_EMBEDDINGS, width, 7, padding=padding)
+        self.conv2d_2 = PaddedConv(n_in + _N_EMBEDDINGS, width, 7, padding=padding)
         self.encoder_s1 = Encoder(width, widths, padding)
         self.decoder_s1 = Decoder(widths, padding)
         self.encoder_s2 = Encoder(2 * width, widths, padding)
         self.decoder_s2 = Decoder(widths, padding)
-        self.sam_1 = SupervisedAttention(width, 2 * fold, padding)
-        self.finalblock = OutputBlock(width, 2 * fold, padding)
+        self.sam_1 = SupervisedAttention(width, n_out, padding)
+        self.finalblock = OutputBlock(width, n_out, padding)
         self.apply(_initialise)
-        if output == "mask":
+        if bands:  # start by leaving the recording alone
             for convolution in (self.sam_1.conv2, self.finalblock.conv2):
                 nn.init.trunc_normal_(convolution.weight, std=0.01)
-                # start by leaving the recording alone
-                convolution.bias = nn.Parameter(torch.tensor([1.0, 0.0]).repeat_interleave(fold))
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Maps `(batch, 1, time)` to `(batch, 1, 1, time)`."""
@@ -261,34 +256,50 @@ class TwoStageUNet(nn.Module):
         n_frames = degraded.shape[-1]
         # The deepest level needs two frames, and whole ones.
         padded = F.pad(degraded, (0, max(-n_frames % 2**self.depth, 2 ** (self.depth + 1) - n_frames)))
-        scaled = padded * self.window.sum() if self.output == "mapping" else padded
-        inputs = self._planes(scaled)
-        embedded = torch.cat([inputs, self.embeddings.to(inputs).expand(len(inputs), -1, inputs.shape[2], -1)], 1)
-        embedded = embedded.contiguous(memory_format=torch.channels_last)
+        if self.front is None:
+            first, second = self._mapping(padded)
+        else:
+            first, second = self._gains(padded, self.front)
+        return first[..., :n_frames], second[..., :n_frames]
 
+    def _mapping(self, degraded: Tensor) -> tuple[Tensor, Tensor]:
+        """Both estimates as published: the first stage gives what to add, the second the spectrogram itself."""
+        unit = self.window.sum()
+        planes = torch.view_as_real(degraded * unit).permute(0, 3, 2, 1)
+        first, second = self._network(planes, lambda raw: planes + raw)
+        estimates = (torch.view_as_complex(p.permute(0, 3, 2, 1).contiguous()) / unit for p in (planes + first, second))
+        return next(estimates), next(estimates)
+
+    def _gains(self, degraded: Tensor, front: BandGains) -> tuple[Tensor, Tensor]:
+        """Both estimates as gains of bands."""
+        planes = front.features(degraded[:, None]).transpose(2, 3)
+        first, second = self._network(planes, lambda raw: gains(raw) * planes[:, :1])
+        estimates = (front.filter(gains(raw.transpose(2, 3)), degraded[:, None])[:, 0] for raw in (first, second))
+        return next(estimates), next(estimates)
+
+    def _network(self, planes: Tensor, first_planes: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """Both stages between planes.
+
+        Args:
+            planes: `(batch, plane, frame, freq)`.
+            first_planes: what the first stage's answer means to the attention, from that answer.
+
+        Returns:
+            The answers of both stages, `(batch, n_out, frame, freq)` float32.
+        """
+        embedded = torch.cat([planes, self.embeddings.expand(len(planes), -1, planes.shape[2], -1)], 1)
+        embedded = self._prepared(embedded)
         features = self.decoder_s1(*self.encoder_s1(F.elu(self.conv2d_1(embedded))))
-        first = self._estimate(self.sam_1.conv2(features), scaled, residual=True)
-        attention = torch.sigmoid(self.sam_1.conv3(self._planes(first)))
+        first = self.sam_1.conv2(features).float()
+        attention = torch.sigmoid(self.sam_1.conv3(self._prepared(first_planes(first))))
         guided = self.sam_1.conv1(features) * attention + features
         second_inputs = torch.cat([F.elu(self.conv2d_2(embedded)), guided], dim=1)
         features = self.decoder_s2(*self.encoder_s2(second_inputs))
-        second = self._estimate(self.finalblock.conv2(features), scaled, residual=False)
-        unit = self.window.sum() if self.output == "mapping" else 1.0
-        return first[..., :n_frames] / unit, second[..., :n_frames] / unit
+        return first, self.finalblock.conv2(features).float()
 
-    def _planes(self, spectrogram: Tensor) -> Tensor:
-        """`(batch, freq, frame)` complex to `(batch, 2 * fold, frame, freq)` real, in the network's precision."""
-        planes = torch.view_as_real(compress(spectrogram, self.exponent)).permute(0, 3, 1, 2)
-        planes = fold_frequencies(planes, self.fold).transpose(2, 3).to(self.conv2d_1.weight.dtype)
-        return planes.contiguous(memory_format=torch.channels_last)
-
-    def _estimate(self, planes: Tensor, scaled: Tensor, *, residual: bool) -> Tensor:
-        """Complex estimate `(batch, freq, frame)` from planes `(batch, 2 * fold, frame, freq)`."""
-        planes = unfold_frequencies(planes.float().transpose(2, 3), self.fold)
-        if self.output == "mask":
-            return scaled * bounded_mask(planes, _MASK_BOUND)
-        estimate = torch.complex(*planes.unbind(1))
-        return scaled + estimate if residual else estimate
+    def _prepared(self, planes: Tensor) -> Tensor:
+        """Planes in the network's precision, laid out as its convolutions like them."""
+        return planes.to(self.conv2d_1.weight.dtype).contiguous(memory_format=torch.channels_last)
 
 
 def _frequency_embeddings(n_freqs: int) -> Tensor:

@@ -19,6 +19,7 @@ import numpy as np
 from mixing import RATE, Bank, butter_sos, crackle, hiss, mix, power, scratches
 from scipy.signal import sosfilt
 
+from concertclean.audio_io.reader import AudioReader
 from concertclean.inference import Enhancer
 from concertclean.models.registry import load_model
 
@@ -122,13 +123,30 @@ def concert_noises(banks: Path, n_samples: int) -> dict[str, Array]:
     return noises
 
 
-def gramophone_noises(banks: Path, surface: Path, n_samples: int) -> dict[str, Array]:
-    """Real surface noise from the lead-in of a 1936 disc, held-out rain and fire, and synthetic disc noise."""
-    import soundfile
+def looped(pieces: list[Array], n_samples: int) -> Array:
+    """Pieces of one noise `(time,)` again and again, joined by cross-fades of 20 ms."""
+    fade = int(0.02 * RATE)
+    ramp = np.linspace(0, 1, fade)
+    total = pieces[-1][-fade:]
+    while len(total) < n_samples + fade:
+        for piece in pieces:
+            joint = total[-fade:] * (1 - ramp) + piece[:fade] * ramp
+            total = np.concatenate([total[:-fade], joint, piece[fade:]])
+    return total[fade : n_samples + fade]
 
+
+def surface(path: Path, spans: list[tuple[float, float]], n_samples: int) -> Array:
+    """Surface noise of a real disc: the spans in s where it turns without music, offset removed, `(time,)`."""
+    with AudioReader(path) as reader:
+        audio = reader.read(10 * 60 * RATE).mean(axis=0)
+    audio = audio - audio.mean()
+    return looped([audio[int(a * RATE) : int(b * RATE)] for a, b in spans], n_samples)
+
+
+def gramophone_noises(banks: Path, disc_1936: Path, n_samples: int) -> dict[str, Array]:
+    """Real surface noise of a 1936 disc, held-out rain and fire, and synthetic disc noise."""
     rng = np.random.default_rng(2)
-    lead_in = soundfile.read(surface, frames=int(2.6 * RATE))[0][int(0.3 * RATE) :]
-    noises = {"surface 1936": np.resize(np.concatenate([lead_in, lead_in[::-1]]), n_samples)}
+    noises = {"surface 1936": surface(disc_1936, [(0.05, 0.6), (176.6, 177.4)], n_samples)}
     bank = Bank(banks, "disc_test")
     noises["rain, fire"] = bank.filled(rng, n_samples)[:, 0]
     parts = hiss(rng, n_samples), crackle(rng, n_samples), scratches(rng, n_samples)

@@ -100,11 +100,11 @@ def power(sound: Array) -> float:
 def draw_snr_db(rng: np.random.Generator, low: float, high: float) -> float | None:
     """Signal-to-noise ratio of an item: None for clean only, -inf for noise only."""
     kind = rng.random()
-    if kind < 0.06:
+    if kind < 0.1:
         return None
-    if kind < 0.09:
+    if kind < 0.13:
         return -np.inf
-    if kind < 0.24:
+    if kind < 0.28:
         return rng.uniform(high, 30)
     return rng.uniform(low, high)
 
@@ -211,11 +211,25 @@ def hiss(rng: np.random.Generator, n_samples: int) -> Array:
     noise = rng.standard_normal(n_samples + 64)
     spectrum = np.fft.rfft(noise)
     frequency = np.fft.rfftfreq(len(noise), 1 / RATE) + 20
-    shape = (frequency / 1000) ** rng.uniform(-0.5, 0.4)  # pink to blue
-    shape = shape * (1 + rng.uniform(0, 3) * np.exp(-(np.log2(frequency / rng.uniform(800, 6000)) ** 2)))
+    shape = (frequency / 1000) ** rng.uniform(-0.8, 0.4)  # between red and pink to blue
+    bump = np.exp(np.log(200) + rng.random() * np.log(30))
+    shape = shape * (1 + rng.uniform(0, 5) * np.exp(-(np.log2(frequency / bump) ** 2)))
     noise = np.fft.irfft(spectrum * shape)[:n_samples]
     turn = 1 + rng.uniform(0, 0.3) * np.cos(2 * np.pi * np.arange(n_samples) / RATE / REVOLUTION + rng.uniform(0, 6))
     return noise * turn
+
+
+def rumble(rng: np.random.Generator, n_samples: int) -> Array:
+    """Bearing and motor noise `(time,)`: one to three resonances of 4 to 80 Hz, from a blur to nearly a tone."""
+    settle = 2 * RATE
+    noise = rng.standard_normal(n_samples + settle)
+    total = np.zeros(n_samples)
+    for _ in range(rng.integers(1, 4)):
+        hz = np.exp(rng.uniform(np.log(4), np.log(80)))
+        radius = np.exp(-np.pi * hz * np.exp(rng.uniform(np.log(0.02), np.log(2))) / RATE)
+        part = lfilter([1], [1, -2 * radius * np.cos(2 * np.pi * hz / RATE), radius**2], noise)[settle:]
+        total += part / (np.sqrt(power(part)) + 1e-9) * rng.uniform(0.2, 1)
+    return total
 
 
 class Gramophone:
@@ -234,9 +248,8 @@ class Gramophone:
             parts.append((scratches(rng, n_samples), rng.uniform(0.1, 0.6)))
         if rng.random() < 0.5:
             parts.append((self.real.filled(rng, n_samples, rng.uniform(0.8, 1.25))[:, 0], rng.uniform(0.2, 1)))
-        if rng.random() < 0.4:
-            rumble = lfilter([1], [1, -1.98, 0.9805], rng.standard_normal(n_samples))
-            parts.append((rumble, rng.uniform(0.05, 0.4)))
+        if rng.random() < 0.6:
+            parts.append((rumble(rng, n_samples), np.exp(rng.uniform(np.log(0.1), np.log(4)))))
         if rng.random() < 0.25:
             mains, time = rng.choice([50.0, 60.0]), np.arange(n_samples) / RATE
             hum = sum(rng.random() / k * np.sin(2 * np.pi * k * mains * time + rng.uniform(0, 6)) for k in range(1, 8))

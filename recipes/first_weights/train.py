@@ -30,23 +30,23 @@ SYSTEMS = {
     "concert": {
         "architecture": "kanunet_eca",
         "config": {
-            "sample_rate": 44100, "channels": 2, "n_fft": 2048, "hop_length": 1024, "base": 8, "grid_size": 3,
-            "first_grid": [-1.0, 1.0], "inner_grid": [0.0, 3.0], "eca_frames": 9, "output": "mask",
-            "exponent": 0.3, "fold": 4, "align_corners": False,
+            "sample_rate": 44100, "channels": 2, "n_fft": 4096, "hop_length": 1024, "base": 8, "grid_size": 3,
+            "first_grid": [-1.0, 3.0], "inner_grid": [0.0, 3.0], "eca_frames": 9, "bands": 320,
+            "align_corners": False,
         },
-        "batch": 6, "seconds": 1.4, "rate": 1.5e-3,
+        "batch": 4, "seconds": 2.0, "rate": 8e-3,
     },
     "gramophone": {
         "architecture": "two_stage_unet",
         "config": {
-            "depth": 4, "widths": [16, 24, 32, 48, 64], "output": "mask", "exponent": 0.3, "padding": "zeros",
-            "fold": 4,
+            "n_fft": 4096, "hop_length": 1024, "depth": 4, "widths": [12, 16, 24, 32, 48], "padding": "zeros",
+            "bands": 320,
         },
-        "batch": 3, "seconds": 1.4, "rate": 5e-4,
+        "batch": 4, "seconds": 2.0, "rate": 1.5e-3,
     },
 }  # fmt: skip
 NETWORKS = {"kanunet_eca": KANUNetECA, "two_stage_unet": TwoStageUNet}
-MAX_CAUTION = 0.04
+MAX_CAUTION = 0.05
 NORM_STEPS = 400  # of the normalisation following the batch, before its statistics are frozen
 LICENSE = "CC-BY-SA-4.0"
 
@@ -160,6 +160,7 @@ def prepare(a: argparse.Namespace) -> tuple[nn.Module, AveragedModel, torch.opti
     """Network, its moving average and the optimizer."""
     spec = SYSTEMS[a.system]
     spec["config"].update(json.loads(a.set))
+    spec["rate"] = a.rate or spec["rate"]
     model = NETWORKS[spec["architecture"]](**spec["config"]).train()
     if a.init is not None:
         model.load_state_dict(load_state(a.init))
@@ -233,6 +234,7 @@ def main() -> None:
     ask.add_argument("--minutes", type=float, default=90)
     ask.add_argument("--run", type=int, default=1, help="seed of weights and mixtures")
     ask.add_argument("--set", default="{}", help="JSON that changes the network's config, for comparisons")
+    ask.add_argument("--rate", type=float, help="peak learning rate, else the system's own")
     ask.add_argument("--init", type=Path, help="weights to start from")
     a = ask.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)

@@ -337,6 +337,25 @@ def test_damage_in_the_middle_is_an_error(encode, noise, tmp_path):
         reader.read(20 * N)
 
 
+def test_damaged_mp3_packets_become_as_much_silence(encode, noise, tmp_path):
+    path = tmp_path / "worn.mp3"
+    encode(path, noise(10 * N), muxer="mp3", codec="libmp3lame", storage="fltp")
+    with av.open(str(path)) as container:
+        places = [packet.pos for packet in container.demux(audio=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    for place in places[100:103]:
+        data[place + 4 : place + 36] = b"\xfe" * 32  # side information: more values than a granule can hold
+    path.write_bytes(data)
+    with AudioReader(path) as reader:
+        waveform = reader.read(20 * N)
+        warnings = reader.warnings
+    assert waveform.shape[1] == 10 * N
+    assert any(w.startswith("W114 3 damaged packets") for w in warnings), warnings
+    silent = np.abs(waveform).max(axis=0) == 0
+    assert 2 * 1152 <= silent.sum() <= 4 * 1152
+    assert abs(int(np.flatnonzero(silent)[0]) - 100 * 1152) < 3 * 1152
+
+
 def test_cut_m4a_is_refused_with_name_fact_and_cure(encode, noise, tmp_path):
     path = tmp_path / "cut.m4a"
     encode(path, noise(N), muxer="ipod", codec="aac", storage="fltp")

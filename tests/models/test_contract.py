@@ -19,7 +19,11 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "concert": (
         "kanunet_eca",
         {"channels": 2, "n_fft": 256, "hop_length": 64, "base": 2, "grid_size": 3, "inner_grid": [0.0, 3.0],
-         "eca_frames": 3, "output": "mask", "exponent": 0.3, "fold": 4, "align_corners": False},
+         "eca_frames": 3, "bands": 40, "align_corners": False},
+    ),
+    "complex_mask": (
+        "kanunet_eca",
+        {"channels": 2, "n_fft": 256, "hop_length": 64, "base": 2, "output": "mask", "exponent": 0.3},
     ),
     "unet_local": (
         "kanunet_eca",
@@ -28,8 +32,7 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "two_stage_unet": ("two_stage_unet", {"n_fft": 256, "hop_length": 64, "depth": 2, "widths": [2, 4, 4]}),
     "gramophone": (
         "two_stage_unet",
-        {"n_fft": 256, "hop_length": 64, "depth": 2, "widths": [2, 4, 4], "output": "mask", "exponent": 0.3,
-         "padding": "zeros", "fold": 4},
+        {"n_fft": 256, "hop_length": 64, "depth": 2, "widths": [2, 4, 4], "padding": "zeros", "bands": 40},
     ),
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from torch import nn
 from concertclean.models.kanunet_eca import EfficientChannelAttention, KANUNetECA
 
 SMALL = {"sample_rate": 44100, "channels": 2, "n_fft": 256, "hop_length": 64, "base": 2, "output": "mask",
-         "exponent": 0.3, "fold": 4, "eca_frames": 3}  # fmt: skip
+         "exponent": 0.3, "eca_frames": 3}  # fmt: skip
 
 
 def n_parameters(model: nn.Module) -> int:
