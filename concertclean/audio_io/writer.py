@@ -197,7 +197,7 @@ def _require_support(entry: Format, name: str, sample_rate: int, channels: int) 
         raise ValueError(f"sample_rate is {sample_rate}, channels is {channels}; both must be at least 1")
     nearest = supported_sample_rate(entry.name, sample_rate)
     if nearest != sample_rate:
-        cure = f"use --sample-rate {nearest}, or --format flac"
+        cure = f"write it at {nearest} Hz, or use --format flac"
         message = f"{name}: {entry.name} cannot store {sample_rate} Hz; {cure}"
         raise OutputError(message)
     if channels > entry.max_channels:

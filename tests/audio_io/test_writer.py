@@ -217,7 +217,7 @@ def test_surround_keeps_channels_in_order(kind, layout, tone, tmp_path, read_who
 )
 def test_rate_that_the_codec_lacks_names_the_next_one(kind, rate, cure, tmp_path):
     path = _path(tmp_path, kind)
-    with pytest.raises(OutputError, match=f"cannot store {rate} Hz; use --sample-rate {cure}"):
+    with pytest.raises(OutputError, match=f"cannot store {rate} Hz; write it at {cure} Hz"):
         AudioWriter(path, format=kind, sample_rate=rate, channels=2)
     assert list(tmp_path.iterdir()) == []
 
