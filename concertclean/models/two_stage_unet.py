@@ -221,8 +221,9 @@ class TwoStageUNet(nn.Module):
         n_bins = n_fft // 2 + 1
         self.register_buffer("embeddings", _frequency_embeddings(bands or n_bins), persistent=False)
         self.front = BandGains(n_bins, bands, 1) if bands else None
-        # The receptive field is 17 to 34 s at depth 6; what lies beyond 128 frames changes the output by -88 dB.
-        self.context = -(-(128 + (self.front.margin if self.front else 0)) // 2**depth) * self.alignment
+        # The receptive field is 17 to 34 s at depth 6; what lies beyond 128 frames changes the output by -88 dB,
+        # and beyond 96 frames that of the weights that ship by -96 dB.
+        self.context = -(-(96 if bands else 128) // 2**depth) * self.alignment
         n_in, n_out = (self.front.n_planes, 1) if self.front else (2, 2)
         width = widths[0]
         self.conv2d_1 = PaddedConv(n_in + _N_EMBEDDINGS, width, 7, padding=padding)
