@@ -194,7 +194,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("banks", type=Path)
     ask.add_argument("system", choices=["concert", "gramophone"])
-    ask.add_argument("models", nargs="+")
+    ask.add_argument("models", nargs="*", help="names or files; none: only the comparisons")
     ask.add_argument("--items", type=int, default=12)
     ask.add_argument("--surface", type=Path, help="the 1936 transfer (freedink-data denube.ogg), for gramophone")
     ask.add_argument("--ratios", type=float, nargs="+", default=[-5, 0, 5, 12])

@@ -46,7 +46,6 @@ SYSTEMS = {
     },
 }  # fmt: skip
 NETWORKS = {"kanunet_eca": KANUNetECA, "two_stage_unet": TwoStageUNet}
-MAX_CAUTION = 0.05
 NORM_STEPS = 400  # of the normalisation following the batch, before its statistics are frozen
 LICENSE = "CC-BY-SA-4.0"
 
@@ -210,7 +209,7 @@ def train(a: argparse.Namespace) -> None:
         done = (time.time() - begin) / 60 / a.minutes
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(spec["rate"], done, step)
-        loss, norm, estimate = train_step(model, optimizer, degraded, clean, windows[step % 4], MAX_CAUTION * done)
+        loss, norm, estimate = train_step(model, optimizer, degraded, clean, windows[step % 4], a.caution * done)
         if not math.isfinite(norm):
             print(f"step {step}: gradient not finite, skipped", flush=True)
             continue
@@ -235,6 +234,7 @@ def main() -> None:
     ask.add_argument("--run", type=int, default=1, help="seed of weights and mixtures")
     ask.add_argument("--set", default="{}", help="JSON that changes the network's config, for comparisons")
     ask.add_argument("--rate", type=float, help="peak learning rate, else the system's own")
+    ask.add_argument("--caution", type=float, default=0.05, help="weight of the error in dB at the end, see loss_of")
     ask.add_argument("--init", type=Path, help="weights to start from")
     a = ask.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
