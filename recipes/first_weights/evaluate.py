@@ -79,7 +79,7 @@ def filter_method(*filters: tuple[str, str]) -> Method:
             except (av.EOFError, av.BlockingIOError):
                 break
         audio = np.concatenate(parts, axis=1)[:, : degraded.shape[1]].astype(np.float64)
-        return np.pad(audio, ((0, 0), (0, degraded.shape[1] - audio.shape[1])))
+        return aligned(degraded, np.pad(audio, ((0, 0), (0, degraded.shape[1] - audio.shape[1]))))
 
     return run
 
@@ -175,8 +175,6 @@ def gain_db(name: str, method: Method | None, song: Array, noise: Array, ratio: 
     """Gain in SI-SDR and in SNR of one mixture."""
     degraded, clean = mix(song, noise, ratio)
     estimate = best_gain(degraded, clean) if method is None else method(degraded)
-    if name in ("afftdn", "adeclick"):
-        estimate = aligned(degraded, estimate)
     scale_free = si_sdr_db(clean, estimate) - si_sdr_db(clean, degraded) if name != "silence" else np.nan
     return scale_free, snr_db(clean, estimate) - snr_db(clean, degraded)
 

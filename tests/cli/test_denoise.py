@@ -555,7 +555,11 @@ def test_what_was_done_before_an_interruption_is_told(
 
 _ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(concertclean.__file__).parents[1])}
 _SLOW = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run in the background, or under nohup,
+for name in ("SIGTERM", "SIGHUP"):  # where these are ignored; a child inherits that
+    if hasattr(signal, name):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
 from concertclean.models.kanunet_eca import KANUNetECA
 whole = KANUNetECA.forward
 def slow(self, waveform):
