@@ -65,7 +65,6 @@ class BandGains(nn.Module):
         margin: frames, see above.
     """
 
-    edges: Tensor
     band_of_bin: Tensor
     averaging: Tensor
     place: Tensor
@@ -74,8 +73,7 @@ class BandGains(nn.Module):
         super().__init__()
         self.channels, self.margin = channels, margin
         self.n_planes = channels + (2 if channels == 2 else 0) + 2
-        edges = band_edges(n_bins, n_bands)
-        widths = edges.diff()
+        widths = band_edges(n_bins, n_bands).diff()
         band_of_bin = torch.repeat_interleave(torch.arange(n_bands), widths)
         averaging = F.one_hot(band_of_bin, n_bands).float() / widths
         self.register_buffer("band_of_bin", band_of_bin, persistent=False)

@@ -268,15 +268,21 @@ class TwoStageUNet(nn.Module):
         unit = self.window.sum()
         planes = torch.view_as_real(degraded * unit).permute(0, 3, 2, 1)
         first, second = self._network(planes, lambda raw: planes + raw)
-        estimates = (torch.view_as_complex(p.permute(0, 3, 2, 1).contiguous()) / unit for p in (planes + first, second))
-        return next(estimates), next(estimates)
+
+        def estimate(answer: Tensor) -> Tensor:
+            return torch.view_as_complex(answer.permute(0, 3, 2, 1).contiguous()) / unit
+
+        return estimate(planes + first), estimate(second)
 
     def _gains(self, degraded: Tensor, front: BandGains) -> tuple[Tensor, Tensor]:
         """Both estimates as gains of bands."""
         planes = front.features(degraded[:, None]).transpose(2, 3)
         first, second = self._network(planes, lambda raw: gains(raw) * planes[:, :1])
-        estimates = (front.filter(gains(raw.transpose(2, 3)), degraded[:, None])[:, 0] for raw in (first, second))
-        return next(estimates), next(estimates)
+
+        def estimate(raw: Tensor) -> Tensor:
+            return front.filter(gains(raw.transpose(2, 3)), degraded[:, None])[:, 0]
+
+        return estimate(first), estimate(second)
 
     def _network(self, planes: Tensor, first_planes: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """Both stages between planes.

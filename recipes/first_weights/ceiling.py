@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from evaluate import RATE, SECONDS, concert_noises, excerpts, gramophone_noises, mix, si_sdr_db
+from evaluate import mix, si_sdr_db, test_split
 
 from concertclean.dsp import stft
 from concertclean.models.band_gains import band_edges
@@ -45,13 +45,7 @@ def main() -> None:
     ask.add_argument("--ratio", type=float, default=5.0)
     ask.add_argument("--surface", type=Path)
     a = ask.parse_args()
-    n_samples = int(SECONDS * RATE)
-    songs = [song.astype(np.float64) for song in excerpts(a.banks, a.items, n_samples)]
-    if a.system == "concert":
-        noises = concert_noises(a.banks, n_samples)
-    else:
-        noises = gramophone_noises(a.banks, a.surface, n_samples)
-        songs = [song.mean(0, keepdims=True) for song in songs]
+    songs, noises = test_split(a.banks, a.system, a.items, a.surface)
     for n_fft, hop, shared in FRAMES:
         gains = []
         for song in songs:

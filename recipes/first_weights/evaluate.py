@@ -155,6 +155,16 @@ def gramophone_noises(banks: Path, disc_1936: Path, n_samples: int) -> dict[str,
     return {name: noise[None].astype(np.float64) for name, noise in noises.items()}
 
 
+def test_split(banks: Path, system: str, n_items: int, disc_1936: Path | None) -> tuple[list[Array], dict[str, Array]]:
+    """Songs and noises of a system's test split, `(channel, time)` each."""
+    n_samples = int(SECONDS * RATE)
+    songs = excerpts(banks, n_items, n_samples)
+    if system == "concert":
+        return songs, concert_noises(banks, n_samples)
+    noises = gramophone_noises(banks, disc_1936, n_samples)
+    return [song.mean(0, keepdims=True) for song in songs], noises
+
+
 def best_gain(degraded: Array, clean: Array) -> Array:
     """The one gain that gives the highest SNR; needs the clean recording."""
     return degraded * (degraded * clean).sum() / (degraded**2).sum()
@@ -199,13 +209,7 @@ def main() -> None:
     ask.add_argument("--tools", action="store_true", help="also the tools people use today")
     ask.add_argument("--kinds", action="store_true", help="also one row a kind of noise")
     a = ask.parse_args()
-    n_samples = int(SECONDS * RATE)
-    songs = excerpts(a.banks, a.items, n_samples)
-    if a.system == "concert":
-        noises = concert_noises(a.banks, n_samples)
-    else:
-        noises = gramophone_noises(a.banks, a.surface, n_samples)
-        songs = [song.mean(0, keepdims=True) for song in songs]
+    songs, noises = test_split(a.banks, a.system, a.items, a.surface)
     print(f"{len(songs)} songs x {len(noises)} noises ({', '.join(noises)}), {SECONDS:.0f} s each")
     print("Gain in SI-SDR, 95 % interval of the mean / gain in SNR; SNR of clean music passed through.")
     print("| method | " + " | ".join(f"{r:+.0f} dB in" for r in a.ratios) + " | clean |")

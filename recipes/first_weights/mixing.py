@@ -97,11 +97,16 @@ def power(sound: Array) -> float:
     return float(np.mean(np.square(sound, dtype=np.float64)))
 
 
-def draw_snr_db(rng: np.random.Generator, low: float, high: float) -> float | None:
-    """Signal-to-noise ratio of an item: None for clean only, -inf for noise only."""
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """A number between two positive ones, every octave as likely."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def draw_snr_db(rng: np.random.Generator, low: float, high: float) -> float:
+    """Signal-to-noise ratio of an item: inf for clean only, -inf for noise only."""
     kind = rng.random()
     if kind < 0.1:
-        return None
+        return np.inf
     if kind < 0.13:
         return -np.inf
     if kind < 0.28:
@@ -109,9 +114,9 @@ def draw_snr_db(rng: np.random.Generator, low: float, high: float) -> float | No
     return rng.uniform(low, high)
 
 
-def mix(music: Array, noise: Array, snr_db: float | None) -> tuple[Array, Array]:
+def mix(music: Array, noise: Array, snr_db: float) -> tuple[Array, Array]:
     """Degraded and clean `(time, channel)` at a ratio measured over the excerpt."""
-    if snr_db is None or power(noise) < 1e-9:
+    if snr_db == np.inf or power(noise) < 1e-9:
         return music, music
     if snr_db == -np.inf or power(music) < 1e-8:
         return noise, np.zeros_like(music)
@@ -165,10 +170,11 @@ class Concert:
             music = dry * music + (1 - dry) * fftconvolve(music, response, axes=0)[:n_samples]
         return music.astype(np.float32)
 
-    def item(self, seed: tuple[int, ...], n_samples: int) -> tuple[Array, Array]:
-        """`(degraded, clean)`, float32 `(2, time)`."""
+    def item(self, seed: tuple[int, ...], n_samples: int, snr_db: float | None = None) -> tuple[Array, Array]:
+        """`(degraded, clean)`, float32 `(2, time)`; the ratio is drawn if it is not given."""
         rng = np.random.default_rng(seed)
-        degraded, clean = mix(self.clean(rng, n_samples), self.crowd(rng, n_samples), draw_snr_db(rng, -8, 14))
+        music, crowd = self.clean(rng, n_samples), self.crowd(rng, n_samples)
+        degraded, clean = mix(music, crowd, draw_snr_db(rng, -8, 14) if snr_db is None else snr_db)
         if rng.random() < 0.3:  # the phone's microphone colours music and crowd alike
             sections = np.concatenate(
                 [butter_sos(2, rng.uniform(40, 250), "high"), butter_sos(2, rng.uniform(6000, 18000), "low")]
@@ -181,7 +187,7 @@ def crackle(rng: np.random.Generator, n_samples: int) -> Array:
     """Clicks and crackle `(time,)`: Poisson times, heavy-tailed levels, denser at one angle of the disc."""
     out = np.zeros(n_samples + 4096, np.float32)
     seconds = n_samples / RATE
-    times = rng.uniform(0, seconds, rng.poisson(np.exp(rng.uniform(np.log(4), np.log(1500))) * seconds))
+    times = rng.uniform(0, seconds, rng.poisson(log_uniform(rng, 4, 1500) * seconds))
     angle = rng.uniform(0, 1)
     keep = rng.random(len(times)) < 0.4 + 0.6 * np.cos(np.pi * (times / REVOLUTION - angle)) ** 4
     tail = rng.uniform(1.3, 3.0)
@@ -211,8 +217,8 @@ def hiss(rng: np.random.Generator, n_samples: int) -> Array:
     noise = rng.standard_normal(n_samples + 64)
     spectrum = np.fft.rfft(noise)
     frequency = np.fft.rfftfreq(len(noise), 1 / RATE) + 20
-    shape = (frequency / 1000) ** rng.uniform(-0.8, 0.4)  # between red and pink to blue
-    bump = np.exp(np.log(200) + rng.random() * np.log(30))
+    shape = (frequency / 1000) ** rng.uniform(-0.8, 0.4)  # from between red and pink to blue
+    bump = log_uniform(rng, 200, 6000)
     shape = shape * (1 + rng.uniform(0, 5) * np.exp(-(np.log2(frequency / bump) ** 2)))
     noise = np.fft.irfft(spectrum * shape)[:n_samples]
     turn = 1 + rng.uniform(0, 0.3) * np.cos(2 * np.pi * np.arange(n_samples) / RATE / REVOLUTION + rng.uniform(0, 6))
@@ -225,8 +231,8 @@ def rumble(rng: np.random.Generator, n_samples: int) -> Array:
     noise = rng.standard_normal(n_samples + settle)
     total = np.zeros(n_samples)
     for _ in range(rng.integers(1, 4)):
-        hz = np.exp(rng.uniform(np.log(4), np.log(80)))
-        radius = np.exp(-np.pi * hz * np.exp(rng.uniform(np.log(0.02), np.log(2))) / RATE)
+        hz = log_uniform(rng, 4, 80)
+        radius = np.exp(-np.pi * hz * log_uniform(rng, 0.02, 2) / RATE)
         part = lfilter([1], [1, -2 * radius * np.cos(2 * np.pi * hz / RATE), radius**2], noise)[settle:]
         total += part / (np.sqrt(power(part)) + 1e-9) * rng.uniform(0.2, 1)
     return total
@@ -249,23 +255,24 @@ class Gramophone:
         if rng.random() < 0.5:
             parts.append((self.real.filled(rng, n_samples, rng.uniform(0.8, 1.25))[:, 0], rng.uniform(0.2, 1)))
         if rng.random() < 0.6:
-            parts.append((rumble(rng, n_samples), np.exp(rng.uniform(np.log(0.1), np.log(4)))))
+            parts.append((rumble(rng, n_samples), log_uniform(rng, 0.1, 4)))
         if rng.random() < 0.25:
             mains, time = rng.choice([50.0, 60.0]), np.arange(n_samples) / RATE
             hum = sum(rng.random() / k * np.sin(2 * np.pi * k * mains * time + rng.uniform(0, 6)) for k in range(1, 8))
             parts.append((hum, rng.uniform(0.05, 0.5)))
         return sum(part / (np.sqrt(power(part)) + 1e-6) * gain for part, gain in parts)
 
-    def item(self, seed: tuple[int, ...], n_samples: int) -> tuple[Array, Array]:
-        """`(degraded, clean)`, float32 `(1, time)`."""
+    def item(self, seed: tuple[int, ...], n_samples: int, snr_db: float | None = None) -> tuple[Array, Array]:
+        """`(degraded, clean)`, float32 `(1, time)`; the ratio is drawn if it is not given."""
         rng = np.random.default_rng(seed)
         music = self.music.filled(rng, n_samples, speed=rng.uniform(0.9, 1.1)).mean(axis=1)
-        if rng.random() < 0.7:  # what an acoustic or early electric recording kept
+        if rng.random() < 0.5:  # what an acoustic or early electric recording kept
             order = int(rng.integers(1, 4))
             music = sosfilt(butter_sos(order, rng.uniform(50, 250), "high"), music)
             music = sosfilt(butter_sos(order, rng.uniform(3000, 12000), "low"), music)
         noise = self.noise(rng, n_samples)
         if rng.random() < 0.3:
             noise = sosfilt(butter_sos(2, rng.uniform(5000, 12000), "low"), noise)
-        degraded, clean = mix(music[:, None], noise[:, None], draw_snr_db(rng, -2, 16))
+        ratio = draw_snr_db(rng, -2, 16) if snr_db is None else snr_db
+        degraded, clean = mix(music[:, None], noise[:, None], ratio)
         return level(rng, degraded, clean, -38, -12)
