@@ -9,6 +9,7 @@
     ├── ConfigError           a setting or a TOML file is wrong
     ├── ModelError            unknown model, damaged or unfit weights
     │   └── OfflineError      the weights are not here and the network is off or away
+    ├── TrainingError         a training run cannot go on
     └── DeviceMemoryError     not even the smallest segment fits into memory
 
 A message names the file, the fact and the cure. Programming mistakes raise `ValueError` instead.
@@ -45,3 +46,7 @@ class OfflineError(ModelError):
 
 class DeviceMemoryError(ConcertCleanError):
     """Not even one smallest segment fits into the device's memory."""
+
+
+class TrainingError(ConcertCleanError):
+    """A training run cannot go on."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
-from concertclean.config import DenoiseSettings
+from concertclean.config.denoise import DenoiseSettings
 from concertclean.dsp.levels import LoudnessMeter, soft_limit, to_db
 from concertclean.dsp.resample import resampled
 from concertclean.results import Report

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from concertclean.audio_io.formats import AudioInfo
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
-from concertclean.config import DenoiseSettings
+from concertclean.config.denoise import DenoiseSettings
 from concertclean.dsp.levels import LoudnessMeter, to_db
 from concertclean.dsp.resample import Fifo, resampled
 from concertclean.errors import ConfigError, OutputError

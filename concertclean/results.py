@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from concertclean.audio_io.formats import FORMATS, AudioInfo, keep_format, supported_sample_rate
-from concertclean.config import DenoiseSettings
+from concertclean.config.denoise import DenoiseSettings
 
 _MIN_LOSSY_BIT_RATE = 192_000
 _LOSSY_SOURCE_BITS = 24  # what a lossy codec decodes to goes on below the 16th bit

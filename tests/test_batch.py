@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from concertclean.batch import Job, find_recordings, plan, run
-from concertclean.config import DenoiseSettings
+from concertclean.config.denoise import DenoiseSettings
 from concertclean.errors import AudioFileError, ConfigError, NoInputError, OutputError
 from concertclean.inference import Enhancer
 from concertclean.models.registry import load_model

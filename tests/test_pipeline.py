@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from concertclean.audio_io.formats import AudioInfo, Cover
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
-from concertclean.config import DenoiseSettings
+from concertclean.config.denoise import DenoiseSettings
 from concertclean.errors import AudioFileError, ConfigError, ModelError, NoInputError, OutputError
 from concertclean.inference import Enhancer
 from concertclean.models.registry import load_model

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from concertclean.batch import Job, Outcome
-    from concertclean.config import DenoiseSettings
+    from concertclean.config.denoise import DenoiseSettings
     from concertclean.models.registry import LoadedModel
     from concertclean.pipeline import Denoiser
 
@@ -61,7 +61,7 @@ def denoise(
     The result is NAME_clean.wav beside the recording, with its sample rate and channels; nothing is ever
     overwritten unless --overwrite says so.
     """
-    from concertclean.config import read_settings
+    from concertclean.config.denoise import read_settings
 
     settings = read_settings(
         config,

@@ -9,7 +9,7 @@ from concertclean.errors import ConcertCleanError
 
 if TYPE_CHECKING:
     from concertclean.batch import Job, Outcome
-    from concertclean.config import DenoiseSettings
+    from concertclean.config.denoise import DenoiseSettings
     from concertclean.inference import Enhancer
     from concertclean.models.registry import LoadedModel
     from concertclean.results import Report

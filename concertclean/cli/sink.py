@@ -12,7 +12,7 @@ from concertclean.errors import OutputError
 
 if TYPE_CHECKING:
     from concertclean.batch import Outcome
-    from concertclean.config import DenoiseSettings
+    from concertclean.config.denoise import DenoiseSettings
     from concertclean.inference import Enhancer
     from concertclean.models.registry import LoadedModel
 

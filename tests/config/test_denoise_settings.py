@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from concertclean.config import DenoiseSettings, read_settings
+from concertclean.config.denoise import DenoiseSettings, read_settings
 from concertclean.errors import ConfigError
 
 

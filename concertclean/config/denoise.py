@@ -1,13 +1,12 @@
-"""Settings of a run, as they come from the command line or a TOML file; unknown keys are refused."""
+"""Settings of `concertclean denoise`, as they come from the command line or a TOML file."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from concertclean.errors import ConfigError
+from concertclean.config.reading import STRICT, read_toml, validated
 
 OutputFormat = Literal["keep", "wav", "flac", "m4a", "alac", "mp3", "opus", "ogg"]
 BitDepth = Literal["keep", "16", "24", "32", "32f"]
@@ -37,7 +36,7 @@ class DenoiseSettings(BaseModel):
         offline: never use the network.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = STRICT
 
     model: str = "concert"
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -81,23 +80,6 @@ def read_settings(path: Path | None, overrides: Mapping[str, object]) -> Denoise
     Raises:
         ConfigError: the file cannot be read, or settings are unknown or out of range; all are listed.
     """
-    values: dict[str, object] = {}
-    if path is not None:
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read as TOML ({error})") from error
+    values = {} if path is None else read_toml(path)
     values |= {name: value for name, value in overrides.items() if value is not None}
-    try:
-        return DenoiseSettings.model_validate(values)
-    except ValidationError as error:
-        wrong = dict.fromkeys(_complaint(dict(one)) for one in error.errors())
-        raise ConfigError(f"{path or 'options'}: {'; '.join(wrong)}") from error
-
-
-def _complaint(error: dict[str, Any]) -> str:
-    """One wrong setting in words."""
-    name = error["loc"][0]
-    if error["type"] == "extra_forbidden":
-        return f"{name}: unknown, the settings are {', '.join(DenoiseSettings.model_fields)}"
-    return f"{name}: {error['msg']}, got {error['input']!r}"
+    return validated(DenoiseSettings, values, str(path or "options"))

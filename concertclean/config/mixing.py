@@ -1,0 +1,69 @@
+"""The law by which training items are mixed: levels, ratios, and how often each degradation comes."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from concertclean.config.reading import STRICT
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Range = tuple[float, float]
+
+
+class MixingLaw(BaseModel):
+    """How a clean excerpt and noise become an item.
+
+    Attributes:
+        task: "concert" (crowds), "gramophone" (disc noise) or "reverb" (room, then noise).
+        snr_db: signal-to-noise ratio of an ordinary item, measured over the item; drawn evenly.
+        clean_share: items without noise: the network must leave clean music alone.
+        noise_only_share: items without music.
+        nearly_clean_share: items between the upper end of `snr_db` and 30 dB.
+        level: "rms" brings the degraded to an rms in `level_db`; "gain" multiplies both by a gain in `level_db`, as in
+            the papers.
+        level_db: of full scale, or of one.
+        speeds: playing speeds of the music, pitch with it.
+        swap_share: stereo items with left and right exchanged.
+        mono_share: stereo items whose channels are made equal.
+        layers: noises of a concert item, one on top of the other: at least, at most.
+        synthetic_share: concert layers that are synthetic, and gramophone items without recorded noise.
+        moving_share: concert layers that change their level in time.
+        band_limit_share: items whose music is band-limited as on early recordings.
+        room_share: items whose music, or both in task "reverb", is heard in a room.
+        phone_share: items heard through a phone: microphone, gain control, clipping.
+        codec_share: part of those that went through a lossy codec as well.
+        favourites: how many times as often a group of the dataset is drawn, by its name.
+    """
+
+    model_config = STRICT
+
+    task: Literal["concert", "gramophone", "reverb"]
+    snr_db: Range
+    clean_share: Share = 0.1
+    noise_only_share: Share = 0.03
+    nearly_clean_share: Share = 0.15
+    level: Literal["rms", "gain"] = "rms"
+    level_db: Range = (-38.0, -12.0)
+    speeds: Range = (0.9, 1.1)
+    swap_share: Share = 0.5
+    mono_share: Share = 0.1
+    layers: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (1, 3)
+    synthetic_share: Share = 0.45
+    moving_share: Share = 0.7
+    band_limit_share: Share = 0.0
+    room_share: Share = 0.0
+    phone_share: Share = 0.0
+    codec_share: Share = 0.0
+    favourites: dict[str, Annotated[float, Field(gt=0)]] = {}
+
+    @model_validator(mode="after")
+    def _shares_and_ranges(self) -> Self:
+        for name in ("snr_db", "level_db", "speeds", "layers"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} runs from {low} down to {high}; give the lower end first")
+        if self.clean_share + self.noise_only_share + self.nearly_clean_share > 1:
+            raise ValueError("clean_share, noise_only_share and nearly_clean_share add up to more than 1")
+        if self.speeds[0] <= 0:
+            raise ValueError(f"speeds begin at {self.speeds[0]}, must be positive")
+        return self

@@ -1,0 +1,106 @@
+"""From a TOML file and overrides to a frozen record, with every fault told in one message."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from concertclean.errors import ConfigError
+
+STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Tables of a TOML file.
+
+    Raises:
+        ConfigError: the file cannot be read or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as TOML ({error})") from error
+
+
+def validated(kind: type[Record], values: Mapping[str, Any], place: str) -> Record:
+    """Return the record these values make.
+
+    Args:
+        kind: class of the record.
+        values: by name, nested as the record is.
+        place: named in front of the complaint: a file, or "options".
+
+    Raises:
+        ConfigError: values are unknown or out of range; all are listed.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        wrong = dict.fromkeys(_complaint(kind, dict(one)) for one in error.errors())
+        raise ConfigError(f"{place}: {'; '.join(wrong)}") from error
+
+
+def with_assignments(values: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """Return nested values with some changed by words such as `optimizer.learning_rate=1e-3`.
+
+    Args:
+        values: tables by name; not changed.
+        assignments: `key.key=value`; the value is read as TOML, or as a plain word where it is none.
+
+    Raises:
+        ConfigError: a word without `=`, or a key below something that is no table.
+    """
+    result = _copy(values)
+    for word in assignments:
+        name, equals, text = word.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f"--set {word}: expected key=value, for example --set optimizer.learning_rate=1e-3")
+        *tables, key = name.strip().split(".")
+        table = result
+        for each in tables:
+            table = table.setdefault(each, {})
+            if not isinstance(table, dict):
+                raise ConfigError(f"--set {word}: {each} is no table")
+        table[key] = _parsed(text.strip())
+    return result
+
+
+def _copy(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: _copy(value) if isinstance(value, dict) else value for key, value in values.items()}
+
+
+def _parsed(text: str) -> object:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _complaint(kind: type[BaseModel], error: dict[str, Any]) -> str:
+    """One fault in words, named by its keys."""
+    # What follows a record's own keys is the member of a union, which the user never wrote.
+    keys: list[str] = []
+    record: type[BaseModel] | None = kind
+    for part in error["loc"]:
+        if record is None:
+            break
+        keys.append(str(part))
+        known = ", ".join(record.model_fields)
+        record = _inner_record(record, str(part))
+    name = ".".join(keys)
+    if error["type"] == "extra_forbidden":
+        return f"{name}: unknown, the settings are {known}"
+    if error["type"] == "missing":
+        return f"{name}: missing"
+    return f"{name}: {error['msg'].removeprefix('Value error, ')}, got {error['input']!r}"
+
+
+def _inner_record(record: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """The record a key of a record holds, if it holds one."""
+    field = record.model_fields.get(key)
+    kind: Any = None if field is None else field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None

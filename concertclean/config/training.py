@@ -1,0 +1,184 @@
+"""Settings of `concertclean train`: the network, the data, the mixing law, the loss and the run."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from concertclean.config.mixing import MixingLaw
+from concertclean.config.reading import STRICT, read_toml, validated, with_assignments
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+CountOrNone = Annotated[int, Field(ge=0)]
+
+
+class NetworkSettings(BaseModel):
+    """Which network is trained.
+
+    Attributes:
+        architecture: key of the registry's table of networks.
+        config: keyword arguments of its constructor.
+        init: weights to start from: a model's name or a weights file; None starts from random ones.
+    """
+
+    model_config = STRICT
+
+    architecture: str
+    config: dict[str, Any] = {}
+    init: str | None = None
+
+
+class DataSettings(BaseModel):
+    """What it is trained on.
+
+    Attributes:
+        dataset: folder that `concertclean dataset build` made.
+        seconds: length of an item.
+        batch: items a step, over all devices.
+        workers: processes that mix; 0 mixes between the steps.
+    """
+
+    model_config = STRICT
+
+    dataset: Path
+    seconds: Positive = 2.0
+    batch: Count = 4
+    workers: CountOrNone = 1
+
+
+class LossSettings(BaseModel):
+    """What is made small; `concertclean.train.losses` has the equations.
+
+    Attributes:
+        name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki) or "relative" (own).
+        alpha: weight of the magnitude error of "spectral".
+        beta: weight of its complex error.
+        gamma: weight of its waveform and multi-resolution error.
+        caution: weight of the error in dB of "relative" at the end of the run; it grows from zero.
+        one_resolution: "spectral" and "relative" take one resolution a step instead of all, in turn.
+    """
+
+    model_config = STRICT
+
+    name: Literal["spectral", "two_stage", "relative"]
+    alpha: NotNegative = 1.0
+    beta: NotNegative = 1.0
+    gamma: NotNegative = 1.0
+    caution: NotNegative = 0.02
+    one_resolution: bool = False
+
+
+class OptimizerSettings(BaseModel):
+    """How it is made small.
+
+    Attributes:
+        learning_rate: its peak.
+        betas: of Adam.
+        schedule: "constant"; "step": multiplied by `step_factor` every `step_every` steps; "cosine": down to zero.
+        warmup: steps of linear rise at the start.
+        step_every: steps.
+        step_factor: factor.
+        clip_norm: largest norm of the gradient; None: any.
+        accumulate: batches whose gradients are summed for one step.
+        freeze_norm: step from which normalisation keeps its statistics; 0: never. A batch of few items would
+            otherwise hide each item's level.
+        norm_momentum: how fast those statistics follow before.
+    """
+
+    model_config = STRICT
+
+    learning_rate: Positive = 5e-4
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    schedule: Literal["constant", "step", "cosine"] = "cosine"
+    warmup: CountOrNone = 150
+    step_every: Count = 100_000
+    step_factor: Positive = 0.1
+    clip_norm: Positive | None = 1.0
+    accumulate: Count = 1
+    freeze_norm: CountOrNone = 0
+    norm_momentum: Share = 0.1
+
+
+class RunSettings(BaseModel):
+    """How the run goes.
+
+    Attributes:
+        steps: of the optimizer.
+        seed: of weights and items.
+        device: as for denoising.
+        precision: of the network's inner layers under autocast.
+        compile: "network" compiles all of it, "expansions" only the KAN layers' basis functions, which takes seconds.
+        ema_decay: of the moving average of the weights that is validated and exported; 0: the weights themselves.
+        save_every: steps between checkpoints.
+        validate_every: steps between validations; 0: only at the end.
+        validation_items: fixed mixtures a validation takes of each ratio.
+        log_every: steps between lines of the log.
+        threads: CPU cores of the network; 0: all.
+    """
+
+    model_config = STRICT
+
+    steps: Count
+    seed: int = 0
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    compile: Literal["off", "expansions", "network"] = "off"
+    ema_decay: Share = 0.997
+    save_every: Count = 200
+    validate_every: CountOrNone = 1000
+    validation_items: Count = 8
+    log_every: Count = 50
+    threads: CountOrNone = 0
+
+
+class TrainingSettings(BaseModel):
+    """Everything a training run is made of.
+
+    Attributes:
+        name: of the model that comes out; weights are called so.
+        description: for its card.
+        license: of the weights.
+        network: the network.
+        data: what it is trained on.
+        mixing: the law of the items.
+        loss: what is made small.
+        optimizer: how.
+        run: how long, where.
+    """
+
+    model_config = STRICT
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+    description: str = ""
+    license: str = "unknown"
+    network: NetworkSettings
+    data: DataSettings
+    mixing: MixingLaw
+    loss: LossSettings
+    optimizer: OptimizerSettings = OptimizerSettings()
+    run: RunSettings
+
+    @model_validator(mode="after")
+    def _warm_up_ends(self) -> Self:
+        if self.optimizer.warmup >= self.run.steps:
+            raise ValueError(f"optimizer.warmup is {self.optimizer.warmup}, run.steps only {self.run.steps}")
+        return self
+
+
+def read_training_settings(path: Path, assignments: list[str]) -> TrainingSettings:
+    """Settings of a TOML file with some of them changed.
+
+    Args:
+        path: TOML file; a relative `data.dataset` in it is relative to the working folder.
+        assignments: words such as `run.steps=100`.
+
+    Returns:
+        The validated settings.
+
+    Raises:
+        ConfigError: the file cannot be read, or settings are unknown or out of range; all are listed.
+    """
+    return validated(TrainingSettings, with_assignments(read_toml(path), assignments), str(path))

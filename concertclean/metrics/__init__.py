@@ -1,0 +1,1 @@
+"""Floor 3: how good an estimate is; each module one family of metrics."""
