@@ -1,0 +1,212 @@
+"""Builds a dataset from sources: each decoded once, in parallel, stored in a fixed order, continued if interrupted."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from concertclean import __version__
+from concertclean.dataset import crowd, fixed
+from concertclean.dataset.prepare import Prepared, prepare
+from concertclean.dataset.shelf import Shelf
+from concertclean.dataset.sources import Source
+from concertclean.dataset.store import FULL_SCALE, Header, Store, StoreWriter
+from concertclean.errors import ConcertCleanError, ConfigError
+
+CHANNELS = {"concert": 2, "gramophone": 1, "reverb": 1}
+_SYNTHETIC_SECONDS = 12.0
+_AHEAD = 2  # sources a worker that are decoded before they can be stored, which bounds the memory
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a dataset is to be.
+
+    Attributes:
+        folder: where.
+        task: "concert", "gramophone" or "reverb".
+        sources: with their splits.
+        sample_rate: Hz.
+        seconds_per_file: only so much from the middle of each; None: all.
+        synthetic_minutes: of synthetic crowd, for task "concert".
+        fixed_items: fixed mixtures of each ratio and side; 0: none.
+        seed: of synthesis and fixed mixtures.
+        workers: processes.
+    """
+
+    folder: Path
+    task: str
+    sources: Sequence[Source]
+    sample_rate: int = 44_100
+    seconds_per_file: float | None = None
+    synthetic_minutes: float = 0.0
+    fixed_items: int = 12
+    seed: int = 0
+    workers: int = 2
+
+
+@dataclass
+class BuildReport:
+    """What became of the sources.
+
+    Attributes:
+        n_stored: stored now.
+        n_kept: stored by an earlier run.
+        failures: name of a source and why it is not stored.
+    """
+
+    n_stored: int = 0
+    n_kept: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+
+def build(plan: Plan, progress: Progress = lambda what, done, total: None) -> BuildReport:
+    """Build a dataset, or go on with one.
+
+    Args:
+        plan: what it is to be.
+        progress: told what is being made, how many are done, and of how many.
+
+    Returns:
+        What was stored and what could not be.
+
+    Raises:
+        OutputError: the folder cannot be written, or holds something else.
+        ConfigError: there is no music, or nothing at all could be stored.
+    """
+    if not any(source.role == "clean" for source in plan.sources):
+        raise ConfigError("there is no clean music among the sources; give --clean FOLDER")
+    header = Header(
+        task=plan.task,
+        sample_rate=plan.sample_rate,
+        channels=CHANNELS[plan.task],
+        seed=plan.seed,
+        made_by=f"concertclean {__version__}",
+    )
+    report = BuildReport()
+    with StoreWriter(plan.folder, header) as writer:
+        _store_sources(plan, writer, report, progress)
+        if plan.task == "concert" and plan.synthetic_minutes:
+            _store_synthesis(plan, writer, report, progress)
+        if not any(entry.role == "clean" for entry in writer.entries):
+            raise ConfigError(f"{plan.folder}: none of the clean music could be read: {report.failures[0][1]}")
+    if plan.fixed_items:
+        fixed.write_fixed(Store(plan.folder), plan.fixed_items, partial(progress, "fixed mixtures"))
+    return report
+
+
+def _store_sources(plan: Plan, writer: StoreWriter, report: BuildReport, progress: Progress) -> None:
+    """Decodes in parallel and stores in order; a source whose like is there already is left out and told."""
+    done = {(entry.role, entry.name) for entry in writer.entries}
+    wanted = [source for source in plan.sources if (source.role, source.name) not in done]
+    report.n_kept = len(plan.sources) - len(wanted)
+    hashes = {(entry.role, entry.sha256): entry.name for entry in writer.entries}
+    work = partial(_try_prepare, plan=_DecodePlan(plan.sample_rate, writer.header.channels, plan.seconds_per_file))
+    progress("sources", 0, len(wanted))
+    for number, (source, result) in enumerate(_in_order(work, wanted, plan.workers), start=1):
+        if isinstance(result, str):
+            report.failures.append((source.name, result))
+        elif (twin := hashes.get((source.role, result.sha256))) is not None:
+            report.failures.append((source.name, f"{source.path}: the same file as {twin}; stored once"))
+        else:
+            hashes[source.role, result.sha256] = source.name
+            writer.append(
+                result.samples,
+                name=source.name,
+                role=source.role,
+                split=source.split or "train",
+                group=source.group,
+                licence=source.licence,
+                title=source.title,
+                category=source.category,
+                sha256=result.sha256,
+                pieces=result.pieces,
+                gain_db=result.gain_db,
+                silent_seconds=result.silent_seconds,
+                clipped_seconds=result.clipped_seconds,
+            )
+            report.n_stored += 1
+        progress("sources", number, len(wanted))
+
+
+@dataclass(frozen=True)
+class _DecodePlan:
+    sample_rate: int
+    channels: int
+    seconds: float | None
+
+
+def _try_prepare(source: Source, plan: _DecodePlan) -> Prepared | str:
+    """What is stored of a source, or why nothing is."""
+    try:
+        return prepare(source, plan.sample_rate, plan.channels, plan.seconds)
+    except ConcertCleanError as error:
+        return str(error)
+
+
+def _store_synthesis(plan: Plan, writer: StoreWriter, report: BuildReport, progress: Progress) -> None:
+    """Synthetic crowds from the claps, shouts and speech that are stored by now."""
+    n_clips = round(plan.synthetic_minutes * 60 / _SYNTHETIC_SECONDS)
+    done = {entry.name for entry in writer.entries if not entry.sha256}
+    wanted = [number for number in range(n_clips) if _synthetic_name(number) not in done]
+    work = partial(_synthesise, folder=plan.folder, seed=plan.seed)
+    progress("synthetic crowds", 0, len(wanted))
+    for count, (number, waveform) in enumerate(_in_order(work, wanted, plan.workers), start=1):
+        samples = np.round(waveform.T * (FULL_SCALE * 0.89 / np.abs(waveform).max())).astype(np.int16)
+        writer.append(
+            samples,
+            name=_synthetic_name(number),
+            role="noise",
+            split="train",
+            group="synthesis",
+            licence="of the claps, shouts and speech it is made from",
+            title="",
+            category="synthetic crowd",
+            sha256="",
+            pieces=(len(samples),),
+            gain_db=0.0,
+            silent_seconds=0.0,
+            clipped_seconds=0.0,
+        )
+        report.n_stored += 1
+        progress("synthetic crowds", count, len(wanted))
+
+
+def _synthetic_name(number: int) -> str:
+    return f"synthetic crowd {number:05d}"
+
+
+def _synthesise(number: int, folder: Path, seed: int) -> NDArray[np.float32]:
+    """One clip of synthetic crowd, `(2, time)`."""
+    store = Store(folder)
+    clap, shout, speech = (Shelf(store, role, "train") or None for role in ("clap", "shout", "speech"))
+    rng = np.random.default_rng((seed, 1, number))
+    n_samples = round(_SYNTHETIC_SECONDS * store.header.sample_rate)
+    return crowd.crowd(rng, n_samples, store.header.sample_rate, claps=clap, shouts=shout, speech=speech)
+
+
+def _in_order(work: Callable[[Any], Any], things: Sequence[Any], workers: int) -> Iterator[tuple[Any, Any]]:
+    """Each thing with its result, in order; only a few are worked on ahead of the one that is wanted."""
+    if workers <= 1:
+        yield from ((thing, work(thing)) for thing in things)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        ahead = _AHEAD * workers
+        futures = {number: pool.submit(work, thing) for number, thing in enumerate(things[:ahead])}
+        try:
+            for number, thing in enumerate(things):
+                result = futures.pop(number).result()
+                if number + ahead < len(things):
+                    futures[number + ahead] = pool.submit(work, things[number + ahead])
+                yield thing, result
+        finally:
+            for future in futures.values():
+                future.cancel()

@@ -1,0 +1,113 @@
+"""What is wrong with a dataset, and what is in it."""
+
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from concertclean.dataset.prepare import clipped_blocks
+from concertclean.dataset.store import FULL_SCALE, Entry, Store
+from concertclean.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with an item.
+
+    Attributes:
+        kind: "broken", "silent", "clipped", "duplicated" or "leaking".
+        name: of the item.
+        reason: in words.
+    """
+
+    kind: str
+    name: str
+    reason: str
+
+
+def faults(store: Store, progress: Callable[[int, int], None] = lambda done, total: None) -> Iterator[Fault]:
+    """What is wrong, item by item: broken, silent, clipped, duplicated, leaking from one side to another.
+
+    Args:
+        store: the dataset.
+        progress: told how many items are looked at, and of how many.
+    """
+    seen: dict[tuple[str, int, int], Entry] = {}
+    sides: dict[tuple[str, str], Entry] = {}
+    for number, entry in enumerate(store.entries, start=1):
+        yield from _damage(store, entry)
+        twin = seen.setdefault((entry.role, entry.crc32, entry.n_samples), entry)
+        if twin is not entry:
+            yield Fault("duplicated", entry.name, f"the same samples as {twin.name}")
+        if entry.group and entry.sha256:
+            other = sides.setdefault((entry.role, entry.group), entry)
+            if other.split != entry.split:
+                yield Fault(
+                    "leaking", entry.name, f"{entry.group} is in {entry.split}, and in {other.split} with {other.name}"
+                )
+        progress(number, len(store.entries))
+
+
+def _damage(store: Store, entry: Entry) -> Iterator[Fault]:
+    """What is wrong with one item alone."""
+    try:
+        samples = store.samples(entry)
+    except ConfigError as error:
+        yield Fault("broken", entry.name, str(error))
+        return
+    if zlib.crc32(np.ascontiguousarray(samples).tobytes()) != entry.crc32:
+        yield Fault("broken", entry.name, f"the samples in {entry.shard} are not those that were stored")
+    elif sum(entry.pieces) != entry.n_samples:
+        yield Fault("broken", entry.name, "its pieces do not add up to its length")
+    elif np.abs(samples.astype(np.int32)).max() < FULL_SCALE * 10 ** (-60 / 20):
+        yield Fault("silent", entry.name, "nothing louder than -60 dB in it")
+    elif entry.role in ("clean", "noise") and entry.sha256:
+        block = round(0.1 * store.header.sample_rate)
+        share = clipped_blocks(samples.T / FULL_SCALE, block).mean()
+        if share > 0.01:
+            yield Fault("clipped", entry.name, f"{100 * share:.0f} % of it stands still at the peak")
+
+
+@dataclass(frozen=True)
+class Stock:
+    """How much there is of a role on one side.
+
+    Attributes:
+        role: what it is for.
+        split: which side.
+        n_items: sources, or clips of synthesis.
+        n_groups: artists, albums or packages.
+        seconds: stored.
+        licences: number of items by licence.
+        categories: number of items by kind.
+    """
+
+    role: str
+    split: str
+    n_items: int
+    n_groups: int
+    seconds: float
+    licences: dict[str, int]
+    categories: dict[str, int]
+
+
+def stock(store: Store) -> list[Stock]:
+    """How much there is of every role on every side."""
+    places = dict.fromkeys((entry.role, entry.split) for entry in store.entries)
+    result = []
+    for role, split in sorted(places):
+        entries = store.select(role, split)
+        result.append(
+            Stock(
+                role=role,
+                split=split,
+                n_items=len(entries),
+                n_groups=len({entry.group for entry in entries}),
+                seconds=sum(entry.n_samples for entry in entries) / store.header.sample_rate,
+                licences=dict(Counter(entry.licence for entry in entries).most_common()),
+                categories=dict(Counter(entry.category for entry in entries if entry.category).most_common()),
+            )
+        )
+    return result

@@ -1,0 +1,153 @@
+"""Mixtures that stay the same: written once as FLAC, so that every model and tool is judged on the same files.
+
+::
+
+    fixed/SPLIT/clean/0003.flac                 what should come out
+    fixed/SPLIT/-5 dB/0003.flac                 music and noise at that ratio, at the same level
+    fixed/SPLIT/fixed.jsonl                     a line a file: ratio, what was mixed
+
+Concert ratios -10, -5 and 0 dB stand for the H, M and L of Zhang, who does not give his; 5 and 10 dB are where real
+recordings live. Gramophone ratios 3 and 10 dB are those of Moliner and Välimäki.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from concertclean.audio_io.reader import AudioReader
+from concertclean.audio_io.writer import AudioWriter
+from concertclean.config.mixing import MixingLaw
+from concertclean.dataset.mixing import Mixer
+from concertclean.dataset.sources import Split
+from concertclean.dataset.store import Store
+from concertclean.errors import ConfigError
+
+RATIOS_DB: dict[str, tuple[float, ...]] = {
+    "concert": (-10.0, -5.0, 0.0, 5.0, 10.0),
+    "gramophone": (3.0, 10.0),
+    "reverb": (0.0, 10.0),
+}
+SECONDS = 6.0
+_SIDES: tuple[Split, ...] = ("validation", "test")
+_ROOM_DB = -3.0  # peak of the loudest file of an item
+
+
+@dataclass(frozen=True)
+class FixedItem:
+    """A degraded recording and what should come of it.
+
+    Attributes:
+        ratio_db: of music and noise; inf: clean.
+        degraded: `(channel, time)`, full scale ±1.
+        clean: same shape.
+        story: what was mixed.
+    """
+
+    ratio_db: float
+    degraded: NDArray[np.float32]
+    clean: NDArray[np.float32]
+    story: str
+
+
+def write_fixed(store: Store, n_items: int, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
+    """Write the fixed mixtures of both sides that have music and noise; those that are there are left alone.
+
+    Args:
+        store: the dataset.
+        n_items: of each ratio and side.
+        progress: told how many items are done, and of how many.
+    """
+    law = _plain_law(store.header.task)
+    sides = [split for split in _SIDES if store.select("clean", split) and _has_noise(store, split)]
+    for count, split in enumerate(sides):
+        folder = store.folder / "fixed" / split
+        if (folder / "fixed.jsonl").exists():
+            continue
+        mixer = Mixer(store, law, split, seed=store.header.seed)
+        lines = []
+        for number in range(n_items):
+            lines += _write_item(folder, number, mixer, store)
+            progress(count * n_items + number + 1, len(sides) * n_items)
+        (folder / "fixed.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def read_fixed(store: Store, split: Split, n_items: int | None = None) -> Iterator[FixedItem]:
+    """The fixed mixtures of a side, ratio by ratio within each item, clean first.
+
+    Args:
+        store: the dataset.
+        split: which side.
+        n_items: only so many of each ratio; None: all.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    folder = store.folder / "fixed" / split
+    if not (folder / "fixed.jsonl").exists():
+        raise ConfigError(
+            f"{store.folder}: has no fixed mixtures for {split}; it needs at least three artists of clean music"
+        )
+    for text in (folder / "fixed.jsonl").read_text(encoding="utf-8").splitlines():
+        line: dict[str, Any] = json.loads(text)
+        if n_items is None or line["number"] < n_items:
+            name = f"{line['number']:04d}.flac"
+            ratio = float(line["ratio_db"])
+            yield FixedItem(
+                ratio, _read(folder / folder_name(ratio) / name), _read(folder / "clean" / name), line["story"]
+            )
+
+
+def folder_name(ratio_db: float) -> str:
+    """Where the files of a ratio lie."""
+    return "clean" if ratio_db == np.inf else f"{ratio_db:g} dB"
+
+
+def _plain_law(task: str) -> MixingLaw:
+    """Music as it is, one noise of moving level where it is a crowd, nothing else done to them."""
+    return MixingLaw(
+        task=task,  # type: ignore[arg-type]
+        snr_db=(0.0, 0.0),
+        level="gain",
+        level_db=(0.0, 0.0),
+        speeds=(1.0, 1.0),
+        swap_share=0.0,
+        mono_share=0.0,
+        layers=(1, 1),
+        synthetic_share=0.5 if task == "gramophone" else 0.0,
+        moving_share=0.0,
+        room_share=1.0 if task == "reverb" else 0.0,
+    )
+
+
+def _has_noise(store: Store, split: Split) -> bool:
+    return store.header.task == "gramophone" or bool(store.select("noise", split))
+
+
+def _write_item(folder: Path, number: int, mixer: Mixer, store: Store) -> list[dict[str, Any]]:
+    """One item at every ratio, all files at one level; the lines that describe them."""
+    rate = store.header.sample_rate
+    ratios = (np.inf, *RATIOS_DB[store.header.task])
+    items = [mixer.item(number, round(SECONDS * rate), ratio) for ratio in ratios]
+    loudest = max(float(np.abs(item.degraded).max()) for item in items)
+    gain = 10 ** (_ROOM_DB / 20) / loudest
+    for ratio, item in zip(ratios, items, strict=True):
+        path = folder / folder_name(ratio) / f"{number:04d}.flac"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with AudioWriter(
+            path, format="flac", sample_rate=rate, channels=store.header.channels, bit_depth=24, overwrite=True
+        ) as writer:
+            writer.write(item.degraded.astype(np.float64) * gain)
+    return [
+        {"number": number, "ratio_db": str(ratio), "story": item.story}
+        for ratio, item in zip(ratios, items, strict=True)
+    ]
+
+
+def _read(path: Path) -> NDArray[np.float32]:
+    with AudioReader(path) as reader:
+        return np.concatenate(list(reader.blocks(reader.info.sample_rate)), axis=1).astype(np.float32)

@@ -1,0 +1,151 @@
+"""From a source file to what is stored of it: decoded and resampled once, without its silent and clipped stretches."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from concertclean.audio_io.reader import AudioReader
+from concertclean.dataset.sources import Role, Source
+from concertclean.dataset.store import FULL_SCALE, Samples
+from concertclean.dsp.resample import resampled
+from concertclean.errors import AudioFileError
+from concertclean.models.download import file_sha256
+
+_BLOCK_SECONDS = 0.1
+_SILENCE_DB = -60.0  # below the recording's loudest block
+_FLAT_RUN = 4  # samples in a row at one value near the peak: no music stands still there
+_MARGIN_BLOCKS = 2  # of silence left around sound, so that its decay is kept
+_PEAK = 10 ** (-1 / 20)
+_DIGITAL_SILENCE = 1e-4
+
+# A shorter stretch is dropped: music and noise need some context, single claps and shouts do not.
+SHORTEST_SECONDS: dict[Role, float] = {
+    "clean": 2.0,
+    "noise": 0.4,
+    "clap": 0.02,
+    "shout": 0.1,
+    "speech": 0.3,
+    "response": 0.005,
+}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is stored of a source.
+
+    Attributes:
+        samples: int16 `(time, channel)`, peak at -1 dBFS.
+        pieces: lengths of the uninterrupted stretches in them.
+        gain_db: samples over source.
+        sha256: of the source file.
+        silent_seconds: left out as silent.
+        clipped_seconds: left out as clipped.
+    """
+
+    samples: Samples
+    pieces: tuple[int, ...]
+    gain_db: float
+    sha256: str
+    silent_seconds: float
+    clipped_seconds: float
+
+
+def prepare(source: Source, sample_rate: int, channels: int, seconds: float | None) -> Prepared:
+    """Return what is stored of a source.
+
+    Args:
+        source: the file.
+        sample_rate: Hz to store at.
+        channels: to store, 1 or 2; of more than two the first two are taken.
+        seconds: take only so much from the middle; None: all.
+
+    Raises:
+        AudioFileError: it cannot be decoded, or nothing is left of it.
+    """
+    waveforms = _decode(source, sample_rate, channels, seconds)
+    if max(float(np.abs(waveform).max(initial=0.0)) for waveform in waveforms) < _DIGITAL_SILENCE:
+        raise AudioFileError(f"{source.path}: is silent; leave it out")
+    stretches = [_kept(waveform, source.role, sample_rate) for waveform in waveforms]
+    pieces = [piece for kept, _, _ in stretches for piece in kept]
+    silent = sum(seconds for _, seconds, _ in stretches)
+    clipped = sum(seconds for _, _, seconds in stretches)
+    if not pieces:
+        what = "clipped" if clipped > silent else "silent, or too short"
+        raise AudioFileError(f"{source.path}: nothing is left of it, it is {what}; leave it out")
+    gain = _PEAK / max(float(np.abs(piece).max()) for piece in pieces)
+    return Prepared(
+        samples=np.round(np.concatenate(pieces, axis=1).T * (gain * FULL_SCALE)).astype(np.int16),
+        pieces=tuple(piece.shape[1] for piece in pieces),
+        gain_db=round(20 * float(np.log10(gain)), 3),
+        sha256=file_sha256(source.path),
+        silent_seconds=round(silent, 1),
+        clipped_seconds=round(clipped, 1),
+    )
+
+
+def _kept(
+    waveform: NDArray[np.float64], role: Role, sample_rate: int
+) -> tuple[list[NDArray[np.float64]], float, float]:
+    """The stretches of a waveform that are kept, and the seconds left out as silent and as clipped."""
+    if role == "response":  # its quiet tail is what it is for
+        return [waveform], 0.0, 0.0
+    block = round(_BLOCK_SECONDS * sample_rate)
+    silent, clipped = silent_blocks(waveform, block), clipped_blocks(waveform, block)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], ~silent & ~clipped, [False]]).astype(int))) * block
+    pieces = [waveform[:, a:b] for a, b in edges.reshape(-1, 2)]
+    long_enough = [piece for piece in pieces if piece.shape[1] >= SHORTEST_SECONDS[role] * sample_rate]
+    return long_enough, silent.sum() * _BLOCK_SECONDS, (clipped & ~silent).sum() * _BLOCK_SECONDS
+
+
+def silent_blocks(waveform: NDArray[np.float64], block: int) -> NDArray[np.bool_]:
+    """Which blocks of `(channel, time)` are 60 dB below the loudest, further than 0.2 s from any that is not."""
+    power = np.square(_blocks(waveform, block)).mean(axis=(0, 2))
+    sounding = power > power.max() * 10 ** (_SILENCE_DB / 10)
+    near = np.convolve(sounding, np.ones(2 * _MARGIN_BLOCKS + 1))[_MARGIN_BLOCKS : _MARGIN_BLOCKS + len(sounding)]
+    return near < 0.5
+
+
+def clipped_blocks(waveform: NDArray[np.float64], block: int) -> NDArray[np.bool_]:
+    """Which blocks of `(channel, time)` hold four samples in a row that stand still at the recording's peak."""
+    blocks = _blocks(waveform, block)
+    at_peak = np.abs(blocks) > 0.98 * np.abs(waveform).max()
+    standing = (np.abs(np.diff(blocks, axis=2)) < 1e-4) & at_peak[..., 1:]
+    in_a_row = sliding_window_view(standing, _FLAT_RUN - 1, axis=2)
+    found: NDArray[np.bool_] = np.logical_or.reduce(np.logical_and.reduce(in_a_row, axis=3), axis=(0, 2))
+    return found
+
+
+def _decode(source: Source, sample_rate: int, channels: int, seconds: float | None) -> list[NDArray[np.float64]]:
+    """What is wanted of a source, at the stored rate and channels: each of its spans, or its middle."""
+    with AudioReader(source.path) as reader:
+        rate, total = reader.info.sample_rate, reader.info.n_samples
+        if source.spans:
+            whole = reader.read(round(max(end for _, end in source.spans) * rate))
+            parts = [whole[:, round(begin * rate) : round(end * rate)] for begin, end in source.spans]
+        else:
+            wanted = None if seconds is None else round(seconds * rate)
+            if wanted is not None and total is not None:
+                reader.skip(max(0, (total - wanted) // 2))
+            blocks = reader.blocks(rate) if wanted is None else iter([reader.read(wanted)])
+            parts = [np.concatenate([np.zeros((reader.info.channels, 0)), *blocks], axis=1)]
+    if not any(part.shape[1] for part in parts):
+        raise AudioFileError(f"{source.path}: holds no samples; leave it out")
+    mixed = (iter([_with_channels(part, channels)]) for part in parts)
+    return [np.concatenate(list(resampled(part, rate, sample_rate, channels)), axis=1) for part in mixed]
+
+
+def _with_channels(waveform: NDArray[np.float64], channels: int) -> NDArray[np.float64]:
+    """As many channels: the first two of more, the mean for one, one repeated for two."""
+    waveform = waveform[:2]
+    if channels == 1:
+        mono: NDArray[np.float64] = waveform.mean(axis=0, keepdims=True)
+        return mono
+    return waveform if len(waveform) == channels else np.repeat(waveform, channels, axis=0)
+
+
+def _blocks(waveform: NDArray[np.float64], block: int) -> NDArray[np.float64]:
+    """`(channel, block, time)`, the last one filled with zeros."""
+    padded = np.pad(waveform, ((0, 0), (0, -waveform.shape[1] % block)))
+    return padded.reshape(len(waveform), -1, block)

@@ -1,0 +1,259 @@
+"""A dataset on disk: shards of raw samples and a manifest of what is in them.
+
+::
+
+    FOLDER/
+      dataset.json      Header: task, rate, channels, how it was split
+      manifest.jsonl    an Entry a line: source, licence, hashes, where its samples lie
+      shards/           raw int16, little-endian, `(time, channel)`; read by memory map, never decoded again
+      fixed/            validation and test mixtures as FLAC, see `fixed`
+
+Entries are only ever appended, samples first and their line last, so an interrupted build leaves a dataset that can
+be read and continued. The numbers are 16 bits with the peak of each source at -1 dBFS: noise of their own at -97 dB.
+"""
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from concertclean.config.reading import STRICT, validated
+from concertclean.dataset.sources import Role, Split
+from concertclean.errors import ConfigError, OutputError
+
+Samples = NDArray[np.int16]
+
+FULL_SCALE = 32767
+_SHARD_BYTES = 512 * 2**20
+
+
+class Header(BaseModel):
+    """What holds for all of a dataset.
+
+    Attributes:
+        format: of the folder; this version writes and reads 1.
+        task: "concert", "gramophone" or "reverb".
+        sample_rate: Hz.
+        channels: of the stored samples.
+        seed: of the splits, the synthesis and the fixed mixtures.
+        made_by: version that began it.
+    """
+
+    model_config = STRICT
+
+    format: int = 1
+    task: str
+    sample_rate: int
+    channels: int
+    seed: int
+    made_by: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One source, or one piece of synthesis, as it is stored.
+
+    Attributes:
+        name: of the source, unique within its role.
+        role: what it is for.
+        split: which side it is on.
+        group: artist, album or package; on one side only.
+        licence: as the corpus tells.
+        title: of the recording.
+        category: kind of noise, or "".
+        sha256: of the source file; "" for synthesis.
+        shard: file in `shards/`.
+        start: first sample in the shard.
+        n_samples: samples stored.
+        pieces: lengths of the uninterrupted stretches, in order; they add up to `n_samples`.
+        gain_db: stored over source.
+        crc32: of the stored bytes.
+        silent_seconds: left out as silent.
+        clipped_seconds: left out as clipped.
+    """
+
+    name: str
+    role: Role
+    split: Split
+    group: str
+    licence: str
+    title: str
+    category: str
+    sha256: str
+    shard: str
+    start: int
+    n_samples: int
+    pieces: tuple[int, ...]
+    gain_db: float
+    crc32: int
+    silent_seconds: float
+    clipped_seconds: float
+
+
+class Store:
+    """A dataset that exists.
+
+    Args:
+        folder: as made by `concertclean dataset build`.
+
+    Raises:
+        ConfigError: there is no dataset, it is of another format, or its manifest is damaged.
+
+    Attributes:
+        folder: as given.
+        header: of the dataset.
+        entries: all that is stored, in order.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.header = _read_header(folder)
+        self.entries = list(_read_entries(folder / "manifest.jsonl"))
+        self._maps: dict[str, Samples] = {}
+
+    def select(self, role: Role, split: Split) -> list[Entry]:
+        """Entries of a role on one side."""
+        return [entry for entry in self.entries if (entry.role, entry.split) == (role, split)]
+
+    def samples(self, entry: Entry) -> Samples:
+        """Stored samples of an entry `(time, channel)`, int16, a view of the disk.
+
+        Raises:
+            ConfigError: the shard is missing or too short.
+        """
+        if entry.shard not in self._maps:
+            path = self.folder / "shards" / entry.shard
+            try:
+                n_whole = path.stat().st_size // (2 * self.header.channels)  # an interruption may leave a part of one
+                self._maps[entry.shard] = np.memmap(path, "<i2", mode="r", shape=(n_whole, self.header.channels))
+            except (OSError, ValueError) as error:
+                raise ConfigError(f"{path}: cannot be read ({error}); build the dataset again") from error
+        stored = self._maps[entry.shard][entry.start : entry.start + entry.n_samples]
+        if len(stored) != entry.n_samples:
+            raise ConfigError(
+                f"{self.folder / 'shards' / entry.shard}: ends within {entry.name}; build the dataset again"
+            )
+        return stored
+
+
+class StoreWriter:
+    """Appends to a dataset, a new one or one that was begun; a context manager.
+
+    Args:
+        folder: made if missing.
+        header: of the dataset.
+
+    Raises:
+        OutputError: the folder holds something else, or a dataset with another header.
+
+    Attributes:
+        entries: all that is stored by now.
+    """
+
+    def __init__(self, folder: Path, header: Header) -> None:
+        self.folder, self.header = folder, header
+        self.entries: list[Entry] = []
+        if (folder / "dataset.json").exists():
+            self._continue()
+        else:
+            self._begin()
+        self._manifest = (folder / "manifest.jsonl").open("a", encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._manifest.close()
+
+    def append(self, samples: Samples, **facts: object) -> Entry:
+        """Stores samples `(time, channel)` and the line that describes them.
+
+        Args:
+            samples: int16.
+            facts: attributes of `Entry` other than where and how much.
+        """
+        raw = np.ascontiguousarray(samples, dtype="<i2").tobytes()
+        shard = self._open_shard(str(facts["role"]), str(facts["split"]))
+        path = self.folder / "shards" / shard
+        end = max((e.start + e.n_samples for e in self.entries if e.shard == shard), default=0)
+        try:
+            with path.open("r+b" if path.exists() else "wb") as file:
+                file.truncate(2 * self.header.channels * end)  # what an interrupted run left has no line
+                file.seek(0, 2)
+                file.write(raw)
+            place = {"shard": shard, "start": end, "n_samples": len(samples), "crc32": zlib.crc32(raw)}
+            entry = Entry(**{**facts, **place})  # type: ignore[arg-type]
+            self._manifest.write(json.dumps(asdict(entry), ensure_ascii=False) + "\n")
+            self._manifest.flush()
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror}); make room and run it again") from error
+        self.entries.append(entry)
+        return entry
+
+    def _begin(self) -> None:
+        if self.folder.exists() and any(self.folder.iterdir()):
+            raise OutputError(f"{self.folder}: is not empty and holds no dataset; name a new folder")
+        try:
+            (self.folder / "shards").mkdir(parents=True)
+            (self.folder / "dataset.json").write_text(self.header.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise OutputError(f"{self.folder}: cannot be made ({error.strerror}); choose another place") from error
+
+    def _continue(self) -> None:
+        store = Store(self.folder)
+        told = store.header.model_copy(update={"made_by": self.header.made_by})
+        if told != self.header:
+            raise OutputError(
+                f"{self.folder}: holds a dataset of other settings ({store.header}); name a new folder or delete it"
+            )
+        self.entries = store.entries
+        # A line cut off by an interruption goes; what it described is stored again.
+        lines = "".join(json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in self.entries)
+        (self.folder / "manifest.jsonl").write_text(lines, encoding="utf-8")
+
+    def _open_shard(self, role: str, split: str) -> str:
+        """The last shard of a role and split while it has room, else a new one."""
+        n_bytes: dict[str, int] = {}
+        for entry in self.entries:
+            if (entry.role, entry.split) == (role, split):
+                n_bytes[entry.shard] = 2 * self.header.channels * (entry.start + entry.n_samples)
+        if n_bytes:
+            last = max(n_bytes)
+            if n_bytes[last] < _SHARD_BYTES:
+                return last
+        return f"{role}-{split}-{len(n_bytes):03d}.s16"
+
+
+def _read_header(folder: Path) -> Header:
+    path = folder / "dataset.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{folder}: holds no dataset; make one with `concertclean dataset build`") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); build the dataset again") from error
+    header = validated(Header, values, str(path))
+    if header.format != 1:
+        raise ConfigError(f"{path}: dataset of format {header.format}, this version reads 1; update concertclean")
+    return header
+
+
+def _read_entries(path: Path) -> Iterator[Entry]:
+    """Entries of a manifest; a last line that an interruption cut off is left out."""
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            values = json.loads(line)
+            yield Entry(**{**values, "pieces": tuple(values["pieces"])})
+        except (ValueError, TypeError, KeyError) as error:
+            if number == len(lines):
+                return
+            raise ConfigError(f"{path}: line {number} cannot be understood; build the dataset again") from error

@@ -1,0 +1,183 @@
+"""Items: the same for the same number, at the ratio that was asked, and by the law."""
+
+import numpy as np
+import pytest
+
+from concertclean.config.mixing import MixingLaw
+from concertclean.dataset.mixing import Mixer, draw_snr_db, filled, mix, power
+from concertclean.errors import ConfigError
+
+PLAIN = {
+    "snr_db": (-5, 10), "level": "gain", "level_db": (0, 0), "speeds": (1, 1), "swap_share": 0, "mono_share": 0,
+    "layers": (1, 1), "synthetic_share": 0, "moving_share": 0, "clean_share": 0, "noise_only_share": 0,
+    "nearly_clean_share": 0,
+}  # fmt: skip
+
+
+def law(task="concert", **changes):
+    return MixingLaw.model_validate({"task": task, **PLAIN, **changes})
+
+
+def ratio_db(item):
+    return 10 * np.log10(power(item.clean) / power(item.degraded - item.clean))
+
+
+@pytest.mark.parametrize("task", ["concert", "gramophone", "reverb"])
+def test_a_number_gives_the_same_item_again_and_another_one_another(make_store, task):
+    store = make_store(task)
+    every = law(task, room_share=0.5, phone_share=0.5, codec_share=0.5, band_limit_share=0.5, moving_share=0.5)
+    items = [Mixer(store, every, "train", 3).item(number, 4000) for number in (7, 7, 8)]
+    other_seed = Mixer(store, every, "train", 4).item(7, 4000)
+    assert np.array_equal(items[0].degraded, items[1].degraded)
+    assert np.array_equal(items[0].clean, items[1].clean)
+    assert not np.array_equal(items[0].degraded, items[2].degraded)
+    assert not np.array_equal(items[0].degraded, other_seed.degraded)
+    channels = 2 if task == "concert" else 1
+    for item in items:
+        for waveform in (item.degraded, item.clean):
+            assert waveform.shape == (channels, 4000)
+            assert waveform.dtype == np.float32
+            assert np.isfinite(waveform).all()
+
+
+@pytest.mark.parametrize("asked", [-10.0, 0.0, 12.0])
+def test_the_ratio_is_the_one_that_was_asked(make_store, asked):
+    item = Mixer(make_store(), law(), "train", 0).item(0, 8000, asked)
+    assert ratio_db(item) == pytest.approx(asked, abs=0.01)
+    assert f"at {asked:.1f} dB" in item.story
+
+
+def test_ratios_are_drawn_evenly_between_the_ends(make_store):
+    mixer = Mixer(make_store(), law(), "train", 0)
+    ratios = [ratio_db(mixer.item(number, 2000)) for number in range(200)]
+    assert min(ratios) > -5.01
+    assert max(ratios) < 10.01
+    # The mean of 200 even draws from 15 dB: standard error 0.31 dB, three of them.
+    assert np.mean(ratios) == pytest.approx(2.5, abs=0.95)
+
+
+def test_kinds_of_items_come_as_often_as_the_law_says():
+    rng = np.random.default_rng(0)
+    shares = law(clean_share=0.2, noise_only_share=0.1, nearly_clean_share=0.3)
+    drawn = np.array([draw_snr_db(rng, shares) for _ in range(4000)])
+    # Four standard errors of a share of 0.3 in 4000 draws are 0.03.
+    assert (drawn == np.inf).mean() == pytest.approx(0.2, abs=0.03)
+    assert (drawn == -np.inf).mean() == pytest.approx(0.1, abs=0.03)
+    assert ((drawn > 10) & (drawn <= 30)).mean() == pytest.approx(0.3, abs=0.03)
+    assert ((drawn >= -5) & (drawn <= 10)).mean() == pytest.approx(0.4, abs=0.03)
+
+
+def test_clean_only_and_noise_only_items(make_store):
+    mixer = Mixer(make_store(), law(), "train", 0)
+    clean, noise = mixer.item(0, 4000, np.inf), mixer.item(0, 4000, -np.inf)
+    assert np.array_equal(clean.degraded, clean.clean)
+    assert power(clean.clean) > 0
+    assert power(noise.clean) == 0
+    assert power(noise.degraded) > 0
+
+
+def test_sounds_come_from_the_asked_side_only(make_store):
+    store = make_store()
+    for split in ("train", "validation", "test"):
+        (name,) = {entry.name for entry in store.select("clean", split)}
+        mixer = Mixer(store, law(), split, 0)
+        assert all(name in mixer.item(number, 1000).story for number in range(5))
+
+
+def test_levels_by_rms_and_by_gain(make_store):
+    store = make_store()
+    by_rms = Mixer(store, law(level="rms", level_db=(-30, -30)), "train", 0).item(0, 8000)
+    assert 10 * np.log10(power(by_rms.degraded)) == pytest.approx(-30, abs=0.01)
+    plain = Mixer(store, law(), "train", 0).item(0, 8000)
+    louder = Mixer(store, law(level_db=(6, 6)), "train", 0).item(0, 8000)
+    gain = 10 ** (6 / 20)
+    assert np.allclose(louder.degraded, plain.degraded * gain, atol=1e-6)
+    assert np.allclose(louder.clean, plain.clean * gain, atol=1e-6)
+
+
+def test_channels_are_swapped_and_made_equal(make_store):
+    store = make_store()
+    plain, swapped, mono = (
+        Mixer(store, law(**shares), "train", 0).item(1, 4000, np.inf).clean
+        for shares in ({}, {"swap_share": 1}, {"mono_share": 1})
+    )
+    assert not np.array_equal(plain[0], plain[1])
+    assert np.array_equal(swapped, plain[::-1])
+    assert np.allclose(mono[0], plain.mean(axis=0), atol=1e-6)
+    assert np.array_equal(mono[0], mono[1])
+
+
+def test_a_room_is_kept_by_concerts_and_removed_by_reverb(make_store):
+    for task, is_kept in (("concert", True), ("reverb", False)):
+        store = make_store(task, folder=task)
+        dry = Mixer(store, law(task), "train", 0).item(0, 8000, 60.0)
+        wet = Mixer(store, law(task, room_share=1), "train", 0).item(0, 8000, 60.0)
+        changed = power(wet.clean - dry.clean) > 1e-3 * power(dry.clean)
+        assert changed == is_kept
+        assert power(wet.degraded - dry.clean) > 1e-3 * power(dry.clean)
+
+
+def test_favourites_are_drawn_more_often(make_store, make_sources):
+    from dataclasses import replace
+
+    sources = [replace(source, split="train") for source in make_sources()]
+    store = make_store(sources=sources)
+    mixer = Mixer(store, law(favourites={"song group 1": 8.0}), "train", 0)
+    names = [mixer.item(number, 500).story for number in range(200)]
+    share = np.mean(["song1" in name for name in names])
+    # 8 of 10; four standard errors.
+    assert share == pytest.approx(0.8, abs=0.115)
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "complaint"),
+    [
+        ("concert", {"noises": 0}, "no noise for train"),
+        ("reverb", {"responses": 0}, "no impulse responses"),
+    ],
+)
+def test_what_is_missing_is_told(make_store, make_sources, task, given, complaint):
+    store = make_store(task, sources=make_sources(**given))
+    with pytest.raises(ConfigError, match=complaint):
+        Mixer(store, law(task), "train", 0)
+
+
+def test_a_side_without_music_is_told(make_store, make_sources):
+    store = make_store(sources=make_sources(songs=1))
+    with pytest.raises(ConfigError, match="no clean music for test"):
+        Mixer(store, law(), "test", 0)
+
+
+def test_gramophone_items_need_no_recorded_noise(make_store, make_sources):
+    store = make_store("gramophone", sources=make_sources(noises=0))
+    item = Mixer(store, law("gramophone"), "train", 0).item(0, 8000, 3.0)
+    assert ratio_db(item) == pytest.approx(3.0, abs=0.01)
+
+
+def test_mixing_with_silence_leaves_the_other_as_it_is(noise):
+    sound, silence = noise(1000).astype(np.float32), np.zeros((2, 1000), np.float32)
+    for degraded, clean, expected in (
+        (*mix(sound, silence, 0.0), (sound, sound)),
+        (*mix(silence, sound, 0.0), (sound, silence)),
+    ):
+        assert np.array_equal(degraded, expected[0])
+        assert np.array_equal(clean, expected[1])
+
+
+def test_short_noise_is_repeated_without_dips_or_clicks(noise):
+    short = noise(9000, seed=1).astype(np.float32)
+    long = filled(short, 100_000)
+    assert long.shape == (2, 100_000)
+    assert np.array_equal(long[:, :6000], short[:, :6000])
+    levels = np.sqrt(np.square(long.reshape(2, -1, 1000)).mean(axis=2))
+    # Joints of equal power: blocks of 1000 samples of uniform noise differ by a few percent anyway.
+    assert levels.min() > 0.9 * levels.mean()
+    assert levels.max() < 1.1 * levels.mean()
+
+
+def test_long_noise_is_cut():
+    assert filled(np.ones((1, 100), np.float32), 30).shape == (1, 30)
+
+
+def test_filling_from_a_single_sample_ends():
+    assert filled(np.ones((1, 1), np.float32), 5).tolist() == [[1, 1, 1, 1, 1]]
