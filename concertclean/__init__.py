@@ -5,9 +5,11 @@ A map of the floors; imports only ever go down.
 ====  ==========================  ==========================================================================
 6     ``cli``                     words to calls: the only place that prints, draws progress, sets exit codes
 5     ``pipeline``, ``batch``     one recording from file to file; many recordings
+5     ``dataset``, ``train``      training items from recordings; networks from training items
 5     ``finishing``, ``results``  loudness, clipping and files; what a recording becomes, what is told about it
 4     ``inference``               segments of a waveform through a network on a device, joined again
 3     ``models``                  the networks, one file each, and the registry of their weights
+3     ``metrics``                 how good an estimate is
 2     ``dsp``, ``audio_io``       pure signal functions; the only package that opens audio files
 2     ``devices``                 which device and precision there are
 1     ``config``                  records read from files, unknown keys refused

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from concertclean import __version__
-from concertclean.cli import console, denoise, doctor, models
+from concertclean.cli import config, console, dataset, denoise, doctor, models, train
 from concertclean.errors import ConcertCleanError
 
 app = typer.Typer(
@@ -18,7 +18,10 @@ app = typer.Typer(
 )
 app.command(name="denoise")(denoise.denoise)
 app.command(name="doctor")(doctor.doctor)
+app.command(name="train")(train.train)
 app.add_typer(models.app, name="models")
+app.add_typer(dataset.app, name="dataset")
+app.add_typer(config.app, name="config")
 
 
 def _print_version(wanted: bool) -> None:

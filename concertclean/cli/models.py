@@ -133,6 +133,26 @@ def import_weights(
         typer.echo(output)
 
 
+@app.command()
+def publish(
+    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="Weights file, as training wrote it.")],
+    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository of the hub.")],
+    *,
+    name: Annotated[str | None, typer.Option(help="Of the model. [default: the file's]")] = None,
+    description: Annotated[str, typer.Option(help="One sentence.")] = "",
+    private: Annotated[bool, typer.Option("--private", help="Of a repository that is made.")] = False,
+) -> None:
+    """Push weights and their description to the Hugging Face hub; prints the card to share.
+
+    The token is that of `hf auth login`, or HF_TOKEN.
+    """
+    from concertclean.models.publishing import card_of, card_toml
+    from concertclean.models.publishing import publish as publish_weights
+
+    card = card_of(weights, name or weights.stem, description)
+    typer.echo(card_toml(publish_weights(weights, card, repository, private=private)))
+
+
 def _import_as(name: str, checkpoint: Path) -> Path:
     """The archive of a known model, converted into the model folder."""
     from concertclean.errors import ModelError

@@ -46,7 +46,13 @@ def file_sha256(path: Path) -> str:
 
 
 def fetch_from_url(
-    url: str, target: Path, sha256: str, *, progress: Progress | None = None, patience: float = 1.0
+    url: str,
+    target: Path,
+    sha256: str,
+    *,
+    progress: Progress | None = None,
+    patience: float = 1.0,
+    other_folder: str = "choose another folder",
 ) -> None:
     """Store what an address serves, if it is the expected file; otherwise nothing is stored.
 
@@ -56,6 +62,7 @@ def fetch_from_url(
         sha256: 64 hexadecimal digits.
         progress: called with bytes so far and all bytes, or None where the server does not say.
         patience: share of `connect_seconds()` to wait for a connection.
+        other_folder: how the file can be put elsewhere, told if the disk refuses it; a verb and its object.
 
     Raises:
         OfflineError: nobody answers there.
@@ -67,7 +74,7 @@ def fetch_from_url(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
-            found = _stream(request, file, progress)
+            found = _stream(request, file, progress, other_folder)
         if found != sha256:
             raise ModelError(
                 f"{url}: wrong sha256, expected {sha256}, found {found}; nothing is kept. Try again; "
@@ -75,7 +82,7 @@ def fetch_from_url(
             )
         part.replace(target)
     except OSError as error:  # the network's own errors have been translated
-        raise unwritable(target, error) from error
+        raise unwritable(target, error, other_folder) from error
     finally:
         with contextlib.suppress(OSError):  # what could not be made need not go
             part.unlink()
@@ -116,13 +123,13 @@ def fetch_from_hub(
             library_name="concertclean",
             library_version=__version__,
         )
-    except _client_errors() as error:
+    except client_errors() as error:
         # The client says "not found here" for refusals and for silence alike; the cause tells them apart.
         cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
         if cause is not error and not isinstance(cause, HfHubHTTPError | FileMetadataError):
-            raise OfflineError(f"no network: {endpoint} does not answer ({_reason(cause or error)})") from error
+            raise OfflineError(f"no network: {endpoint} does not answer ({reason(cause or error)})") from error
         raise ModelError(
-            f"{endpoint}/{repo_id}: {filename} could not be fetched ({_reason(cause or error)}); "
+            f"{endpoint}/{repo_id}: {filename} could not be fetched ({reason(cause or error)}); "
             "nothing is kept, try again"
         ) from error
     return Path(path)
@@ -158,19 +165,18 @@ def probe(url: str, *, patience: float = 1.0) -> None:
         raise OfflineError(f"no network: {host} cannot be reached ({faults[0]})")
 
 
-def unwritable(path: str | Path, error: OSError) -> ModelError:
-    """Return the error for a model folder that takes no file.
+def unwritable(path: str | Path, error: OSError, other_folder: str) -> ModelError:
+    """Return the error for a folder that takes no file.
 
     Args:
         path: the file that was to be written.
         error: what the system said.
+        other_folder: as for `fetch_from_url`.
 
     Returns:
         An error to raise from it.
     """
-    return ModelError(
-        f"{path}: cannot be written ({error.strerror}); free some space or set CONCERTCLEAN_MODEL_DIR to another folder"
-    )
+    return ModelError(f"{path}: cannot be written ({error.strerror}); free some space or {other_folder}")
 
 
 def connect_seconds() -> float:
@@ -201,7 +207,7 @@ def _first_hop(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _stream(request: urllib.request.Request, file: IO[bytes], progress: Progress | None) -> str:
+def _stream(request: urllib.request.Request, file: IO[bytes], progress: Progress | None, other_folder: str) -> str:
     """Copy a response into a file; its sha256."""
     digest, done = hashlib.sha256(), 0
     try:
@@ -210,7 +216,7 @@ def _stream(request: urllib.request.Request, file: IO[bytes], progress: Progress
             total = int(declared) if declared.isdigit() else None
             while block := response.read(_BLOCK_BYTES):
                 digest.update(block)
-                done += _write(file, block)
+                done += _write(file, block, other_folder)
                 if progress:
                     progress(done, total)
     except urllib.error.HTTPError as error:
@@ -227,26 +233,27 @@ def _stream(request: urllib.request.Request, file: IO[bytes], progress: Progress
     return digest.hexdigest()
 
 
-def _write(file: IO[bytes], block: bytes) -> int:
+def _write(file: IO[bytes], block: bytes, other_folder: str) -> int:
     """Write a block; a full disk is not the network's fault."""
     try:
         return file.write(block)
     except OSError as error:
-        raise unwritable(file.name, error) from error
+        raise unwritable(file.name, error, other_folder) from error
 
 
 def _broken(url: str, done: int, reason: str) -> str:
     return f"{url}: the transfer broke off after {done} bytes ({reason}); nothing is kept, try again"
 
 
-def _client_errors() -> tuple[type[Exception], ...]:
-    """Errors of the hub's client and of whichever HTTP library this version of it is built on."""
+def client_errors() -> tuple[type[Exception], ...]:
+    """Return errors of the hub's client and of whichever HTTP library this version of it is built on."""
     found = [getattr(sys.modules.get(name), "HTTPError", None) for name in ("httpx2", "httpx")]
     # Errors of the client itself are OSErrors or ValueErrors.
     return (OSError, ValueError, *(error for error in found if error is not None))
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """Return the first line of what an error says, or its name."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 

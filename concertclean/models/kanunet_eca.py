@@ -158,16 +158,25 @@ class KANUNetECA(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """Maps `(batch, channel, time)` to `(batch, 1, channel, time)`."""
         degraded = stft.spectrogram(waveform, self.window, self.hop_length)
-        if self.front is not None:
-            clean = self.front.filter(gains(self._network(self.front.features(degraded))), degraded)
-        else:
-            batch, channels, n_freqs, n_frames = degraded.shape
-            planes = torch.view_as_real(_compress(degraded, self.exponent)).permute(0, 1, 4, 2, 3)
-            raw = self._network(planes.reshape(batch, 2 * channels, n_freqs, n_frames))
-            raw = raw.reshape(batch, channels, 2, n_freqs, n_frames)
-            is_mask = self.output == "mask"
-            clean = degraded * _bounded_mask(raw) if is_mask else torch.complex(*raw.unbind(2))
+        (clean,) = self.stages(degraded)
         return stft.waveform(clean, self.window, self.hop_length, waveform.shape[-1]).unsqueeze(1)
+
+    def stages(self, degraded: Tensor) -> tuple[Tensor]:
+        """The one estimate there is.
+
+        Args:
+            degraded: `(batch, channel, freq, frame)` complex, unit scale of `dsp.stft`.
+
+        Returns:
+            The estimate, shaped and scaled like `degraded`.
+        """
+        if self.front is not None:
+            return (self.front.filter(gains(self._network(self.front.features(degraded))), degraded),)
+        batch, channels, n_freqs, n_frames = degraded.shape
+        planes = torch.view_as_real(_compress(degraded, self.exponent)).permute(0, 1, 4, 2, 3)
+        raw = self._network(planes.reshape(batch, 2 * channels, n_freqs, n_frames))
+        raw = raw.reshape(batch, channels, 2, n_freqs, n_frames)
+        return (degraded * _bounded_mask(raw) if self.output == "mask" else torch.complex(*raw.unbind(2)),)
 
     def _network(self, planes: Tensor) -> Tensor:
         """The U-Net between the planes, `(batch, plane, freq, frame)`; float32 out."""

@@ -1,7 +1,9 @@
 """The networks by name, and the one place that joins a network with its weights."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -56,7 +58,7 @@ def load_model(name_or_path: str | Path, *, offline: bool = False, progress: Pro
     """
     located = check_out(name_or_path, offline=offline, progress=progress)
     header = read_header(located.path)
-    model = build_model(located.path, header)
+    model = build_model(header.architecture, header.config, located.path)
     if located.card is not None:
         _check_card(located.card, model, header, located.path)
     try:
@@ -69,12 +71,13 @@ def load_model(name_or_path: str | Path, *, offline: bool = False, progress: Pro
     return LoadedModel(model.eval(), located.card, located.path, located.sha256, header)
 
 
-def build_model(path: Path, header: WeightsHeader) -> nn.Module:
-    """Return the network that a weights file describes, with fresh parameters.
+def build_model(architecture: str, config: Mapping[str, Any], place: str | Path) -> nn.Module:
+    """Return a network with fresh parameters.
 
     Args:
-        path: the file, for messages.
-        header: its header.
+        architecture: key of `ARCHITECTURES`.
+        config: keyword arguments of its constructor.
+        place: where these come from, a weights file or a recipe, for messages.
 
     Returns:
         The network.
@@ -82,16 +85,16 @@ def build_model(path: Path, header: WeightsHeader) -> nn.Module:
     Raises:
         ModelError: unknown architecture, or settings it does not take.
     """
-    if header.architecture not in ARCHITECTURES:
+    if architecture not in ARCHITECTURES:
         raise ModelError(
-            f"{path}: unknown architecture {header.architecture!r}; known: {', '.join(ARCHITECTURES)}; "
-            "update concertclean"
+            f"{place}: unknown architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}; "
+            "correct the name, or update concertclean"
         )
     try:
-        return ARCHITECTURES[header.architecture](**header.config)
+        return ARCHITECTURES[architecture](**config)
     except (TypeError, ValueError) as error:
         raise ModelError(
-            f"{path}: {header.architecture} does not take the settings in its header ({error}); update concertclean"
+            f"{place}: {architecture} does not take these settings ({error}); correct them, or update concertclean"
         ) from error
 
 

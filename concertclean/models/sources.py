@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 _SHIPPED = Path(__file__).parent.parent / "weights"
 _OFFLINE_SWITCHES = ("CONCERTCLEAN_OFFLINE", "HF_HUB_OFFLINE")
 _TRUE_WORDS = ("1", "on", "yes", "true")
+_OTHER_FOLDER = "set CONCERTCLEAN_MODEL_DIR to another folder"
 _TOLD = {"license", "paper", "recipe", "training_data", "source_sha256"}  # by a converted file, of its card
 
 
@@ -217,7 +218,9 @@ def _fetch_hub(card: ModelCard, progress: Progress | None, patience: float) -> P
 def _fetch_url(card: ModelCard, progress: Progress | None, patience: float) -> Path:
     target = model_folder() / (f"{card.filename}.zip" if card.convert else card.filename)
     expected = card.source_sha256 if card.convert else card.sha256
-    fetch_from_url(str(card.url), target, str(expected), progress=progress, patience=patience)
+    fetch_from_url(
+        str(card.url), target, str(expected), progress=progress, patience=patience, other_folder=_OTHER_FOLDER
+    )
     if not card.convert:
         return target
     try:
@@ -240,7 +243,7 @@ def _convert(card: ModelCard, source: Path) -> Path:
         _hash_path(target).write_text(f"{file_sha256(part)}  {target.name}\n", encoding="ascii")
         part.replace(target)
     except OSError as error:
-        raise unwritable(target, error) from error
+        raise unwritable(target, error, _OTHER_FOLDER) from error
     finally:
         with contextlib.suppress(OSError):  # what could not be made need not go
             part.unlink()

@@ -242,26 +242,27 @@ class TwoStageUNet(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """Maps `(batch, 1, time)` to `(batch, 1, 1, time)`."""
         degraded = stft.spectrogram(waveform, self.window, self.hop_length)
-        _, clean = self.stages(degraded[:, 0])
-        return stft.waveform(clean, self.window, self.hop_length, waveform.shape[-1])[:, None, None]
+        clean = self.stages(degraded)[-1]
+        return stft.waveform(clean, self.window, self.hop_length, waveform.shape[-1]).unsqueeze(1)
 
     def stages(self, degraded: Tensor) -> tuple[Tensor, Tensor]:
         """The estimates of both stages.
 
         Args:
-            degraded: `(batch, freq, frame)` complex, unit scale of `dsp.stft`.
+            degraded: `(batch, 1, freq, frame)` complex, unit scale of `dsp.stft`.
 
         Returns:
             First and second estimate, shaped and scaled like `degraded`.
         """
         n_frames = degraded.shape[-1]
+        degraded = degraded[:, 0]
         # The deepest level needs two frames, and whole ones.
         padded = F.pad(degraded, (0, max(-n_frames % 2**self.depth, 2 ** (self.depth + 1) - n_frames)))
         if self.front is None:
             first, second = self._mapping(padded)
         else:
             first, second = self._gains(padded, self.front)
-        return first[..., :n_frames], second[..., :n_frames]
+        return first[:, None, :, :n_frames], second[:, None, :, :n_frames]
 
     def _mapping(self, degraded: Tensor) -> tuple[Tensor, Tensor]:
         """Both estimates as published: the first stage gives what to add, the second the spectrogram itself."""

@@ -105,9 +105,8 @@ def estimates(model: nn.Module, degraded: Tensor) -> list[Tensor]:
         return [model(degraded)[:, 0]]
     from concertclean.dsp import stft
 
-    spectrum = stft.spectrogram(degraded, model.window, model.hop_length)[:, 0]
-    stages = model.stages(spectrum)
-    return [stft.waveform(s, model.window, model.hop_length, degraded.shape[-1])[:, None] for s in stages]
+    stages = model.stages(stft.spectrogram(degraded, model.window, model.hop_length))
+    return [stft.waveform(s, model.window, model.hop_length, degraded.shape[-1]) for s in stages]
 
 
 def learning_rate(peak: float, done: float, step: int) -> float:

@@ -3,6 +3,7 @@ import json
 import runpy
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from concertclean.cli.models import app
 from concertclean.errors import ConfigError, ModelError, OfflineError, OutputError
 from concertclean.models.weights_file import load_state, read_header, save_weights
+from tests.models.publishing_server import taking
 
 TESTS = Path(__file__).parents[1]
 tf = runpy.run_path(str(TESTS / "reference/write_tf_bundle.py"))
@@ -237,5 +239,21 @@ def test_help_and_list_do_not_import_torch():
 
 def test_app_is_a_typer_group():
     assert {command.name or command.callback.__name__ for command in app.registered_commands} == {
-        "list", "info", "download", "verify", "path", "import"
+        "list", "info", "download", "verify", "path", "import", "publish"
     }  # fmt: skip
+
+
+# The hub's client uses an old word of its own HTTP library.
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+def test_publish_prints_the_card_to_share(tiny_weights, monkeypatch):
+    with taking() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_TOKEN", "secret")
+        result = run("publish", tiny_weights["mono"], "someone/models", "--name", "mine")
+    card = tomllib.loads(result.stdout)["mine"]
+    assert (card["repo_id"], card["revision"]) == ("someone/models", server.revision)
+
+
+def test_publish_of_a_file_that_is_not_there():
+    with pytest.raises(ModelError, match="cannot be read"):
+        run("publish", "no.safetensors", "someone/models")

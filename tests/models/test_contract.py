@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from concertclean.dsp import stft
 from concertclean.models.registry import ARCHITECTURES, build_model
 from concertclean.models.shared_gain import SharedGain
 from concertclean.models.weights_file import load_state, read_header, save_weights
@@ -57,6 +58,16 @@ def test_same_length_out_as_in_and_finite(model: nn.Module, n_samples: int) -> N
     assert torch.isfinite(estimate).all()
 
 
+@torch.no_grad()
+def test_the_last_stage_is_the_result(model: nn.Module) -> None:
+    waveform = 0.1 * torch.randn(2, model.channels, 3000)
+    degraded = stft.spectrogram(waveform, model.window, model.hop_length)
+    stages = model.stages(degraded)
+    assert all(stage.shape == degraded.shape for stage in stages)
+    result = stft.waveform(stages[-1], model.window, model.hop_length, 3000)
+    assert torch.equal(model(waveform)[:, 0], result)
+
+
 def test_every_parameter_gets_a_gradient(model: nn.Module) -> None:
     model.train()
     model(0.1 * torch.randn(2, model.channels, 4000)).square().mean().backward()
@@ -96,7 +107,8 @@ def test_saved_and_loaded_gives_the_same(model: nn.Module, request: pytest.Fixtu
     architecture, config = SMALL[request.node.callspec.params["model"]]
     path = tmp_path / "model.safetensors"
     save_weights(path, model.state_dict(), architecture=architecture, config=config, provenance={})
-    again = build_model(path, read_header(path)).eval()
+    header = read_header(path)
+    again = build_model(header.architecture, header.config, path).eval()
     again.load_state_dict(load_state(path))
     waveform = 0.1 * torch.randn(1, model.channels, 2000)
     assert torch.equal(model(waveform), again(waveform))

@@ -126,7 +126,7 @@ def test_unknown_architecture_lists_the_known(home):
 def test_unfit_settings_are_refused(home, config):
     path = home / "own.safetensors"
     save(path, "two_stage_unet", config=config)
-    with pytest.raises(ModelError, match="does not take the settings"):
+    with pytest.raises(ModelError, match="does not take these settings"):
         load_model(path)
 
 

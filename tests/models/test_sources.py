@@ -1,5 +1,6 @@
 import hashlib
 import logging
+import os
 import runpy
 import socket
 import threading
@@ -9,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from hub_server import REVISION, closed_url, serving
 
 from concertclean.errors import ConfigError, ModelError, OfflineError
 from concertclean.models import download, sources
 from concertclean.models.cards import find_card
 from concertclean.models.sources import check_out, locate_weights, model_folder
 from concertclean.models.weights_file import read_header, save_weights
+from tests.models.hub_server import REVISION, closed_url, serving
 
 tf = runpy.run_path(str(Path(__file__).parents[1] / "reference/write_tf_bundle.py"))
 HUB_PATH = f"/someone/models/resolve/{REVISION}/mine.safetensors"
@@ -308,8 +309,19 @@ def test_model_folder_that_cannot_be_written(home, weights, server, url_card, mo
     server.files["/files/mine.safetensors"] = weights
     (home / "occupied").write_text("a file")
     monkeypatch.setenv("CONCERTCLEAN_MODEL_DIR", str(home / "occupied"))
-    with pytest.raises(ModelError, match="cannot be written"):
+    with pytest.raises(ModelError, match=r"cannot be written .* set CONCERTCLEAN_MODEL_DIR to another folder"):
         locate_weights("mine")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("n_bytes", [100, 3_000_000])
+def test_full_disk_does_not_name_the_model_folder_for_other_files(home, server, n_bytes):
+    """The file of a dataset was said to need another CONCERTCLEAN_MODEL_DIR."""
+    server.files["/song.ogg"] = b"x" * n_bytes
+    (home / f"song.ogg.{os.getpid()}.part").symlink_to("/dev/full")
+    with pytest.raises(ModelError, match=r"No space left on device\); free some space or choose another folder$"):
+        download.fetch_from_url(f"{server.url}/song.ogg", home / "song.ogg", "0" * 64)
+    assert list(home.glob("song.ogg*")) == []
 
 
 def test_no_url_is_told_within_a_second(home, weights):
@@ -402,7 +414,7 @@ def test_converted_file_is_checked_on_every_load(home, server, converted_card, s
 def test_conversion_into_a_folder_that_cannot_be_written(home, archive, converted_card, monkeypatch):
     (home / "occupied").write_text("a file")
     monkeypatch.setenv("CONCERTCLEAN_MODEL_DIR", str(home / "occupied"))
-    with pytest.raises(ModelError, match="cannot be written"):
+    with pytest.raises(ModelError, match=r"cannot be written .* set CONCERTCLEAN_MODEL_DIR to another folder"):
         sources.import_checkpoint(converted_card, archive)
 
 

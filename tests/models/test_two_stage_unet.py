@@ -94,7 +94,7 @@ def test_mapping_network_sees_the_unscaled_spectrogram() -> None:
     """With every convolution silenced but the residual of stage one, the first estimate is the input."""
     model = TwoStageUNet(n_fft=256, hop_length=64, depth=2, widths=(2, 2, 2)).eval()
     nn.init.zeros_(model.sam_1.conv2.weight)
-    spectrogram = torch.randn(1, 129, 40, dtype=torch.complex64)
+    spectrogram = torch.randn(1, 1, 129, 40, dtype=torch.complex64)
     first, second = model.stages(spectrogram)
     assert torch.allclose(first, spectrogram, atol=1e-6)
     assert second.shape == spectrogram.shape

@@ -1,0 +1,262 @@
+"""`concertclean dataset`: from recordings to what a network is trained on."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from concertclean.cli import console
+from concertclean.errors import ConfigError
+
+if TYPE_CHECKING:
+    from concertclean.dataset.build import BuildReport
+    from concertclean.dataset.fetch import PackageReport
+    from concertclean.dataset.sources import Source
+
+app = typer.Typer(
+    name="dataset",
+    help="Fetch, build, check and hear what a network is trained on.",
+    no_args_is_help=True,
+)
+
+_Folder = Annotated[Path, typer.Argument(help="Folder of the dataset.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")]
+_WHAT, _HOW = "What goes in", "How it is made"
+
+
+def _folders(help_text: str) -> "typer.models.OptionInfo":
+    option: typer.models.OptionInfo = typer.Option(metavar="FOLDER", help=help_text, rich_help_panel=_WHAT)
+    return option
+
+
+@app.command()
+def build(
+    task: Annotated[Literal["concert", "gramophone", "reverb"], typer.Argument(help="What is to be removed.")],
+    folder: _Folder,
+    *,
+    clean: Annotated[list[Path] | None, _folders("Clean music, any audio files.")] = None,
+    noise: Annotated[list[Path] | None, _folders("Noise alone: crowds, disc surfaces.")] = None,
+    clap: Annotated[list[Path] | None, _folders("Single hand claps, for synthetic crowds.")] = None,
+    shout: Annotated[list[Path] | None, _folders("Single shouts, for synthetic crowds.")] = None,
+    speech: Annotated[list[Path] | None, _folders("Speech, for synthetic crowds.")] = None,
+    response: Annotated[list[Path] | None, _folders("Impulse responses of rooms and microphones.")] = None,
+    corpus: Annotated[
+        list[Path] | None,
+        _folders("What `dataset fetch` fetched, or MUSDB18-HQ, MusicNet, Gramophone Record Noise Dataset, ESC-50."),
+    ] = None,
+    sample_rate: Annotated[int, typer.Option(min=8000, help="Hz.", rich_help_panel=_HOW)] = 44_100,
+    seconds_per_file: Annotated[
+        float | None,
+        typer.Option(min=1, help="Only so much from the middle of each file. [default: all]", rich_help_panel=_HOW),
+    ] = None,
+    synthetic_minutes: Annotated[
+        float, typer.Option(min=0, help="Synthetic crowd, for concert.", rich_help_panel=_HOW)
+    ] = 20.0,
+    fixed_items: Annotated[
+        int, typer.Option(min=0, help="Fixed mixtures a ratio, for validation and test.", rich_help_panel=_HOW)
+    ] = 12,
+    validation: Annotated[float, typer.Option(min=0, max=0.5, help="Share of artists.", rich_help_panel=_HOW)] = 0.1,
+    test: Annotated[float, typer.Option(min=0, max=0.5, help="Share of artists.", rich_help_panel=_HOW)] = 0.1,
+    seed: Annotated[int, typer.Option(help="Of splits and synthesis.", rich_help_panel=_HOW)] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: every core.", rich_help_panel=_HOW)] = 0,
+    quiet: _Quiet = False,
+) -> None:
+    """Build a dataset: decode once, drop silence and clipping, split by artist, write shards and a manifest.
+
+    An interrupted build goes on when it is started again. A file that cannot be used is told and left out.
+    """  # fmt: skip
+    import os
+
+    from concertclean.dataset.build import Plan
+    from concertclean.dataset.build import build as build_dataset
+    from concertclean.dataset.sources import assign_splits
+
+    folders = {
+        "clean": clean, "noise": noise, "clap": clap, "shout": shout, "speech": speech, "response": response,
+    }  # fmt: skip
+    sources = _sources(folders, corpus or [], task)
+    plan = Plan(
+        folder=folder,
+        task=task,
+        sources=assign_splits(sources, seed=seed, validation=validation, test=test),
+        sample_rate=sample_rate,
+        seconds_per_file=seconds_per_file,
+        synthetic_minutes=synthetic_minutes,
+        fixed_items=fixed_items,
+        seed=seed,
+        workers=workers or os.cpu_count() or 1,
+    )
+    with console.ending_on_signals(), _bars(quiet=quiet) as progress:
+        report = build_dataset(plan, progress)
+    _tell_build(report, folder, quiet=quiet)
+    if report.failures and not report.n_stored and not report.n_kept:
+        raise typer.Exit(console.SOME_FAILED)
+
+
+@app.command()
+def check(folder: _Folder, *, quiet: _Quiet = False) -> None:
+    """Name every item that is broken, silent, clipped, duplicated, or leaks from one side to another."""
+    from concertclean.dataset.check import faults
+    from concertclean.dataset.store import Store
+
+    store = Store(folder)
+    with _bars(quiet=quiet) as progress:
+        found = list(faults(store, lambda done, total: progress("items", done, total)))
+    for fault in found:
+        console.say(f"{fault.kind}\t{fault.name}\t{fault.reason}")
+    if found:
+        raise typer.Exit(console.SOME_FAILED)
+    if not quiet:
+        console.note(f"{len(store.entries)} items, nothing wrong")
+
+
+@app.command()
+def stats(folder: _Folder, *, as_json: Annotated[bool, typer.Option("--json", help="JSON.")] = False) -> None:
+    """Show how much there is of what, on which side, under which licence."""
+    import json
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from concertclean.dataset.check import stock
+    from concertclean.dataset.store import Store
+
+    stocks = stock(Store(folder))
+    if as_json:
+        console.say(json.dumps([asdict(one) for one in stocks], indent=2, ensure_ascii=False))
+        return
+    table = Table(box=None)
+    for heading in ("role", "side", "items", "groups", "minutes", "licences", "kinds"):
+        table.add_column(heading, no_wrap=heading not in ("licences", "kinds"))
+    for one in stocks:
+        facts = (one.role, one.split, str(one.n_items), str(one.n_groups), f"{one.seconds / 60:.1f}")
+        table.add_row(*facts, _counts(one.licences), _counts(one.categories))
+    Console(markup=False).print(table)
+
+
+@app.command()
+def listen(
+    folder: _Folder,
+    output: Annotated[Path, typer.Argument(help="Folder for the WAV files.")],
+    *,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Training settings whose mixing law is heard.")
+    ] = None,
+    items: Annotated[int, typer.Option("--items", "-n", min=1, help="How many.")] = 6,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of each.")] = 6.0,
+    seed: Annotated[int, typer.Option(help="Of the items.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+) -> None:
+    """Write a handful of training mixtures, degraded and clean, as WAV files."""
+    from concertclean.audio_io.writer import AudioWriter
+    from concertclean.config.mixing import MixingLaw
+    from concertclean.config.training import read_training_settings
+    from concertclean.dataset.mixing import Mixer
+    from concertclean.dataset.store import Store
+
+    store = Store(folder)
+    if config is not None:
+        law = read_training_settings(config, []).mixing
+    else:
+        law = MixingLaw.model_validate({"task": store.header.task, "snr_db": (-5.0, 15.0)})
+    mixer = Mixer(store, law, "train", seed)
+    output.mkdir(parents=True, exist_ok=True)
+    rate, channels = store.header.sample_rate, store.header.channels
+    for number in range(items):
+        item = mixer.item(number, round(seconds * rate))
+        for kind, waveform in (("degraded", item.degraded), ("clean", item.clean)):
+            path = output / f"{number:02d}_{kind}.wav"
+            with AudioWriter(
+                path, format="wav", sample_rate=rate, channels=channels, bit_depth=24, overwrite=overwrite
+            ) as writer:
+                writer.write(waveform.astype("float64"))
+        console.say(f"{output / f'{number:02d}'}\t{item.story}")
+
+
+@app.command()
+def fetch(
+    corpus: Annotated[Path, typer.Argument(help="List of packages and files, as recipes/open-corpus.toml.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the audio.")],
+    *,
+    debs: Annotated[
+        Path | None, typer.Option(help="Folder of .deb files fetched by hand, where there is no apt-get.")
+    ] = None,
+    quiet: _Quiet = False,
+) -> None:
+    """Fetch the freely licensed audio that the shipped weights are trained on; run again to go on."""
+    from concertclean.dataset.fetch import fetch as fetch_corpus
+    from concertclean.dataset.open_corpus import read_corpus
+
+    listed = read_corpus(corpus)
+    with console.ending_on_signals(), _bars(quiet=quiet) as progress:
+        report = fetch_corpus(listed, output, progress, debs=debs)
+    for package in report.packages:
+        _tell_package(package)
+    if report.n_missing:
+        raise typer.Exit(console.SOME_FAILED)
+
+
+def _sources(folders: "dict[str, list[Path] | None]", corpora: list[Path], task: str) -> "list[Source]":
+    """All sources that the options name."""
+    from concertclean.dataset.corpora import corpus_sources, detect_corpus
+    from concertclean.dataset.sources import folder_sources
+
+    sources = [
+        source
+        for role, named in folders.items()
+        for folder in named or []
+        for source in folder_sources(folder, role)  # type: ignore[arg-type]
+    ]
+    for folder in corpora:
+        kind = detect_corpus(folder)
+        if kind is None:
+            raise ConfigError(f"{folder}: is none of the known corpora; give it as --clean or --noise")
+        sources += corpus_sources(kind, folder, task)
+    return sources
+
+
+def _tell_package(package: "PackageReport") -> None:
+    """A line about a package that was fetched."""
+    licences = ", ".join(package.licences)
+    n_wanted = len(package.found) + len(package.missing)
+    console.say(f"{package.name}\t{len(package.found)} of {n_wanted}\t{licences}")
+    if package.missing:
+        shown = ", ".join(package.missing[:3]) + (", ..." if len(package.missing) > 3 else "")
+        console.note(f"{package.name}: missing {shown}; {package.reason}")
+
+
+def _tell_build(report: "BuildReport", folder: Path, *, quiet: bool) -> None:
+    """What became of the sources, and what to do next."""
+    if report.failures:
+        table = Table("source", "why it is left out", title=f"{len(report.failures)} left out")
+        for name, reason in report.failures:
+            table.add_row(Text(name), Text(reason))
+        console.err.print(table)
+    if not quiet:
+        console.note(f"{folder}: {report.n_stored} stored, {report.n_kept} were there")
+        console.note(f"look: concertclean dataset stats {folder}; hear: concertclean dataset listen {folder} OUT")
+
+
+def _counts(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in numbers.items())
+
+
+@contextmanager
+def _bars(*, quiet: bool) -> "Iterator[Callable[[str, int, int], None]]":
+    """A bar for each kind of work that is told of."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    tasks = {}
+    with Progress(*columns, console=console.err, disable=quiet or not console.err.is_terminal) as bars:
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield progress

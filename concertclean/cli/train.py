@@ -1,0 +1,353 @@
+"""`concertclean train`: a TOML file to trained weights."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from concertclean.cli import console
+from concertclean.errors import ConfigError, OutputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from concertclean.config.training import TrainingSettings
+    from concertclean.dataset.store import Store
+    from concertclean.train.distributed import Place
+    from concertclean.train.loop import Surroundings
+
+
+def train(
+    config: Annotated[Path, typer.Option("--config", "-c", help="TOML file: network, data, mixing, loss, run.")],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the run. [default: runs/NAME]")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, again and again.")
+    ] = None,
+    resume: Annotated[
+        Literal["auto", "must"] | None,
+        typer.Option(help="auto goes on with the run in the folder if there is one; must refuses to begin anew."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Take one step, say how long the run would last, write nothing.")
+    ] = False,
+    overfit: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Train on N items only: the loss must fall to almost nothing.")
+    ] = 0,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write OUTPUT/tensorboard.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")] = False,
+) -> None:
+    """Trains a network; the weights and a card for models.toml are the result.
+
+    Ctrl-C or SIGTERM saves and ends; --resume auto goes on as if nothing had happened. Several GPUs:
+    torchrun --nproc-per-node N -m concertclean train --config FILE.
+    """
+    from concertclean.config.training import read_training_settings
+
+    settings = read_training_settings(config, assignments or [])
+    folder = output or Path("runs") / settings.name
+    from concertclean.train.checkpoint import STATE_NAME
+
+    has_run = (folder / STATE_NAME).exists()
+    if has_run and resume is None and not dry_run:
+        raise OutputError(f"{folder}: holds a run; go on with --resume auto, or name another folder with -o")
+    from concertclean.train.distributed import joined
+
+    try:
+        with joined(settings.run.device) as place:
+            goes_on = resume == "must" or (resume == "auto" and has_run)
+            _train(
+                settings, folder, place, goes_on=goes_on, dry=dry_run, overfit=overfit, quiet=quiet, board=tensorboard
+            )
+    except ValueError as error:
+        if "device" in str(error):
+            raise ConfigError(str(error)) from error
+        raise
+
+
+def _train(
+    settings: "TrainingSettings",
+    folder: Path,
+    place: "Place",
+    *,
+    goes_on: bool,
+    dry: bool,
+    overfit: int,
+    quiet: bool,
+    board: bool,
+) -> None:
+    """The run in this process."""
+    import torch
+
+    from concertclean.dataset.store import Store
+    from concertclean.train.loop import Run
+
+    if settings.run.threads:
+        torch.set_num_threads(settings.run.threads)
+    torch.manual_seed(settings.run.seed)
+    store = Store(settings.data.dataset)
+    network = _network(settings, store)
+    with _stopping() as stopped, _Told(settings, quiet=quiet or place.rank > 0) as told:
+        around = _surroundings(settings, folder, place, store, overfit=overfit)
+        around.stop, around.tell = stopped, told.line
+        if dry:
+            _dry_run(settings, network, place, around)
+            return
+        if place.rank == 0:
+            _write_settings(settings, folder)
+            around.tell = _with_board(told.line, folder, wanted=board)
+        run = Run(settings, network, place.device, around, resume=goes_on)
+        finished = run.train()
+    if not finished:
+        console.note(f"stopped after step {run.step} and saved; go on with --resume auto")
+        raise typer.Exit(128 + _stopped_by[-1])
+    if place.rank == 0:
+        _tell_result(settings, folder)
+
+
+def _network(settings: "TrainingSettings", store: "Store") -> "nn.Module":
+    """The network with its first weights; it must fit the dataset."""
+    from concertclean.models.registry import build_model, load_model
+
+    network = build_model(settings.network.architecture, settings.network.config, "network")
+    if settings.network.init is not None:
+        network.load_state_dict(load_model(settings.network.init).model.state_dict())
+    wanted = {"sample_rate": network.sample_rate, "channels": network.channels}
+    found = {"sample_rate": store.header.sample_rate, "channels": store.header.channels}
+    wrong = [f"{key} {wanted[key]}, the dataset has {found[key]}" for key in wanted if wanted[key] != found[key]]
+    if wrong:
+        raise ConfigError(f"{store.folder}: the network needs {'; '.join(wrong)}; build a dataset for it")
+    return network
+
+
+def _surroundings(
+    settings: "TrainingSettings", folder: Path, place: "Place", store: "Store", *, overfit: int
+) -> "Surroundings":
+    """Items, validation and facts for a run."""
+    from concertclean.dataset.batches import Deal, Items, batches
+    from concertclean.dataset.mixing import Mixer
+    from concertclean.train.loop import Surroundings
+
+    mixer = Mixer(store, settings.mixing, "train", settings.run.seed)
+    items = Items(mixer, round(settings.data.seconds * store.header.sample_rate))
+
+    def give(first: int, end: int) -> "Iterator[Any]":
+        deal = Deal(
+            batch=settings.data.batch,
+            first_step=first,
+            n_steps=end,
+            rank=place.rank,
+            world_size=place.world_size,
+            n_items=overfit,
+        )
+        return batches(items, deal, settings.data.workers, pin=place.device.type == "cuda")
+
+    facts = {"training_data": _data_facts(store)}
+    return Surroundings(
+        folder, give, _judge(settings, folder, store, place), rank=place.rank, world_size=place.world_size, facts=facts
+    )
+
+
+def _judge(
+    settings: "TrainingSettings", folder: Path, store: "Store", place: "Place"
+) -> "Callable[[nn.Module], dict[str, float]] | None":
+    """Validation on the fixed mixtures, whose first results are kept to be heard; None if there are none."""
+    from concertclean.dataset.fixed import folder_name, read_fixed
+    from concertclean.train.validation import Mixture, validate
+
+    if not (store.folder / "fixed" / "validation").exists():
+        if place.rank == 0:
+            console.note(f"{store.folder} has no validation mixtures: the last weights are taken, not the best")
+        return None
+
+    def judge(model: "nn.Module") -> dict[str, float]:
+        heard: set[float] = set()
+
+        def hear(mixture: Mixture, estimate: Any) -> None:
+            if mixture.ratio_db not in heard:  # the first item at each ratio
+                heard.add(mixture.ratio_db)
+                _write_sample(folder / "samples" / f"{folder_name(mixture.ratio_db)}.flac", estimate, store)
+
+        mixtures = read_fixed(store, "validation", settings.run.validation_items)
+        return validate(model, mixtures, place.device, hear)
+
+    return judge
+
+
+def _write_sample(path: Path, waveform: Any, store: "Store") -> None:
+    from concertclean.audio_io.writer import AudioWriter
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with AudioWriter(
+        path,
+        format="flac",
+        sample_rate=store.header.sample_rate,
+        channels=len(waveform),
+        bit_depth=16,
+        overwrite=True,
+    ) as writer:
+        writer.write(waveform.astype("float64"))
+
+
+def _data_facts(store: "Store") -> str:
+    """What the weights are trained on, in one line for their header."""
+    from concertclean.dataset.check import stock
+
+    parts = [f"{s.seconds / 3600:.1f} h {s.role} of {s.n_groups} groups" for s in stock(store) if s.split == "train"]
+    licences = sorted({licence for s in stock(store) if s.split == "train" for licence in s.licences})
+    return f"{', '.join(parts)}; licences: {', '.join(licences)}"
+
+
+def _dry_run(settings: "TrainingSettings", network: "nn.Module", place: "Place", around: "Surroundings") -> None:
+    """One real step and what follows from it, for a person."""
+    import tempfile
+    import time
+
+    from concertclean.train.loop import Run
+
+    steps = 2  # the first one compiles and fills the caches
+    brief = settings.model_copy(
+        update={
+            "run": settings.run.model_copy(update={"steps": steps, "log_every": 1, "save_every": steps + 1}),
+            "optimizer": settings.optimizer.model_copy(update={"warmup": 0}),
+        }
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        around.folder, around.judge = Path(scratch), None
+        times: list[float] = []
+        around.tell = lambda line: times.append(time.monotonic())
+        begin = time.monotonic()
+        Run(brief, network, place.device, around, resume=False).train()
+    seconds = (times[-1] - begin) / steps if len(times) < 2 else times[1] - times[0]
+    n_parameters = sum(parameter.numel() for parameter in network.parameters())
+    hours = seconds * settings.run.steps / 3600
+    console.say(f"{settings.network.architecture}: {n_parameters:,} parameters")
+    console.say(f"{place.device}: {seconds:.2f} s a step, {hours:.1f} h for {settings.run.steps} steps")
+
+
+def _write_settings(settings: "TrainingSettings", folder: Path) -> None:
+    """The resolved settings and the versions that go with them."""
+    import json
+    import platform
+
+    import torch
+
+    from concertclean import __version__
+
+    versions = {"concertclean": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"versions": versions, **settings.model_dump(mode="json")}, indent=2)
+        (folder / "settings.json").write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); name another folder with -o") from error
+
+
+def _tell_result(settings: "TrainingSettings", folder: Path) -> None:
+    """Where the weights are, on standard error, and their card, on standard output."""
+    from concertclean.models.publishing import card_of, card_toml
+
+    path = folder / f"{settings.name}.safetensors"
+    console.note(f"weights: {path}")
+    console.note(f"try them: concertclean denoise RECORDING --model {path}")
+    console.note("a card for models.toml:")
+    console.say(card_toml(card_of(path, settings.name, settings.description)))
+
+
+def _with_board(
+    tell: "Callable[[dict[str, Any]], None]", folder: Path, *, wanted: bool
+) -> "Callable[[dict[str, Any]], None]":
+    """Lines of the log to TensorBoard as well, if that is wanted."""
+    if not wanted:
+        return tell
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ConfigError("--tensorboard needs the package: pip install 'concertclean[train]'") from error
+    board = SummaryWriter(folder / "tensorboard")
+
+    def tell_both(line: dict[str, Any]) -> None:
+        tell(line)
+        values = {**line, **line.get("validation", {})}
+        for name, value in values.items():
+            if name != "step" and isinstance(value, int | float):
+                board.add_scalar(name, value, line["step"])
+
+    return tell_both
+
+
+_stopped_by: list[int] = []
+
+
+@contextmanager
+def _stopping() -> "Iterator[Callable[[], bool]]":
+    """Whether the run was asked to end; a second request ends it at once."""
+    _stopped_by.clear()
+
+    def ask(number: int, _: FrameType | None) -> None:
+        if _stopped_by:
+            raise SystemExit(128 + number)
+        _stopped_by.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(_stopped_by)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Told:
+    """What a person sees of a run: a bar, and a line at each validation; a context manager.
+
+    Args:
+        settings: of the run.
+        quiet: show nothing.
+    """
+
+    def __init__(self, settings: "TrainingSettings", *, quiet: bool) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._quiet, self._is_terminal = quiet, console.err.is_terminal
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}", markup=False),
+            TimeRemainingColumn(),
+            console=console.err,
+            disable=quiet or not self._is_terminal,
+        )
+        self._task = self._progress.add_task(settings.name, total=settings.run.steps, state="")
+
+    def __enter__(self) -> "_Told":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def line(self, line: dict[str, Any]) -> None:
+        """Takes a line of the log."""
+        if self._quiet:
+            return
+        if "validation" in line or "skipped" in line:
+            console.note(f"step {line['step']}: {_in_words(line.get('validation', line))}")
+        elif not self._is_terminal:
+            console.note(f"step {line['step']}: {_in_words(line)}")
+        if "loss" in line:
+            self._progress.update(self._task, completed=line["step"], state=f"loss {line['loss']:.3f}")
+
+
+def _in_words(values: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in values.items()
+        if name != "step"
+    )

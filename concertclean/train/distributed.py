@@ -1,0 +1,51 @@
+"""Several devices or machines, as `torchrun` starts them: one process a device."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+
+from concertclean.devices import choose_device
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where this process stands.
+
+    Attributes:
+        rank: its number.
+        world_size: how many there are.
+        device: its own.
+    """
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Place]:
+    """Join the other processes that `torchrun` started, or stand alone.
+
+    Args:
+        device: name as for `choose_device`; with "auto" or "cuda" each process takes the GPU of its local rank.
+
+    Raises:
+        ValueError: the device does not exist here.
+    """
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size == 1:
+        yield Place(0, 1, choose_device(device))
+        return
+    chosen = choose_device(device)
+    if chosen.type == "cuda":
+        chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(chosen)
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield Place(dist.get_rank(), world_size, chosen)
+    finally:
+        dist.destroy_process_group()

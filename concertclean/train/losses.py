@@ -1,0 +1,136 @@
+"""What training makes small, each a function of estimates and truth.
+
+*Conventions*: spectrograms are complex `(batch, channel, freq, frame)` in the scale of `dsp.stft` (a full-scale sine is
+0.5); waveforms `(batch, channel, time)`, full scale ±1; every loss is a scalar, a mean over all it is given.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+WINDOWS = (4096, 2048, 1024, 512, 256)
+HOP = 147  # samples; 3.3 ms at 44.1 kHz
+_FLOOR = 1e-10
+_EXPONENT = 0.3
+
+
+def magnitude_mae(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Mean absolute error of the magnitude, `mean | |Ŝ| - |S| |`.
+
+    References:
+        Zhang, KANUNet-ECA, the term weighted by alpha.
+    """
+    return (estimate.abs() - reference.abs()).abs().mean()
+
+
+def complex_mae(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Mean modulus of the complex error, `mean |Ŝ - S|`.
+
+    References:
+        Zhang, KANUNet-ECA, the term weighted by beta; that the modulus is meant is our reading.
+    """
+    return (estimate - reference).abs().mean()
+
+
+def multi_resolution_mae(
+    reference: Tensor, estimate: Tensor, windows: Sequence[int] = WINDOWS, hop_length: int = HOP
+) -> Tensor:
+    """Waveform error and complex spectral errors, `mean |x̂ - x| + Σ_s mean |Ŷ_s - Y_s|`.
+
+    Args:
+        reference: waveform.
+        estimate: waveform.
+        windows: lengths of the Hann windows, samples; one spectrogram each, not scaled.
+        hop_length: samples.
+
+    References:
+        Zhang, KANUNet-ECA, the term weighted by gamma: windows 4096 to 256, hop 147, summed over the windows.
+    """
+    total = (estimate - reference).abs().mean()
+    for n_fft in windows:
+        total = total + _spectrum(estimate - reference, n_fft, hop_length).abs().mean()
+    return total
+
+
+def two_stage_mae(reference: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Mean absolute error of real and imaginary parts of both stages, `mean|Ŷ₁ - Y| + mean|Ŷ₂ - Y|`.
+
+    References:
+        Moliner and Välimäki, ICASSP 2022, equation of the training loss; real and imaginary parts count apart, as in
+        the authors' code.
+    """
+    return sum((torch.view_as_real(stage) - torch.view_as_real(reference)).abs().mean() for stage in (first, second))  # type: ignore[return-value]
+
+
+def error_db(reference: Tensor, estimate: Tensor, degraded: Tensor) -> Tensor:
+    """Power of the error in dB of the power of the truth, of the degraded where the truth is silent, at least -30 dB.
+
+    Args:
+        reference: clean waveform.
+        estimate: what came out.
+        degraded: what went in.
+
+    Returns:
+        `(batch,)`.
+
+    References:
+        own.
+    """
+    power = reference.square().mean((-1, -2))
+    unit = torch.where(power > 1e-9, power, degraded.square().mean((-1, -2)))
+    return 10 * torch.log10((estimate - reference).square().mean((-1, -2)) / (unit + _FLOOR) + 1e-3)
+
+
+def relative_error(reference: Tensor, estimate: Tensor, degraded: Tensor, caution: float) -> Tensor:
+    """Relative rms error plus its level in dB, `mean (10^(e/20) + caution · e)` with e of `error_db`.
+
+    The level in dB gives clean items, whose error is small, most of the gradient: early in a run it holds the network
+    where it leaves everything alone, late it teaches to leave clean music alone.
+
+    References:
+        own.
+    """
+    error = error_db(reference, estimate, degraded)
+    return (10 ** (error / 20) + caution * error).mean()
+
+
+def compressed_mae(reference: Tensor, estimate: Tensor, degraded: Tensor, n_fft: int) -> Tensor:
+    """Error of spectra whose magnitudes are raised to 0.3, so that quiet highs count too.
+
+    `mean | |Ŝ|^0.3 - |S|^0.3 | + ½ mean |Ŝ^0.3 - S^0.3|` (real and imaginary parts apart), with both waveforms
+    divided by the rms of the degraded.
+
+    Args:
+        reference: clean waveform.
+        estimate: what came out.
+        degraded: what went in.
+        n_fft: samples of the Hann window; the hop is a quarter.
+
+    References:
+        own; the compression is common in speech enhancement, for example Braun and Tashev 2021, section 3.
+    """
+    unit = degraded.square().mean((-1, -2), keepdim=True).sqrt() + 1e-6
+    spectra = (_spectrum(waveform / unit, n_fft, n_fft // 4) / n_fft**0.5 for waveform in (reference, estimate))
+    (m1, c1), (m2, c2) = (_compressed(spectrum) for spectrum in spectra)
+    return (m1 - m2).abs().mean() + 0.5 * torch.view_as_real(c1 - c2).abs().mean()
+
+
+def _compressed(spectrum: Tensor) -> tuple[Tensor, Tensor]:
+    """Magnitude to the power 0.3, and the spectrum with it."""
+    magnitude = (spectrum.real.square() + spectrum.imag.square() + 1e-6).sqrt()
+    return magnitude**_EXPONENT, spectrum * magnitude ** (_EXPONENT - 1)
+
+
+def _spectrum(waveform: Tensor, n_fft: int, hop_length: int) -> Tensor:
+    """Complex spectrum of `(batch, channel, time)`, not scaled, `(batch · channel, freq, frame)`."""
+    window = _hann(n_fft, waveform.device)
+    return torch.stft(
+        waveform.flatten(0, -2), n_fft, hop_length, window=window, pad_mode="constant", return_complex=True
+    )
+
+
+@lru_cache(maxsize=16)
+def _hann(n_fft: int, device: torch.device) -> Tensor:
+    return torch.hann_window(n_fft, device=device)

@@ -1,0 +1,92 @@
+"""From a batch to one loss: the network's stages, and the loss of the settings on them."""
+
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from concertclean.config.training import LossSettings
+from concertclean.dsp import stft
+from concertclean.train import losses
+
+_COMPRESSED_WINDOWS = (512, 1024, 2048, 4096)
+
+
+class SpectrogramNetwork(Protocol):
+    """What a network has to be, to be trained.
+
+    Attributes:
+        window: of its STFT.
+        hop_length: of its STFT, samples.
+    """
+
+    window: Tensor
+    hop_length: int
+
+    def stages(self, degraded: Tensor) -> tuple[Tensor, ...]:
+        """Estimates `(batch, channel, freq, frame)` of all stages, the result last."""
+
+
+class Objective(nn.Module):
+    """A network and its loss as one module: degraded and clean in, loss and result out.
+
+    One module, because DistributedDataParallel sums the gradients of what its `forward` made.
+
+    Args:
+        network: to be trained.
+        settings: of the loss.
+    """
+
+    def __init__(self, network: nn.Module, settings: LossSettings) -> None:
+        super().__init__()
+        self.network, self._settings = network, settings
+
+    def forward(self, degraded: Tensor, clean: Tensor, step: int, done: float) -> tuple[Tensor, Tensor]:
+        """Loss and estimate of a batch.
+
+        Args:
+            degraded: `(batch, channel, time)`.
+            clean: same shape.
+            step: which step this is, to take resolutions in turn.
+            done: part of the run that is over, 0 to 1.
+
+        Returns:
+            Scalar loss, and the result `(batch, channel, time)` without gradient.
+        """
+        network = cast(SpectrogramNetwork, self.network)
+        spectrogram = stft.spectrogram(degraded, network.window, network.hop_length)
+        stages = network.stages(spectrogram)
+        # Losses in full precision, whatever the inner layers had.
+        with torch.autocast(degraded.device.type, enabled=False):
+            stages = tuple(stage.to(torch.complex64) for stage in stages)
+            estimates = [
+                stft.waveform(stage, network.window, network.hop_length, degraded.shape[-1]) for stage in stages
+            ]
+            if self._settings.name == "relative":
+                parts = [self._relative(clean, estimate, degraded, step, done) for estimate in estimates]
+                loss = torch.stack(parts).mean()
+            else:
+                truth = stft.spectrogram(clean, network.window, network.hop_length)
+                if self._settings.name == "two_stage":
+                    loss = losses.two_stage_mae(truth, stages[0], stages[-1])
+                else:
+                    loss = self._spectral(truth, stages[-1], clean, estimates[-1], step)
+        return loss, estimates[-1].detach()
+
+    def _relative(self, clean: Tensor, estimate: Tensor, degraded: Tensor, step: int, done: float) -> Tensor:
+        s = self._settings
+        windows = self._windows(_COMPRESSED_WINDOWS, step)
+        spectral = [losses.compressed_mae(clean, estimate, degraded, n_fft) for n_fft in windows]
+        return losses.relative_error(clean, estimate, degraded, s.caution * done) + torch.stack(spectral).mean()
+
+    def _spectral(self, truth: Tensor, stage: Tensor, clean: Tensor, estimate: Tensor, step: int) -> Tensor:
+        s = self._settings
+        windows = self._windows(losses.WINDOWS, step)
+        return (
+            s.alpha * losses.magnitude_mae(truth, stage)
+            + s.beta * losses.complex_mae(truth, stage)
+            + s.gamma * losses.multi_resolution_mae(clean, estimate, windows)
+        )
+
+    def _windows(self, windows: tuple[int, ...], step: int) -> tuple[int, ...]:
+        return (windows[step % len(windows)],) if self._settings.one_resolution else windows
