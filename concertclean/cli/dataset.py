@@ -49,6 +49,9 @@ def build(
         _folders("What `dataset fetch` fetched, or MUSDB18-HQ, MusicNet, Gramophone Record Noise Dataset, ESC-50."),
     ] = None,
     sample_rate: Annotated[int, typer.Option(min=8000, help="Hz.", rich_help_panel=_HOW)] = 44_100,
+    channels: Annotated[
+        int | None, typer.Option(min=1, max=2, help="1 or 2. [default: 2 for concert, else 1]", rich_help_panel=_HOW)
+    ] = None,
     seconds_per_file: Annotated[
         float | None,
         typer.Option(min=1, help="Only so much from the middle of each file. [default: all]", rich_help_panel=_HOW),
@@ -84,6 +87,7 @@ def build(
         task=task,
         sources=assign_splits(sources, seed=seed, validation=validation, test=test),
         sample_rate=sample_rate,
+        channels=channels,
         seconds_per_file=seconds_per_file,
         synthetic_minutes=synthetic_minutes,
         fixed_items=fixed_items,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from concertclean import __version__
 from concertclean.dataset import crowd, fixed
-from concertclean.dataset.prepare import Prepared, prepare
+from concertclean.dataset.prepare import Prepared, prepare, with_channels
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.sources import Source
 from concertclean.dataset.store import FULL_SCALE, Header, Store, StoreWriter
@@ -35,6 +35,7 @@ class Plan:
         task: "concert", "gramophone" or "reverb".
         sources: with their splits.
         sample_rate: Hz.
+        channels: stored; None: as the task needs, two for concerts.
         seconds_per_file: only so much from the middle of each; None: all.
         synthetic_minutes: of synthetic crowd, for task "concert".
         fixed_items: fixed mixtures of each ratio and side; 0: none.
@@ -46,6 +47,7 @@ class Plan:
     task: str
     sources: Sequence[Source]
     sample_rate: int = 44_100
+    channels: int | None = None
     seconds_per_file: float | None = None
     synthetic_minutes: float = 0.0
     fixed_items: int = 12
@@ -87,7 +89,7 @@ def build(plan: Plan, progress: Progress = lambda what, done, total: None) -> Bu
     header = Header(
         task=plan.task,
         sample_rate=plan.sample_rate,
-        channels=CHANNELS[plan.task],
+        channels=plan.channels or CHANNELS[plan.task],
         seed=plan.seed,
         made_by=f"concertclean {__version__}",
     )
@@ -160,6 +162,7 @@ def _store_synthesis(plan: Plan, writer: StoreWriter, report: BuildReport, progr
     work = partial(_synthesise, folder=plan.folder, seed=plan.seed)
     progress("synthetic crowds", 0, len(wanted))
     for count, (number, waveform) in enumerate(_in_order(work, wanted, plan.workers), start=1):
+        waveform = with_channels(waveform, writer.header.channels)
         samples = np.round(waveform.T * (FULL_SCALE * 0.89 / np.abs(waveform).max())).astype(np.int16)
         writer.append(
             samples,

@@ -1,6 +1,7 @@
 """From a source file to what is stored of it: decoded and resampled once, without its silent and clipped stretches."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -12,6 +13,8 @@ from concertclean.dataset.store import FULL_SCALE, Samples
 from concertclean.dsp.resample import resampled
 from concertclean.errors import AudioFileError
 from concertclean.models.download import file_sha256
+
+Real = TypeVar("Real", bound=np.floating)
 
 _BLOCK_SECONDS = 0.1
 _SILENCE_DB = -60.0  # below the recording's loudest block
@@ -132,15 +135,15 @@ def _decode(source: Source, sample_rate: int, channels: int, seconds: float | No
             parts = [np.concatenate([np.zeros((reader.info.channels, 0)), *blocks], axis=1)]
     if not any(part.shape[1] for part in parts):
         raise AudioFileError(f"{source.path}: holds no samples; leave it out")
-    mixed = (iter([_with_channels(part, channels)]) for part in parts)
+    mixed = (iter([with_channels(part, channels)]) for part in parts)
     return [np.concatenate(list(resampled(part, rate, sample_rate, channels)), axis=1) for part in mixed]
 
 
-def _with_channels(waveform: NDArray[np.float64], channels: int) -> NDArray[np.float64]:
-    """As many channels: the first two of more, the mean for one, one repeated for two."""
+def with_channels(waveform: NDArray[Real], channels: int) -> NDArray[Real]:
+    """A waveform `(channel, time)` with 1 or 2 channels: the first two of more, the mean for one, one repeated."""
     waveform = waveform[:2]
     if channels == 1:
-        mono: NDArray[np.float64] = waveform.mean(axis=0, keepdims=True)
+        mono: NDArray[Real] = waveform.mean(axis=0, keepdims=True)
         return mono
     return waveform if len(waveform) == channels else np.repeat(waveform, channels, axis=0)
 

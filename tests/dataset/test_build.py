@@ -141,6 +141,14 @@ def test_synthetic_crowds_are_stored_beside_the_recorded(make_sources, dataset_f
     assert len({entry.crc32 for entry in synthetic}) == 2
 
 
+def test_a_concert_can_be_stored_in_mono(make_store):
+    """The published crowd network is mono; its synthetic crowds are made in stereo."""
+    store = make_store(channels=1, synthetic_minutes=0.2)
+    synthetic = [entry for entry in store.entries if not entry.sha256]
+    assert store.header.channels == 1
+    assert store.samples(synthetic[0]).shape == (12 * RATE, 1)
+
+
 def test_no_dataset_damaged_ones_and_newer_ones_are_told(tmp_path, make_store):
     with pytest.raises(ConfigError, match="holds no dataset"):
         Store(tmp_path)
