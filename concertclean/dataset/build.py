@@ -161,8 +161,8 @@ def _store_synthesis(plan: Plan, writer: StoreWriter, report: BuildReport, progr
     wanted = [number for number in range(n_clips) if _synthetic_name(number) not in done]
     work = partial(_synthesise, folder=plan.folder, seed=plan.seed)
     progress("synthetic crowds", 0, len(wanted))
-    for count, (number, waveform) in enumerate(_in_order(work, wanted, plan.workers), start=1):
-        waveform = with_channels(waveform, writer.header.channels)
+    for count, (number, stereo) in enumerate(_in_order(work, wanted, plan.workers), start=1):
+        waveform = with_channels(stereo, writer.header.channels)
         samples = np.round(waveform.T * (FULL_SCALE * 0.89 / np.abs(waveform).max())).astype(np.int16)
         writer.append(
             samples,

@@ -69,6 +69,8 @@ class KANUNetECA(nn.Module):
         hop_length: samples between frames.
         base: channels of the first level; doubled on each of three more.
         convolution: "kan" or "plain" (3x3 convolution without bias).
+        plain_levels: levels from the top that are plain all the same; 0: none (published). The top level is most of the
+            cost of a KAN, and has the fewest weights.
         basis: edge functions of the KAN convolutions.
         grid_size: intervals of the spline grid.
         first_grid: ends of the spline grid of the first layer.
@@ -94,6 +96,7 @@ class KANUNetECA(nn.Module):
         hop_length: int = 256,
         base: int = 64,
         convolution: Literal["kan", "plain"] = "kan",
+        plain_levels: int = 0,
         basis: BasisName = "bspline",
         grid_size: int = 5,
         first_grid: tuple[float, float] = (-1.0, 1.0),
@@ -116,9 +119,9 @@ class KANUNetECA(nn.Module):
         self.context = hop_length * (64 + 2**_LEVELS * (eca_frames // 2 if eca else 0) + margin)
         self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
 
-        def block(n_in: int, n_out: int, *, first: bool = False) -> nn.Module:
+        def block(n_in: int, n_out: int, level: int, *, first: bool = False) -> nn.Module:
             layer: nn.Module
-            if convolution == "plain":
+            if convolution == "plain" or level < plain_levels:
                 layer = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False)
             else:
                 layer = KANConv2d(
@@ -131,17 +134,17 @@ class KANUNetECA(nn.Module):
                 )
             return nn.Sequential(layer, nn.BatchNorm2d(n_out), nn.ReLU())
 
-        def pair(n_in: int, n_out: int, *, first: bool = False) -> nn.Module:
-            return nn.Sequential(block(n_in, n_out, first=first), block(n_out, n_out))
+        def pair(n_in: int, n_out: int, level: int, *, first: bool = False) -> nn.Module:
+            return nn.Sequential(block(n_in, n_out, level, first=first), block(n_out, n_out, level))
 
         widths = [base * 2**level for level in range(_LEVELS + 1)]
         n_in, n_out = (self.front.n_planes, channels) if self.front else (2 * channels, 2 * channels)
         self.encoder = nn.ModuleList(
-            [pair(n_in, base, first=True)] + [pair(widths[i], widths[i + 1]) for i in range(_LEVELS)]
+            [pair(n_in, base, 0, first=True)] + [pair(widths[i], widths[i + 1], i + 1) for i in range(_LEVELS)]
         )
-        self.bottom = block(widths[-1], widths[-1])
+        self.bottom = block(widths[-1], widths[-1], _LEVELS)
         self.attention = EfficientChannelAttention(widths[-1], eca_frames) if eca else nn.Identity()
-        self.decoder = nn.ModuleList([pair(widths[i + 1] + widths[i], widths[i]) for i in reversed(range(_LEVELS))])
+        self.decoder = nn.ModuleList([pair(widths[i + 1] + widths[i], widths[i], i) for i in reversed(range(_LEVELS))])
         self.head = nn.Conv2d(base, n_out, 1)
         if self.front or output == "mask":
             self._start_at_identity()

@@ -30,6 +30,10 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
         "kanunet_eca",
         {"n_fft": 256, "hop_length": 64, "base": 2, "eca": False, "convolution": "plain", "align_corners": False},
     ),
+    "kan_below": (
+        "kanunet_eca",
+        {"channels": 2, "n_fft": 256, "hop_length": 64, "base": 2, "plain_levels": 1, "eca_frames": 3, "bands": 40},
+    ),
     "two_stage_unet": ("two_stage_unet", {"n_fft": 256, "hop_length": 64, "depth": 2, "widths": [2, 4, 4]}),
     "gramophone": (
         "two_stage_unet",

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from concertclean.models.kan_conv import KANConv2d
 from concertclean.models.kanunet_eca import EfficientChannelAttention, KANUNetECA
 
 SMALL = {"sample_rate": 44100, "channels": 2, "n_fft": 256, "hop_length": 64, "base": 2, "output": "mask",
@@ -75,3 +76,10 @@ def test_untrained_mask_network_leaves_the_recording_alone() -> None:
     inner = slice(500, 7500)
     ratio = model(waveform)[0, 0, :, inner] / waveform[0, :, inner]
     assert torch.allclose(ratio, torch.full_like(ratio, 0.8187), atol=2e-3)
+
+
+@pytest.mark.parametrize(("plain_levels", "n_kan"), [(0, 15), (1, 11), (2, 7), (4, 0)])
+def test_plain_levels_count_from_the_top(plain_levels, n_kan):
+    """Two convolutions a level down and up, three at the bottom."""
+    model = KANUNetECA(base=2, plain_levels=plain_levels)
+    assert sum(isinstance(module, KANConv2d) for module in model.modules()) == n_kan
