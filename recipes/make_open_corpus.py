@@ -88,6 +88,12 @@ WHOLE = [
      "split": "train", "group": "tuxpaint-stamps-default", "tasks": CONCERT, "seconds": 6, "max_files": 1200,
      "patterns": [f"usr/share/tuxpaint/stamps/*_{word}.ogg"
                   for word in ("bg", "ca", "da", "de", "desc", "el", "es", "fr", "nl")]},
+    {"name": "tuxpaint-stamps-default", "version": "2022.06.04-1", "licence": "GPL-2", "role": "speech",
+     "split": "validation", "group": "tuxpaint-stamps-default ro", "tasks": CONCERT, "seconds": 6, "max_files": 150,
+     "patterns": ["usr/share/tuxpaint/stamps/*_ro.ogg"]},
+    {"name": "tuxpaint-stamps-default", "version": "2022.06.04-1", "licence": "GPL-2", "role": "speech",
+     "split": "test", "group": "tuxpaint-stamps-default be ru", "tasks": CONCERT, "seconds": 6, "max_files": 300,
+     "patterns": ["usr/share/tuxpaint/stamps/*_be.ogg", "usr/share/tuxpaint/stamps/*_ru.ogg"]},
 ]  # fmt: skip
 KEYS = ["name", "version", "commit", "licence", "role", "split", "group", "category", "tasks", "seconds", "spans",
         "max_files", "patterns", "files"]  # fmt: skip
