@@ -22,6 +22,7 @@ _NEARLY_CLEAN_DB = 30.0
 _SILENCE = 1e-9  # power below which there is nothing to measure a ratio by
 _JOINT_SAMPLES = 2205  # 50 ms at 44.1 kHz
 _ROOM_SECONDS = 2.0
+_RECORDED_SHARE = 0.2  # of the phones; there are few recorded microphones, old ones that end at 7 kHz
 MICROPHONE = "phone"  # category of impulse responses that are a microphone's; all others are rooms'
 
 
@@ -86,7 +87,8 @@ class Mixer:
         if self._law.task == "reverb" and ratio != -np.inf:
             clean = music  # the room is to go as well
         if rng.random() < self._law.phone_share:
-            response = self._microphones.beginning(rng, 1.0) if self._microphones else None
+            is_recorded = rng.random() < _RECORDED_SHARE and self._microphones
+            response = self._microphones.beginning(rng, 1.0) if is_recorded else None
             degraded, clean = degradation.phone(
                 rng, degraded, clean, self.sample_rate, response=response, codec_share=self._law.codec_share
             )
