@@ -11,7 +11,17 @@ from typing import Final
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
-from concertclean.dataset.shaping import Event, Waveform, filtered, log_uniform, placed, resonant, unit_rms, warped
+from concertclean.dataset.shaping import (
+    Event,
+    Floats,
+    Waveform,
+    filtered,
+    log_uniform,
+    placed,
+    resonant,
+    unit_rms,
+    warped,
+)
 
 REVOLUTION_SECONDS: Final = 60 / 78
 """One turn of a 78-rpm disc: 0.769 s, 33,923 samples at 44.1 kHz."""
@@ -24,6 +34,7 @@ def hiss(
     *,
     slope_db_per_octave: float | None = None,
     bump_db: float | None = None,
+    ripple_db: float | None = None,
 ) -> Waveform:
     """Coloured noise that swings a little once a turn.
 
@@ -34,6 +45,7 @@ def hiss(
         slope_db_per_octave: of the power spectrum above 100 Hz, 0 for white; None draws -4.8 to 2.4, from nearly
             red to blue.
         bump_db: height of a broad bump at 0.2 to 6 kHz, dB; None draws up to 15.6.
+        ripple_db: rms of a smooth random curve on top, as horns, pickups and equalisers leave one; None draws up to 5.
 
     Returns:
         `(1, n_samples)` float32, rms one.
@@ -44,10 +56,23 @@ def hiss(
     spectrum = rfft(rng.standard_normal(n_fft, dtype=np.float32))
     octaves = np.log2((rfftfreq(n_fft, 1 / sample_rate) + 20) / 1000)  # 20 Hz more: no pole at 0
     bump = np.log2(log_uniform(rng, 200, 6000) / 1000)
-    spectrum *= 10 ** (slope * octaves / 20) * (1 + height * np.exp(-((octaves - bump) ** 2)))
+    ripple = rng.uniform(0, 5) if ripple_db is None else ripple_db
+    spectrum *= 10 ** ((slope * octaves + ripple * _ripple(rng, octaves)) / 20)
+    spectrum *= 1 + height * np.exp(-((octaves - bump) ** 2))
     turns = np.arange(n_samples) / (sample_rate * REVOLUTION_SECONDS)
     swing = 1 + rng.uniform(0, 0.3) * np.cos(2 * np.pi * (turns + rng.random()))
     return unit_rms((irfft(spectrum, n_fft)[:n_samples] * swing)[None])
+
+
+def _ripple(rng: np.random.Generator, octaves: Floats) -> Floats:
+    """A smooth random curve over octaves, rms about one: four cosines of 10 to 2.5 octaves."""
+    amplitudes, phases = rng.standard_normal(4) / np.sqrt(2), rng.random(4)
+    return np.asarray(
+        sum(
+            a * np.cos(2 * np.pi * (k * octaves / 10 + p))
+            for k, a, p in zip(range(1, 5), amplitudes, phases, strict=True)
+        )
+    )
 
 
 def crackle(
@@ -268,7 +293,7 @@ def disc_noise(
     Returns:
         `(1, n_samples)` float32, rms one.
     """
-    total = unit_rms(hiss(rng, n_samples, sample_rate)) * rng.uniform(0.3, 1)
+    total = unit_rms(hiss(rng, n_samples, sample_rate)) * log_uniform(rng, 0.05, 1)
     if rng.random() < 0.8:
         total += unit_rms(crackle(rng, n_samples, sample_rate)) * rng.uniform(0.1, 1)
     if rng.random() < 0.35:

@@ -27,7 +27,7 @@ def click_starts(waveform: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("slope", [-4.0, 0.0, 2.0])
 def test_hiss_has_its_slope(slope: float) -> None:
     """Welch's spectrum of 20 s strays by 0.2 dB; the 20 Hz that keep the pole off 0 are not felt above 400 Hz."""
-    hiss = disc.hiss(Rng(0), 20 * RATE, RATE, slope_db_per_octave=slope, bump_db=0.0)
+    hiss = disc.hiss(Rng(0), 20 * RATE, RATE, slope_db_per_octave=slope, bump_db=0.0, ripple_db=0.0)
     hz, power = welch(hiss[0], RATE, nperseg=4096)
     is_inside = (hz > 400) & (hz < 15_000)
     # Octaves weigh alike, not bins.
@@ -37,11 +37,25 @@ def test_hiss_has_its_slope(slope: float) -> None:
 
 
 def test_bump_lifts_a_broad_band() -> None:
-    flat, bumped = (disc.hiss(Rng(1), 5 * RATE, RATE, slope_db_per_octave=0.0, bump_db=db) for db in (0.0, 12.0))
+    flat, bumped = (
+        disc.hiss(Rng(1), 5 * RATE, RATE, slope_db_per_octave=0.0, bump_db=db, ripple_db=0.0) for db in (0.0, 12.0)
+    )
     hz, before = welch(flat[0], RATE, nperseg=1024)
     ratio_db = 10 * np.log10(welch(bumped[0], RATE, nperseg=1024)[1] / before)
     inside = (hz > 100) & (hz < 20_000)
     assert ratio_db[inside].max() - ratio_db[inside].min() == pytest.approx(12, abs=1)
+
+
+def test_a_ripple_changes_the_colour_by_as_much_as_asked() -> None:
+    spectra = []
+    for ripple in (0.0, 5.0):
+        options = {"slope_db_per_octave": 0.0, "bump_db": 0.0, "ripple_db": ripple}
+        hz, power = welch(disc.hiss(Rng(4), 20 * RATE, RATE, **options)[0], RATE, nperseg=4096)
+        spectra.append(10 * np.log10(power[(hz > 50) & (hz < 16_000)]))
+    bands = np.array_split(spectra[1] - spectra[0], 40)
+    spread = np.std([band.mean() for band in bands])
+    # The one curve of this seed, of rms 5 dB on average over seeds.
+    assert 2 < spread < 10
 
 
 def test_hiss_swings_once_a_turn() -> None:
