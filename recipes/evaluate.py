@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from concertclean.dataset import crowd, disc
-from concertclean.dataset.mixing import filled, mix, power
+from concertclean.dataset.mixing import filled, mix
+from concertclean.dataset.shaping import rms
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import Store
 from concertclean.inference import Enhancer
@@ -24,7 +25,7 @@ from concertclean.metrics.sdr import si_sdr, snr
 from concertclean.models.registry import load_model
 
 SECONDS = 6.0
-QUIETEST = 1e-5  # power of an excerpt: in quieter ones the noise would be below 16 bits
+QUIETEST = 3e-3  # rms of an excerpt: in quieter ones the noise would be below 16 bits
 Array = np.ndarray
 Method = Callable[[Array], Array]
 Noise = Callable[[np.random.Generator, int], Array]
@@ -129,7 +130,7 @@ def items_of(store: Store, n_items: int) -> list[tuple[str, Array, Array]]:
         entry = songs.entries[number * 7 % len(songs.entries)]  # 7 and the 31 songs have no common divisor
         song = filled(songs.excerpt(rng, entry, n_samples), n_samples)
         number += 1
-        if power(song) > QUIETEST:
+        if rms(song) > QUIETEST:
             items.append((name, song, kinds[name](rng, n_samples)))
     return items
 

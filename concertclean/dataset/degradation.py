@@ -6,17 +6,17 @@ clean waveform; what only harms (clipping, codec) is for the degraded one. Laws 
 """
 
 import io
-import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.signal import iirpeak, lfilter, oaconvolve, resample
+from scipy.signal import iirpeak, lfilter, oaconvolve
 
 from concertclean.audio_io.formats import supported_sample_rate
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.dataset.shaping import Waveform, filtered, log_uniform, rms
+from concertclean.dsp.resample import resample
 
 _FLOOR_DB = -60.0  # what is quieter counts as silence to the gain control
 # Bit rates in bit/s and channel: AAC as phones write it, the others as films and posts are coded again.
@@ -218,7 +218,7 @@ def codec(waveform: Waveform, sample_rate: int = 44_100, *, format: str = "m4a",
     if not n_samples:
         return waveform.astype(np.float32)
     stored_rate = supported_sample_rate(format, sample_rate)
-    stored = _resampled(waveform, sample_rate, stored_rate)
+    stored = resample(waveform, sample_rate, stored_rate)
     stream = io.BytesIO()
     with AudioWriter(
         stream, format=format, sample_rate=stored_rate, channels=len(waveform), bit_rate=bit_rate
@@ -227,19 +227,8 @@ def codec(waveform: Waveform, sample_rate: int = 44_100, *, format: str = "m4a",
     stream.seek(0)
     with AudioReader(stream) as reader:
         decoded = reader.read(stored.shape[1])
-    back = _resampled(decoded, stored_rate, sample_rate)[:, :n_samples]
+    back = resample(decoded, stored_rate, sample_rate)[:, :n_samples]
     return np.pad(back, ((0, 0), (0, n_samples - back.shape[1]))).astype(np.float32)
-
-
-def _resampled(waveform: Waveform, rate_in: int, rate_out: int) -> Waveform:
-    """The whole waveform at another rate by its Fourier series: no aliases; silence appended against wrapping."""
-    if rate_in == rate_out:
-        return waveform
-    common = math.gcd(rate_in, rate_out)
-    up, down = rate_out // common, rate_in // common
-    n_periods = -(-(waveform.shape[1] + rate_in // 100) // down)
-    padded = np.pad(waveform, ((0, 0), (0, n_periods * down - waveform.shape[1])))
-    return np.asarray(resample(padded, n_periods * up, axis=1), np.float32)
 
 
 def phone(

@@ -7,19 +7,17 @@ hold those of the papers and those of the weights that ship.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from concertclean.config.mixing import MixingLaw
 from concertclean.dataset import crowd, degradation, disc
+from concertclean.dataset.shaping import Waveform, rms
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.sources import Split
 from concertclean.dataset.store import Store
 from concertclean.errors import ConfigError
 
-Waveform = NDArray[np.float32]
-
 _NEARLY_CLEAN_DB = 30.0
-_SILENCE = 1e-9  # power below which there is nothing to measure a ratio by
+_SILENCE = 3e-5  # rms below which there is nothing to measure a ratio by
 _JOINT_SAMPLES = 2205  # 50 ms at 44.1 kHz
 _ROOM_SECONDS = 2.0
 _RECORDED_SHARE = 0.2  # of the phones; there are few recorded microphones, old ones that end at 7 kHz
@@ -146,13 +144,13 @@ class Mixer:
         layer = degradation.colour(rng, layer, self.sample_rate)
         if rng.random() < self._law.moving_share:
             layer = layer * crowd.swell(rng, n_samples, self.sample_rate)
-        return layer / np.float32(np.sqrt(power(layer)) + 1e-5), entry.name
+        return layer / np.float32(rms(layer) + 1e-5), entry.name
 
     def _levelled(self, rng: np.random.Generator, degraded: Waveform, clean: Waveform) -> tuple[Waveform, Waveform]:
         """Both with the one gain that the law asks for, the peak below full scale."""
         gain = 10 ** (rng.uniform(*self._law.level_db) / 20)
         if self._law.level == "rms":
-            gain /= np.sqrt(power(degraded)) + 1e-6
+            gain /= rms(degraded) + 1e-6
             gain = min(gain, 0.99 / (max(float(np.abs(each).max()) for each in (degraded, clean)) + 1e-6))
         return (degraded * gain).astype(np.float32), (clean * gain).astype(np.float32)
 
@@ -182,11 +180,11 @@ def mix(music: Waveform, noise: Waveform, snr_db: float) -> tuple[Waveform, Wave
     Returns:
         Degraded and clean, same shape; if one of the two is silent, the other at its own level.
     """
-    if snr_db == np.inf or power(noise) < _SILENCE:
+    if snr_db == np.inf or rms(noise) < _SILENCE:
         return music, music
-    if snr_db == -np.inf or power(music) < _SILENCE:
+    if snr_db == -np.inf or rms(music) < _SILENCE:
         return noise, np.zeros_like(music)
-    gain = np.float32(np.sqrt(power(music) / power(noise) / 10 ** (snr_db / 10)))
+    gain = np.float32(rms(music) / rms(noise) / 10 ** (snr_db / 20))
     return music + noise * gain, music
 
 
@@ -208,8 +206,3 @@ def filled(waveform: Waveform, n_samples: int) -> Waveform:
         parts.append(np.concatenate([joint, waveform[:, fade:]], axis=1))
         length += waveform.shape[1] - fade
     return np.concatenate(parts, axis=1)[:, :n_samples]
-
-
-def power(waveform: Waveform) -> float:
-    """Mean square."""
-    return float(np.mean(np.square(waveform, dtype=np.float64)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from concertclean.audio_io.reader import AudioReader
 from concertclean.dataset.sources import Role, Source
 from concertclean.dataset.store import FULL_SCALE, Samples
-from concertclean.dsp.resample import resampled
+from concertclean.dsp.resample import resample
 from concertclean.errors import AudioFileError
 from concertclean.models.download import file_sha256
 
@@ -135,8 +135,7 @@ def _decode(source: Source, sample_rate: int, channels: int, seconds: float | No
             parts = [np.concatenate([np.zeros((reader.info.channels, 0)), *blocks], axis=1)]
     if not any(part.shape[1] for part in parts):
         raise AudioFileError(f"{source.path}: holds no samples; leave it out")
-    mixed = (iter([with_channels(part, channels)]) for part in parts)
-    return [np.concatenate(list(resampled(part, rate, sample_rate, channels)), axis=1) for part in mixed]
+    return [resample(with_channels(part, channels), rate, sample_rate) for part in parts]
 
 
 def with_channels(waveform: NDArray[Real], channels: int) -> NDArray[Real]:

@@ -34,6 +34,12 @@ def resampled(blocks: Blocks, rate_in: int, rate_out: int, channels: int) -> Blo
     yield _time_last(stream.resample_chunk(np.zeros((0, channels)), last=True), channels)
 
 
+def resample(waveform: NDArray[np.floating], rate_in: int, rate_out: int) -> NDArray[np.float64]:
+    """A whole waveform `(channel, time)` at another rate, `round(time · rate_out / rate_in)` samples to one."""
+    whole = iter([waveform.astype(np.float64)])
+    return np.concatenate(list(resampled(whole, rate_in, rate_out, len(waveform))), axis=1)
+
+
 def _time_first(block: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ascontiguousarray(block.T)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from concertclean.dsp.resample import Fifo, resampled
+from concertclean.dsp.resample import Fifo, resample, resampled
 
 
 def cut(waveform: np.ndarray, size: int) -> Iterator[np.ndarray]:
@@ -61,3 +61,12 @@ def test_fifo_gives_samples_in_order() -> None:
     assert fifo.pop(3).tolist() == [[1.0, 2.0, 3.0]]
     assert len(fifo) == 1
     assert fifo.pop(9).tolist() == [[4.0]]
+
+
+def test_a_whole_waveform_keeps_its_pitch_and_its_time(tone):
+    waveform = tone(1000, 44_100, channels=2)
+    found = resample(waveform, 44_100, 48_000)
+    assert found.shape == (2, 48_000)
+    expected = tone(1000, 48_000, sample_rate=48_000)
+    # The ends ring, where the tone is cut off.
+    assert np.abs(found - expected)[:, 2000:-2000].max() < 1e-6
