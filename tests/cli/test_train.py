@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 import tomllib
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from concertclean.cli.train import _stopping
 from concertclean.models.registry import load_model
 
 RATE = 8000
@@ -190,3 +192,35 @@ def test_tensorboard_is_an_extra(built, program, monkeypatch):
     ended = program("train", "--config", "tiny.toml", "--tensorboard")
     assert ended.code == 2
     assert "concertclean[train]" in ended.err
+
+
+def test_tensorboard_gets_the_numbers_of_the_log(built, program, monkeypatch):
+    """The package is an extra, so a stand-in takes what would be written."""
+    written = []
+
+    class Writer:
+        def __init__(self, folder):
+            assert folder == Path("runs/tiny/tensorboard")
+
+        def add_scalar(self, name, value, step):
+            written.append((name, step))
+
+    stand_in = types.ModuleType("torch.utils.tensorboard")
+    stand_in.SummaryWriter = Writer
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stand_in)
+    assert program("train", "--config", "tiny.toml", "--tensorboard").code == 0
+    assert ("loss", 2) in written
+    assert ("score", 3) in written
+    assert not any(name == "step" for name, _ in written)
+
+
+def test_ctrl_c_asks_once_and_ends_at_once_the_second_time():
+    before = signal.getsignal(signal.SIGINT)
+    with _stopping() as stopped:
+        assert not stopped()
+        signal.raise_signal(signal.SIGINT)
+        assert stopped()
+        with pytest.raises(SystemExit) as ended:
+            signal.raise_signal(signal.SIGINT)
+        assert ended.value.code == 130
+    assert signal.getsignal(signal.SIGINT) is before
