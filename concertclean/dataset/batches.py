@@ -4,6 +4,7 @@ Item n of a run depends on n alone. Step s takes items `s·B` to `s·B + B - 1`,
 worker processes, so a run can stop after any step and go on from there as if nothing had happened.
 """
 
+import signal
 from collections.abc import Iterator
 
 import torch
@@ -78,7 +79,7 @@ def batches(items: Items, deal: Deal, workers: int, *, pin: bool = False) -> Ite
         prefetch_factor=6 if workers else None,
         pin_memory=pin,
         collate_fn=_collate,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_begin_worker,
     )
     yield from loader
 
@@ -88,5 +89,8 @@ def _collate(items: list[tuple[Tensor, Tensor, str]]) -> Batch:
     return torch.stack(degraded), torch.stack(clean), list(stories)
 
 
-def _one_thread(_: int) -> None:
+def _begin_worker(_: int) -> None:
+    """One thread, and deaf to what a terminal or a service manager sends to all: the loop says when to end."""
     torch.set_num_threads(1)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

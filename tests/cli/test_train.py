@@ -135,16 +135,27 @@ def test_overfitting_takes_few_items(built, program, tmp_path):
 
 
 def test_interrupting_saves_and_going_on_ends_alike(built, program, tmp_path):
-    """SIGTERM in the middle of a real process, then --resume auto: the bytes of a run that was left alone."""
-    steps = ["--set", "run.steps=40", "--set", "run.validate_every=0", "--set", "run.save_every=1000"]
+    """SIGTERM to a real process and its worker, then --resume auto: the bytes of a run that was left alone."""
+    steps = [
+        "--set",
+        "data.workers=1",
+        "--set",
+        "run.steps=40",
+        "--set",
+        "run.validate_every=0",
+        "--set",
+        "run.save_every=1000",
+    ]
     words = [sys.executable, "-m", "concertclean", "train", "--config", "tiny.toml", *steps]
     shared = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen([*words, "-o", "parts"], cwd=tmp_path, env=shared, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*words, "-o", "parts"], cwd=tmp_path, env=shared, stderr=subprocess.PIPE, start_new_session=True
+    )
     log = tmp_path / "parts" / "log.jsonl"
     end = time.monotonic() + 60
     while not log.exists() and time.monotonic() < end:
         time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
+    os.killpg(process.pid, signal.SIGTERM)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 143, told
     assert b"go on with --resume auto" in told
