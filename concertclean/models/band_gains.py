@@ -4,7 +4,7 @@ A complex mask of 2049 bins is more than a network that has to run, and to be tr
 neighbouring bins share a gain where the ear and the music allow it: one bin a band at the bottom, where partials lie
 close, and bands of constant relative width above. 320 bands of a 4096-sample frame cost 0.4 to 0.6 dB of SI-SDR
 against a gain a bin, if the gains are ideal; four neighbouring bins of a 2048-sample frame cost 1.8 dB
-(`recipes/first_weights/ceiling.py`).
+(`recipes/ceiling.py`).
 """
 
 import math

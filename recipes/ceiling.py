@@ -1,0 +1,76 @@
+"""How much ideal gains can win on the test mixtures, by how they are shared between bins.
+
+python recipes/ceiling.py data/concert
+python recipes/ceiling.py data/gramophone
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from evaluate import items_of
+
+from concertclean.dataset.mixing import mix
+from concertclean.dataset.store import Store
+from concertclean.dsp import stft
+from concertclean.metrics.sdr import si_sdr
+from concertclean.models.band_gains import band_edges
+
+Array = np.ndarray
+
+
+def every_bin(n_bins: int) -> Array:
+    """A gain for each bin."""
+    return np.arange(n_bins)
+
+
+def four_neighbours(n_bins: int) -> Array:
+    """A gain for four neighbouring bins."""
+    return np.arange(0, n_bins, 4)
+
+
+def in_bands(n_bands: int) -> Callable[[int], Array]:
+    """A gain for each band of `BandGains`."""
+    return lambda n_bins: band_edges(n_bins, n_bands)[:-1].numpy()
+
+
+# Frame and hop in samples; first bin of every group of bins that shares a gain, from the number of bins.
+WAYS = [
+    (512, 128, "every bin", every_bin),
+    (2048, 1024, "every bin", every_bin),
+    (2048, 1024, "four neighbours", four_neighbours),
+    (4096, 1024, "every bin", every_bin),
+    *((4096, 1024, f"{n} bands", in_bands(n)) for n in (640, 512, 384, 320, 256)),
+]
+
+
+def ideal(degraded: Array, clean: Array, n_fft: int, hop: int, first_bins: Array) -> Array:
+    """Estimate under the gains `clean / (clean + noise)` of the powers."""
+    window = stft.window("hann", n_fft).double()
+    mixture, target = (stft.spectrogram(torch.from_numpy(x), window, hop).numpy() for x in (degraded, clean))
+    wanted, noise = (np.add.reduceat(np.abs(x) ** 2, first_bins, axis=1) for x in (target, mixture - target))
+    gain = np.repeat(wanted / (wanted + noise + 1e-20), np.diff(first_bins, append=n_fft // 2 + 1), axis=1)
+    return stft.waveform(torch.from_numpy(gain * mixture), window, hop, degraded.shape[1]).numpy()
+
+
+def main() -> None:
+    """Prints one line a way of sharing."""
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("dataset", type=Path)
+    ask.add_argument("--items", type=int, default=36)
+    ask.add_argument("--ratio", type=float, default=5.0)
+    a = ask.parse_args()
+    items = items_of(Store(a.dataset), a.items)
+    for n_fft, hop, name, sharing in WAYS:
+        gains = []
+        for _, song, noise in items:
+            degraded, clean = (each.astype(np.float64) for each in mix(song, noise, a.ratio))
+            estimate = ideal(degraded, clean, n_fft, hop, sharing(n_fft // 2 + 1))
+            gains.append(si_sdr(clean, estimate) - si_sdr(clean, degraded))
+        print(f"{n_fft} / {hop}, {name}: {np.mean(gains):+.1f} dB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
