@@ -25,6 +25,10 @@ TRAIN_MUSIC = {
     "frozen-bubble-data", "hedgewars-data", "hyperrogue-music", "megaglest-data", "naev-data", "nexuiz-music",
     "openclonk-data", "pushover-data", "redeclipse-data", "scorched3d-data", "singularity-music", "starfighter-data",
     "supertux-data", "supertuxkart-data", "trackballs-data", "ufoai-music", "wesnoth-1.16-music", "widelands-data",
+    # Rock, metal and other dense productions, which are the hardest to tell from noise:
+    "drascula-music", "extremetuxracer-data", "gunroar-data", "lordsawar-data", "neverball-common", "noiz2sa-data",
+    "openarena-088-data", "parsec47-data", "planetblupi-music-ogg", "torus-trooper-data", "tumiki-fighters-data",
+    "warmux-data", "warzone2100-music", "wizznic-data", "wordwarvi-sound", "xmoto-data", "zaz-data",
 }  # fmt: skip
 TEST_MUSIC = {"freedink-data", "renpy-demo", "unknown-horizons"}
 CROWD = {
