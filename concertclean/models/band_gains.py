@@ -14,11 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _EXPONENT = 0.3
-_SILENCE = 1e-4  # compressed magnitude of -267 dB: silence is silence, not a division by zero
-_SILENT_MAGNITUDE = 1e-3  # what silence is compressed to
-_NOTHING = 1e3  # above every compressed magnitude
-_AROUND = 31  # frames on each side of the averages, 0.7 s
-_SMOOTHING = 4  # frames on each side that are averaged before the minimum
+_FLOOR = 1e-4  # compressed magnitude of -267 dB: silence is silence, not a division by zero
 _OPEN = 3.0  # a network starts with every gain at 0.95
 
 
@@ -55,34 +51,28 @@ class BandGains(nn.Module):
     """Features of a spectrogram for a network, and the network's answer as gains.
 
     The features are magnitudes of the bands to the power 0.3, divided by their level around each frame, so that a
-    recording's volume does not matter, on stereo beside those of middle and side; their mean over the channels,
-    averaged over the surrounding frames; the place of each band; and, if wanted, the minimum of that mean over more
-    frames, which is the floor of a steady noise (minimum statistics).
+    recording's volume does not matter; the same, averaged over the surrounding frames, which shows the floor of a
+    steady noise; and the place of each band. On stereo, middle and side stand beside left and right.
 
     Attributes:
         n_planes: planes of the features; the first `channels` are the magnitudes of the channels.
-        margin: frames on each side that the features of a frame look at.
+        margin: frames on each side that level and average look at.
 
     Args:
         n_bins: bins of a frame.
         n_bands: bands.
         channels: 1 or 2.
-        floor_frames: frames on each side that the minimum looks at; 0: no minimum.
-
-    References:
-        Martin, Noise power spectral density estimation based on optimal smoothing and minimum statistics, IEEE Trans.
-        Speech and Audio Processing 9(5), 2001: that the minimum of smoothed power follows the noise.
+        margin: frames, see above.
     """
 
     band_of_bin: Tensor
     averaging: Tensor
     place: Tensor
 
-    def __init__(self, n_bins: int, n_bands: int, channels: int, floor_frames: int = 0) -> None:
+    def __init__(self, n_bins: int, n_bands: int, channels: int, margin: int = 31) -> None:
         super().__init__()
-        self.channels, self.floor_frames = channels, floor_frames
-        self.margin = max(_AROUND, floor_frames + _SMOOTHING if floor_frames else 0)
-        self.n_planes = channels + (2 if channels == 2 else 0) + (3 if floor_frames else 2)
+        self.channels, self.margin = channels, margin
+        self.n_planes = channels + (2 if channels == 2 else 0) + 2
         widths = band_edges(n_bins, n_bands).diff()
         band_of_bin = torch.repeat_interleave(torch.arange(n_bands), widths)
         averaging = F.one_hot(band_of_bin, n_bands).float() / widths
@@ -102,29 +92,18 @@ class BandGains(nn.Module):
         heard = magnitude[:, : self.channels].mean(1)
         level = heard.mean(1, keepdim=True)
         # weighted by itself: a pause, or the silence outside the recording, does not pull the level down
-        level = _around(level.square(), _AROUND) / (_around(level, _AROUND) + _SILENCE) + _SILENCE
-        planes = [_around(heard, _AROUND) / level, self.place.expand_as(heard)]
-        if self.floor_frames:
-            planes.append(self._floor(heard) / level)
-        return torch.cat([magnitude / level[:, None], torch.stack(planes, dim=1)], dim=1)
+        level = self._around(level.square()) / (self._around(level) + _FLOOR) + _FLOOR
+        floor = self._around(heard) / level
+        place = self.place.expand_as(floor)
+        return torch.cat([magnitude / level[:, None], floor[:, None], place[:, None]], dim=1)
 
     def filter(self, gains: Tensor, degraded: Tensor) -> Tensor:
         """Spectrogram `(batch, channel, freq, frame)` under gains `(batch, channel, band, frame)`."""
         return degraded * gains.index_select(2, self.band_of_bin)
 
-    def _floor(self, heard: Tensor) -> Tensor:
-        """Minimum of smoothed magnitudes around each frame, `(batch, band, frame)`; silence does not count."""
-        audible = (heard.mean(1, keepdim=True) > 2 * _SILENT_MAGNITUDE).to(heard.dtype)
-        share = _around(audible, _SMOOTHING)
-        smooth = _around(heard * audible, _SMOOTHING) / (share + _SILENCE)
-        smooth = torch.where(share > 0.5, smooth, torch.full_like(smooth, _NOTHING))
-        least = -F.max_pool1d(-smooth, 2 * self.floor_frames + 1, 1, self.floor_frames)
-        return torch.where(least < _NOTHING, least, torch.zeros_like(least))
-
-
-def _around(rows: Tensor, n_frames: int) -> Tensor:
-    """Mean over `n_frames` on each side, `(batch, row, frame)`."""
-    return F.avg_pool1d(rows, 2 * n_frames + 1, 1, n_frames, count_include_pad=False)
+    def _around(self, rows: Tensor) -> Tensor:
+        """Mean over `margin` frames on each side, `(batch, row, frame)`."""
+        return F.avg_pool1d(rows, 2 * self.margin + 1, 1, self.margin, count_include_pad=False)
 
 
 def gains(raw: Tensor) -> Tensor:

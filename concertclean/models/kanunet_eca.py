@@ -80,7 +80,6 @@ class KANUNetECA(nn.Module):
         output: "mapping" predicts the spectrogram (published); "mask" a complex mask with modulus up to 1.2.
         exponent: power of the input magnitude; 1: none (published).
         bands: bands of `BandGains`, which then stands in for `output` and `exponent`; 0: none (published).
-        floor_frames: frames on each side over which `BandGains` looks for the floor of a steady noise; 0: none.
         align_corners: of the bilinear upsampling. True (published) stretches with the length of the input, so the
             result depends on where a segment ends; False is local.
     """
@@ -107,7 +106,6 @@ class KANUNetECA(nn.Module):
         output: Literal["mapping", "mask"] = "mapping",
         exponent: float = 1.0,
         bands: int = 0,
-        floor_frames: int = 0,
         align_corners: bool = True,
     ) -> None:
         super().__init__()
@@ -115,7 +113,7 @@ class KANUNetECA(nn.Module):
         self.output, self.exponent = output, exponent
         self.align_corners = align_corners
         self.alignment = hop_length * 2**_LEVELS
-        self.front = BandGains(n_fft // 2 + 1, bands, channels, floor_frames) if bands else None
+        self.front = BandGains(n_fft // 2 + 1, bands, channels) if bands else None
         # 64 frames reach the inner result of the three levels; the attention looks half its mean further.
         margin = self.front.margin if self.front else 0
         self.context = hop_length * (64 + 2**_LEVELS * (eca_frames // 2 if eca else 0) + margin)

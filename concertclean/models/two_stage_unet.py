@@ -191,7 +191,6 @@ class TwoStageUNet(nn.Module):
         padding: of the convolutions; "symmetric" (published) or "zeros".
         bands: each stage gives gains of this many bands (`BandGains`); 0: real and imaginary part of the
             unscaled spectrogram (published).
-        floor_frames: frames on each side over which `BandGains` looks for the floor of a steady noise; 0: none.
 
     Raises:
         ValueError: `widths` does not have `depth + 1` numbers.
@@ -211,7 +210,6 @@ class TwoStageUNet(nn.Module):
         widths: Sequence[int] = (32, 64, 64, 128, 128, 256, 512),
         padding: Padding = "symmetric",
         bands: int = 0,
-        floor_frames: int = 0,
     ) -> None:
         super().__init__()
         if len(widths) != depth + 1:
@@ -222,11 +220,10 @@ class TwoStageUNet(nn.Module):
         self.register_buffer("window", stft.window("hamming", n_fft), persistent=False)
         n_bins = n_fft // 2 + 1
         self.register_buffer("embeddings", _frequency_embeddings(bands or n_bins), persistent=False)
-        self.front = BandGains(n_bins, bands, 1, floor_frames) if bands else None
+        self.front = BandGains(n_bins, bands, 1) if bands else None
         # The receptive field is 17 to 34 s at depth 6; what lies beyond 128 frames changes the output by -88 dB,
         # and beyond 96 frames that of the weights that ship by -96 dB.
-        reach = 96 + floor_frames if bands else 128
-        self.context = -(-reach // 2**depth) * self.alignment
+        self.context = -(-(96 if bands else 128) // 2**depth) * self.alignment
         n_in, n_out = (self.front.n_planes, 1) if self.front else (2, 2)
         width = widths[0]
         self.conv2d_1 = PaddedConv(n_in + _N_EMBEDDINGS, width, 7, padding=padding)

@@ -28,10 +28,10 @@ def test_a_band_count_without_bins_for_it_is_refused(n_bands: int) -> None:
         band_edges(129, n_bands)
 
 
-@pytest.mark.parametrize(("channels", "floor_frames", "n_planes"), [(1, 0, 3), (2, 0, 6), (1, 5, 4), (2, 5, 7)])
-def test_features_do_not_depend_on_the_volume(channels: int, floor_frames: int, n_planes: int) -> None:
+@pytest.mark.parametrize(("channels", "n_planes"), [(1, 3), (2, 6)])
+def test_features_do_not_depend_on_the_volume(channels: int, n_planes: int) -> None:
     torch.manual_seed(0)
-    front = BandGains(129, 40, channels, floor_frames)
+    front = BandGains(129, 40, channels, margin=3)
     degraded = torch.randn(2, channels, 129, 20, dtype=torch.complex64)
     features = front.features(degraded)
     assert features.shape == (2, n_planes, 40, 20)
@@ -39,46 +39,18 @@ def test_features_do_not_depend_on_the_volume(channels: int, floor_frames: int, 
     assert torch.allclose(front.features(0.01 * degraded), features, rtol=2e-3, atol=2e-3)
 
 
-@pytest.mark.parametrize(("floor_frames", "margin"), [(0, 31), (40, 44)])
-def test_features_look_no_further_than_the_margin(floor_frames: int, margin: int) -> None:
+def test_features_look_no_further_than_the_margin() -> None:
     torch.manual_seed(0)
-    front = BandGains(129, 40, 1, floor_frames)
-    assert front.margin == margin
-    degraded = torch.randn(1, 1, 129, 150, dtype=torch.complex64)
+    front = BandGains(129, 40, 1, margin=3)
+    degraded = torch.randn(1, 1, 129, 20, dtype=torch.complex64)
     other = degraded.clone()
-    other[..., 100:] *= 0.01
-    same, changed = front.features(degraded), front.features(other)
-    assert torch.allclose(same[..., : 100 - margin], changed[..., : 100 - margin], atol=1e-6)
-    assert not torch.allclose(same[..., 100 - margin], changed[..., 100 - margin], atol=1e-3)
-
-
-def test_the_floor_of_a_steady_noise_is_found_under_music() -> None:
-    """Noise of one level under a tone that pauses for a third of a second: the floor is that of the noise."""
-    torch.manual_seed(0)
-    front = BandGains(129, 129, 1, floor_frames=40)
-    noise = torch.randn(1, 1, 129, 200, dtype=torch.complex64)
-    music = torch.zeros_like(noise)
-    music[:, :, 30] = 100
-    music[..., 90:105] = 0
-    features = front.features(noise + music)
-    around, floor = features[0, 1], features[0, 3]
-    # At a frame 30 away from the pause the minimum still sees it, and no tone; the mean sees the tone.
-    ratio = floor[30, 130] / floor[31:60, 130].mean()
-    assert 0.7 < float(ratio) < 1.5
-    assert float(around[30, 130] / floor[30, 130]) > 2.5
-
-
-def test_silence_outside_the_recording_is_no_floor() -> None:
-    torch.manual_seed(0)
-    front = BandGains(129, 40, 1, floor_frames=10)
-    degraded = torch.randn(1, 1, 129, 60, dtype=torch.complex64)
-    degraded[..., :30] = 0
-    floor = front.features(degraded)[0, 3]
-    assert float(floor[:, 31:].min()) > 0.2 * float(floor[:, 45:].mean())
+    other[..., 12:] = 0
+    assert torch.allclose(front.features(degraded)[..., :9], front.features(other)[..., :9], atol=1e-6)
+    assert not torch.allclose(front.features(degraded)[..., 9], front.features(other)[..., 9], atol=1e-3)
 
 
 def test_features_of_silence_are_finite_and_quiet() -> None:
-    features = BandGains(129, 40, 2, floor_frames=3).features(torch.zeros(1, 2, 129, 8, dtype=torch.complex64))
+    features = BandGains(129, 40, 2).features(torch.zeros(1, 2, 129, 8, dtype=torch.complex64))
     assert torch.isfinite(features).all()
     assert features.abs().max() <= 20
 

@@ -32,14 +32,12 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "kan_below": (
         "kanunet_eca",
-        {"channels": 2, "n_fft": 256, "hop_length": 64, "base": 2, "plain_levels": 1, "eca_frames": 3, "bands": 40,
-         "floor_frames": 6},
+        {"channels": 2, "n_fft": 256, "hop_length": 64, "base": 2, "plain_levels": 1, "eca_frames": 3, "bands": 40},
     ),
     "two_stage_unet": ("two_stage_unet", {"n_fft": 256, "hop_length": 64, "depth": 2, "widths": [2, 4, 4]}),
     "gramophone": (
         "two_stage_unet",
-        {"n_fft": 256, "hop_length": 64, "depth": 2, "widths": [2, 4, 4], "padding": "zeros", "bands": 40,
-         "floor_frames": 6},
+        {"n_fft": 256, "hop_length": 64, "depth": 2, "widths": [2, 4, 4], "padding": "zeros", "bands": 40},
     ),
 }  # fmt: skip
 
