@@ -266,7 +266,7 @@ class Gramophone:
         """`(degraded, clean)`, float32 `(1, time)`; the ratio is drawn if it is not given."""
         rng = np.random.default_rng(seed)
         music = self.music.filled(rng, n_samples, speed=rng.uniform(0.9, 1.1)).mean(axis=1)
-        if rng.random() < 0.5:  # what an acoustic or early electric recording kept
+        if rng.random() < 0.7:  # what an acoustic or early electric recording kept
             order = int(rng.integers(1, 4))
             music = sosfilt(butter_sos(order, rng.uniform(50, 250), "high"), music)
             music = sosfilt(butter_sos(order, rng.uniform(3000, 12000), "low"), music)

@@ -42,7 +42,7 @@ SYSTEMS = {
             "n_fft": 4096, "hop_length": 1024, "depth": 4, "widths": [12, 16, 24, 32, 48], "padding": "zeros",
             "bands": 320,
         },
-        "batch": 2, "seconds": 4.0, "rate": 1.5e-3,
+        "batch": 4, "seconds": 2.0, "rate": 1.5e-3,
     },
 }  # fmt: skip
 NETWORKS = {"kanunet_eca": KANUNetECA, "two_stage_unet": TwoStageUNet}
