@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from concertclean.dataset import crowd, disc
 from concertclean.dataset.mixing import filled, mix
-from concertclean.dataset.shaping import rms
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import Store
+from concertclean.dataset.synthesis import crowd, disc
+from concertclean.dataset.synthesis.shaping import rms
 from concertclean.inference import Enhancer
 from concertclean.metrics.sdr import si_sdr, snr
 from concertclean.models.registry import load_model

@@ -14,8 +14,8 @@ from concertclean.errors import ConfigError
 
 if TYPE_CHECKING:
     from concertclean.dataset.build import BuildReport
-    from concertclean.dataset.fetch import PackageReport
-    from concertclean.dataset.sources import Source
+    from concertclean.dataset.corpus.fetch import PackageReport
+    from concertclean.dataset.corpus.sources import Source
 
 app = typer.Typer(
     name="dataset",
@@ -76,7 +76,7 @@ def build(
 
     from concertclean.dataset.build import Plan
     from concertclean.dataset.build import build as build_dataset
-    from concertclean.dataset.sources import assign_splits
+    from concertclean.dataset.corpus.sources import assign_splits
 
     folders = {
         "clean": clean, "noise": noise, "clap": clap, "shout": shout, "speech": speech, "response": response,
@@ -192,8 +192,8 @@ def fetch(
     quiet: _Quiet = False,
 ) -> None:
     """Fetch the freely licensed audio that the shipped weights are trained on; run again to go on."""
-    from concertclean.dataset.fetch import fetch as fetch_corpus
-    from concertclean.dataset.open_corpus import read_corpus
+    from concertclean.dataset.corpus.fetch import fetch as fetch_corpus
+    from concertclean.dataset.corpus.open_corpus import read_corpus
 
     listed = read_corpus(corpus)
     with console.ending_on_signals(), _bars(quiet=quiet) as progress:
@@ -206,8 +206,8 @@ def fetch(
 
 def _sources(folders: "dict[str, list[Path] | None]", corpora: list[Path], task: str) -> "list[Source]":
     """All sources that the options name."""
-    from concertclean.dataset.corpora import corpus_sources, detect_corpus
-    from concertclean.dataset.sources import folder_sources
+    from concertclean.dataset.corpus.corpora import corpus_sources, detect_corpus
+    from concertclean.dataset.corpus.sources import folder_sources
 
     sources = [
         source

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concertclean import __version__
-from concertclean.dataset import crowd, fixed
+from concertclean.dataset import fixed
+from concertclean.dataset.corpus.sources import Source
 from concertclean.dataset.prepare import Prepared, prepare, with_channels
 from concertclean.dataset.shelf import Shelf
-from concertclean.dataset.sources import Source
 from concertclean.dataset.store import FULL_SCALE, Header, Store, StoreWriter
+from concertclean.dataset.synthesis import crowd
 from concertclean.errors import ConcertCleanError, ConfigError
 
 CHANNELS = {"concert": 2, "gramophone": 1, "reverb": 1}

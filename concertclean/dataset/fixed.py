@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.mixing import MixingLaw
+from concertclean.dataset.corpus.sources import Split
 from concertclean.dataset.mixing import Mixer
-from concertclean.dataset.sources import Split
 from concertclean.dataset.store import Store
 from concertclean.errors import ConfigError
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from concertclean.config.mixing import MixingLaw
-from concertclean.dataset import crowd, degradation, disc
-from concertclean.dataset.shaping import Waveform, rms
+from concertclean.dataset.corpus.sources import Split
 from concertclean.dataset.shelf import Shelf
-from concertclean.dataset.sources import Split
 from concertclean.dataset.store import Store
+from concertclean.dataset.synthesis import crowd, degradation, disc
+from concertclean.dataset.synthesis.shaping import Waveform, rms
 from concertclean.errors import ConfigError
 
 _NEARLY_CLEAN_DB = 30.0

@@ -8,7 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
-from concertclean.dataset.sources import Role, Source
+from concertclean.dataset.corpus.sources import Role, Source
 from concertclean.dataset.store import FULL_SCALE, Samples
 from concertclean.dsp.resample import resample
 from concertclean.errors import AudioFileError

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.dataset.sources import Role, Split
+from concertclean.dataset.corpus.sources import Role, Split
 from concertclean.dataset.store import FULL_SCALE, Entry, Store
 
 

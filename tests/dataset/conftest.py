@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from concertclean.dataset.build import Plan, build
-from concertclean.dataset.sources import Source, assign_splits
+from concertclean.dataset.corpus.sources import Source, assign_splits
 from concertclean.dataset.store import Store
 
 RATE = 8000

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from concertclean.dataset.build import Plan, build
-from concertclean.dataset.sources import assign_splits
+from concertclean.dataset.corpus.sources import assign_splits
 from concertclean.dataset.store import FULL_SCALE, Header, Store, StoreWriter
 from concertclean.errors import ConfigError, OutputError
 from tests.dataset.conftest import RATE, song

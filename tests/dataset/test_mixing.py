@@ -5,7 +5,7 @@ import pytest
 
 from concertclean.config.mixing import MixingLaw
 from concertclean.dataset.mixing import Mixer, draw_snr_db, filled, mix
-from concertclean.dataset.shaping import rms
+from concertclean.dataset.synthesis.shaping import rms
 from concertclean.errors import ConfigError
 
 PLAIN = {

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from concertclean.dataset.corpus.sources import Source
 from concertclean.dataset.prepare import clipped_blocks, prepare, silent_blocks
-from concertclean.dataset.sources import Source
 from concertclean.dataset.store import FULL_SCALE
 from concertclean.errors import AudioFileError
 from tests.dataset.conftest import RATE, hiss, song

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from concertclean.audio_io.writer import AudioWriter
-from concertclean.dataset.sources import Source, assign_splits, audio_files, folder_sources
+from concertclean.dataset.corpus.sources import Source, assign_splits, audio_files, folder_sources
 from concertclean.errors import ConfigError, NoInputError
 
 

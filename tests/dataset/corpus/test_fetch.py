@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from concertclean.dataset import fetch as fetch_module
-from concertclean.dataset.fetch import fetch
-from concertclean.dataset.open_corpus import OPEN_CORPUS, corpus_files, read_corpus
+from concertclean.dataset.corpus import fetch as fetch_module
+from concertclean.dataset.corpus.fetch import fetch
+from concertclean.dataset.corpus.open_corpus import OPEN_CORPUS, corpus_files, read_corpus
 from concertclean.errors import ConfigError, ModelError, OfflineError, OutputError
-from tests.dataset.deb_files import ar_of, tar_of, zip_of
+from tests.dataset.corpus.deb_files import ar_of, tar_of, zip_of
 
 SOUND = b"OggS a song"
 HEAD = 'version = "1"\nlicence = "GPL-2+"\nrole = "clean"\nsplit = "train"\ngroup = "g"\n'

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.signal import hilbert, welch
 
-from concertclean.dataset import disc
-from concertclean.dataset.shaping import rms
+from concertclean.dataset.synthesis import disc
+from concertclean.dataset.synthesis.shaping import rms
 
 RATE = 44_100
 TURN = 60 / 78

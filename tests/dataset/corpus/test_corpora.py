@@ -1,8 +1,8 @@
 import pytest
 
-from concertclean.dataset.corpora import corpus_sources, detect_corpus
-from concertclean.dataset.open_corpus import corpus_files, read_corpus
-from concertclean.dataset.sources import assign_splits
+from concertclean.dataset.corpus.corpora import corpus_sources, detect_corpus
+from concertclean.dataset.corpus.open_corpus import corpus_files, read_corpus
+from concertclean.dataset.corpus.sources import assign_splits
 from concertclean.errors import ConfigError
 from tests.dataset.conftest import facts
 

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS
-from concertclean.dataset.open_corpus import PackageEntry, plain_parent, stored_name
+from concertclean.dataset.corpus.open_corpus import PackageEntry, plain_parent, stored_name
 
 
 class Wanted:

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from concertclean.dataset.open_corpus import corpus_files, plain_parent, read_corpus, stored_name
+from concertclean.dataset.corpus.open_corpus import corpus_files, plain_parent, read_corpus, stored_name
 from concertclean.errors import ConfigError
 from tests.dataset.conftest import facts
 
-OPEN_CORPUS = Path(__file__).parents[2] / "recipes" / "open-corpus.toml"
+OPEN_CORPUS = Path(__file__).parents[3] / "recipes" / "open-corpus.toml"
 HEAD = 'version = "1"\nlicence = "GPL-2+"\nrole = "clean"\nsplit = "train"\n'
 SHA = "ab" * 32
 

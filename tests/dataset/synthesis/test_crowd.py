@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.signal import find_peaks, spectrogram
 
-from concertclean.dataset import crowd
-from concertclean.dataset.shaping import rms
+from concertclean.dataset.synthesis import crowd
+from concertclean.dataset.synthesis.shaping import rms
 
 RATE = 44_100
 Rng = np.random.default_rng

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from concertclean.dataset import degradation
-from concertclean.dataset.degradation import Band
-from concertclean.dataset.shaping import rms
+from concertclean.dataset.synthesis import degradation
+from concertclean.dataset.synthesis.degradation import Band
+from concertclean.dataset.synthesis.shaping import rms
 
 RATE = 44_100
 Rng = np.random.default_rng

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from concertclean.audio_io.reader import AudioReader
-from concertclean.dataset.sources import Role, Source, Split, audio_files
+from concertclean.dataset.corpus.sources import Role, Source, Split, audio_files
 from concertclean.errors import AudioFileError, ConfigError
 
 Task = Literal["concert", "gramophone", "reverb"]

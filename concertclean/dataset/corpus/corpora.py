@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final, cast, get_args
 
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS
-from concertclean.dataset.open_corpus import OPEN_CORPUS, Task, corpus_files, read_corpus
-from concertclean.dataset.sources import Source, Split, audio_files
+from concertclean.dataset.corpus.open_corpus import OPEN_CORPUS, Task, corpus_files, read_corpus
+from concertclean.dataset.corpus.sources import Source, Split, audio_files
 from concertclean.errors import ConfigError
 
 _AUDIENCE: Final = frozenset(

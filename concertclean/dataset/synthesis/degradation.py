@@ -15,7 +15,7 @@ from scipy.signal import iirpeak, lfilter, oaconvolve
 from concertclean.audio_io.formats import supported_sample_rate
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
-from concertclean.dataset.shaping import Waveform, filtered, log_uniform, rms
+from concertclean.dataset.synthesis.shaping import Waveform, filtered, log_uniform, rms
 from concertclean.dsp.resample import resample
 
 _FLOOR_DB = -60.0  # what is quieter counts as silence to the gain control

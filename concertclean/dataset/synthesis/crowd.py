@@ -16,8 +16,8 @@ from typing import Final, Protocol
 import numpy as np
 from scipy.signal import lfilter
 
-from concertclean.dataset.degradation import colour, reverberate
-from concertclean.dataset.shaping import (
+from concertclean.dataset.synthesis.degradation import colour, reverberate
+from concertclean.dataset.synthesis.shaping import (
     Event,
     Seat,
     Utter,

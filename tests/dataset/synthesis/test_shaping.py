@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from concertclean.dataset import shaping
+from concertclean.dataset.synthesis import shaping
 
 RATE = 44_100
 

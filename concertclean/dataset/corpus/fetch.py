@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import quote
 
-from concertclean.dataset.deb import DebError, open_deb
-from concertclean.dataset.open_corpus import OPEN_CORPUS, OpenCorpus, PackageEntry, RepositoryEntry, stored_name
-from concertclean.dataset.wanted import Wanted, spelling_key
+from concertclean.dataset.corpus.deb import DebError, open_deb
+from concertclean.dataset.corpus.open_corpus import OPEN_CORPUS, OpenCorpus, PackageEntry, RepositoryEntry, stored_name
+from concertclean.dataset.corpus.wanted import Wanted, spelling_key
 from concertclean.errors import ConfigError, ModelError, OfflineError, OutputError
 from concertclean.models.download import fetch_from_url, file_sha256
 

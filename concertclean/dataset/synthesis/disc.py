@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
-from concertclean.dataset.shaping import (
+from concertclean.dataset.synthesis.shaping import (
     Event,
     Floats,
     Waveform,

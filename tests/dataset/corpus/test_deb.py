@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from concertclean.dataset.deb import DebError, open_deb
-from tests.dataset.deb_files import ar_of, tar_of
+from concertclean.dataset.corpus.deb import DebError, open_deb
+from tests.dataset.corpus.deb_files import ar_of, tar_of
 
 FILES = {"./usr/share/games/song.ogg": b"OggS a song", "./usr/share/games/readme.txt": b"x" * 100_000}
 START = {"debian-binary": b"2.0\n", "control.tar.xz": lzma.compress(tar_of({"./control": b"Package: tiny-data\n"}))}

@@ -1,7 +1,7 @@
 import pytest
 
-from concertclean.dataset.open_corpus import PackageEntry
-from concertclean.dataset.wanted import Wanted, spelling_key
+from concertclean.dataset.corpus.open_corpus import PackageEntry
+from concertclean.dataset.corpus.wanted import Wanted, spelling_key
 
 
 @pytest.fixture
