@@ -2,14 +2,14 @@
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import typer
 
 from concertclean.cli import console
+from concertclean.cli.training_screen import TrainingScreen, with_board
 from concertclean.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
@@ -57,18 +57,16 @@ def train(
     has_run = (folder / STATE_NAME).exists()
     if has_run and resume is None and not dry_run:
         raise OutputError(f"{folder}: holds a run; go on with --resume auto, or name another folder with -o")
+    from concertclean.devices import choose_device
     from concertclean.train.distributed import joined
 
     try:
-        with joined(settings.run.device) as place:
-            goes_on = resume == "must" or (resume == "auto" and has_run)
-            _train(
-                settings, folder, place, goes_on=goes_on, dry=dry_run, overfit=overfit, quiet=quiet, board=tensorboard
-            )
+        choose_device(settings.run.device)
     except ValueError as error:
-        if "device" in str(error):
-            raise ConfigError(str(error)) from error
-        raise
+        raise ConfigError(str(error)) from error
+    with joined(settings.run.device) as place:
+        goes_on = resume == "must" or (resume == "auto" and has_run)
+        _train(settings, folder, place, goes_on=goes_on, dry=dry_run, overfit=overfit, quiet=quiet, board=tensorboard)
 
 
 def _train(
@@ -93,20 +91,20 @@ def _train(
     torch.manual_seed(settings.run.seed)
     store = Store(settings.data.dataset)
     network = _network(settings, store)
-    with _stopping() as stopped, _Told(settings, quiet=quiet or place.rank > 0) as told:
+    with _Stop() as stop, TrainingScreen(settings, quiet=quiet or place.rank > 0) as screen:
         around = _surroundings(settings, folder, place, store, overfit=overfit)
-        around.stop, around.tell = stopped, told.line
+        around.stop, around.tell = stop, screen.line
         if dry:
             _dry_run(settings, network, place, around)
             return
         if place.rank == 0:
             _write_settings(settings, folder)
-            around.tell = _with_board(told.line, folder, wanted=board)
+            around.tell = with_board(screen.line, folder) if board else screen.line
         run = Run(settings, network, place.device, around, resume=goes_on)
         finished = run.train()
     if not finished:
         console.note(f"stopped after step {run.step} and saved; go on with --resume auto")
-        raise typer.Exit(128 + _stopped_by[-1])
+        raise typer.Exit(128 + (stop.number or 0))
     if place.rank == 0:
         _tell_result(settings, folder)
 
@@ -260,94 +258,29 @@ def _tell_result(settings: "TrainingSettings", folder: Path) -> None:
     console.say(card_toml(card_of(path, settings.name, settings.description)))
 
 
-def _with_board(
-    tell: "Callable[[dict[str, Any]], None]", folder: Path, *, wanted: bool
-) -> "Callable[[dict[str, Any]], None]":
-    """Lines of the log to TensorBoard as well, if that is wanted."""
-    if not wanted:
-        return tell
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise ConfigError("--tensorboard needs the package: pip install 'concertclean[train]'") from error
-    board = SummaryWriter(folder / "tensorboard")
+class _Stop:
+    """Whether the run was asked to end: Ctrl-C or SIGTERM; a second request ends it at once. A context manager.
 
-    def tell_both(line: dict[str, Any]) -> None:
-        tell(line)
-        values = {**line, **line.get("validation", {})}
-        for name, value in values.items():
-            if name != "step" and isinstance(value, int | float):
-                board.add_scalar(name, value, line["step"])
-
-    return tell_both
-
-
-_stopped_by: list[int] = []
-
-
-@contextmanager
-def _stopping() -> "Iterator[Callable[[], bool]]":
-    """Whether the run was asked to end; a second request ends it at once."""
-    _stopped_by.clear()
-
-    def ask(number: int, _: FrameType | None) -> None:
-        if _stopped_by:
-            raise SystemExit(128 + number)
-        _stopped_by.append(number)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(_stopped_by)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class _Told:
-    """What a person sees of a run: a bar, and a line at each validation; a context manager.
-
-    Args:
-        settings: of the run.
-        quiet: show nothing.
+    Attributes:
+        number: of the signal; None: nobody asked.
     """
 
-    def __init__(self, settings: "TrainingSettings", *, quiet: bool) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._before: dict[int, Any] = {}
 
-        self._quiet, self._is_terminal = quiet, console.err.is_terminal
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}", markup=False),
-            TimeRemainingColumn(),
-            console=console.err,
-            disable=quiet or not self._is_terminal,
-        )
-        self._task = self._progress.add_task(settings.name, total=settings.run.steps, state="")
+    def __call__(self) -> bool:
+        return self.number is not None
 
-    def __enter__(self) -> "_Told":
-        self._progress.start()
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
-    def line(self, line: dict[str, Any]) -> None:
-        """Takes a line of the log."""
-        if self._quiet:
-            return
-        if "validation" in line or "skipped" in line:
-            console.note(f"step {line['step']}: {_in_words(line.get('validation', line))}")
-        elif not self._is_terminal:
-            console.note(f"step {line['step']}: {_in_words(line)}")
-        if "loss" in line:
-            self._progress.update(self._task, completed=line["step"], state=f"loss {line['loss']:.3f}")
-
-
-def _in_words(values: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in values.items()
-        if name != "step"
-    )
+    def _ask(self, number: int, _: FrameType | None) -> None:
+        if self.number is not None:
+            raise SystemExit(128 + number)
+        self.number = number
