@@ -93,7 +93,7 @@ def _train(
     network = _network(settings, store)
     with _Stop() as stop, TrainingScreen(settings, quiet=quiet or place.rank > 0) as screen:
         around = _surroundings(settings, folder, place, store, overfit=overfit)
-        around.stop, around.tell = stop, screen.line
+        around.stop, around.tell = lambda: place.any(stop()), screen.line
         if dry:
             _dry_run(settings, network, place, around)
             return
@@ -104,7 +104,7 @@ def _train(
         finished = run.train()
     if not finished:
         console.note(f"stopped after step {run.step} and saved; go on with --resume auto")
-        raise typer.Exit(128 + (stop.number or 0))
+        raise typer.Exit(128 + (stop.number or signal.SIGTERM))
     if place.rank == 0:
         _tell_result(settings, folder)
 

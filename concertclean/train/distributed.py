@@ -25,6 +25,14 @@ class Place:
     world_size: int
     device: torch.device
 
+    def any(self, is_true: bool) -> bool:
+        """Whether it is true in any of the processes: a signal may reach them at different steps."""
+        if self.world_size == 1:
+            return is_true
+        flag = torch.tensor(float(is_true), device=self.device)
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
+        return bool(flag)
+
 
 @contextmanager
 def joined(device: str) -> Iterator[Place]:
