@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 from concertclean.cli.models import app
 from concertclean.errors import ConfigError, ModelError, OfflineError, OutputError
 from concertclean.models.weights_file import load_state, read_header, save_weights
-from tests.models.publishing_server import taking
+from tests.models.hub_server import closed_url, serving
+from tests.models.publishing_server import PublishingServer
 
 TESTS = Path(__file__).parents[1]
 tf = runpy.run_path(str(TESTS / "reference/write_tf_bundle.py"))
-hub = runpy.run_path(str(TESTS / "models/hub_server.py"))
 WIDTHS = [2, 3, 3]
 
 
@@ -37,7 +37,7 @@ def home(tmp_path, monkeypatch):
         config={"depth": 6},
         provenance={"recipe": "none"},
     )
-    add_card(tmp_path, "mine", (tmp_path / "models/mine.safetensors").read_bytes(), hub["closed_url"]())
+    add_card(tmp_path, "mine", (tmp_path / "models/mine.safetensors").read_bytes(), closed_url())
     return tmp_path
 
 
@@ -105,7 +105,7 @@ def test_path_is_the_only_output(home):
 
 def test_download_prints_paths_and_keeps_progress_off_stdout(home):
     data = (home / "models/mine.safetensors").read_bytes()
-    with hub["serving"]() as server:
+    with serving() as server:
         server.files["/other"] = data
         add_card(home, "other", data, server.url)
         result = run("download", "other", "mine")
@@ -116,7 +116,7 @@ def test_download_prints_paths_and_keeps_progress_off_stdout(home):
 
 def test_download_goes_on_after_a_failure(home):
     (home / "models/mine.safetensors").rename(home / "aside")
-    add_card(home, "kept", (home / "aside").read_bytes(), hub["closed_url"]())
+    add_card(home, "kept", (home / "aside").read_bytes(), closed_url())
     (home / "aside").rename(home / "models/kept.safetensors")
     result = CliRunner().invoke(app, ["download", "mine", "unheard", "kept"])
     assert result.stdout == f"{home / 'models/kept.safetensors'}\n"
@@ -182,7 +182,7 @@ def test_import_wants_a_weights_file_name(home, archive):
 
 
 def test_import_as_a_model_that_could_not_be_fetched(home, archive):
-    add_card(home, "old", archive.read_bytes(), hub["closed_url"](), convert=True)
+    add_card(home, "old", archive.read_bytes(), closed_url(), convert=True)
     with pytest.raises(OfflineError, match="models import FILE --name old"):
         run("download", "old")
     assert run("import", archive, "--name", "old").stdout == f"{home / 'models/old.safetensors'}\n"
@@ -246,7 +246,7 @@ def test_app_is_a_typer_group():
 # The hub's client uses an old word of its own HTTP library.
 @pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 def test_publish_prints_the_card_to_share(tiny_weights, monkeypatch):
-    with taking() as server:
+    with serving(PublishingServer) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         monkeypatch.setenv("HF_TOKEN", "secret")
         result = run("publish", tiny_weights["mono"], "someone/models", "--name", "mine")

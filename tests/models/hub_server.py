@@ -68,8 +68,8 @@ class HubServer(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def serving():
-    server = HubServer()
+def serving(kind=HubServer):
+    server = kind()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -1,10 +1,8 @@
 """A server on 127.0.0.1 that takes what the hub's client pushes, and gives it back like the hub."""
 
 import base64
-import contextlib
 import hashlib
 import json
-import threading
 
 from tests.models.hub_server import HubServer, _Handler
 
@@ -97,16 +95,3 @@ class PublishingServer(HubServer):
         super().__init__()
         self.RequestHandlerClass = _Taking
         self.token, self.created, self.objects, self.revision = "secret", [], {}, None
-
-
-@contextlib.contextmanager
-def taking():
-    server = PublishingServer()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -8,8 +8,8 @@ from concertclean.errors import ModelError, OfflineError
 from concertclean.models.cards import ModelCard
 from concertclean.models.publishing import card_of, card_toml, publish
 from concertclean.models.registry import load_model
-from tests.models.hub_server import closed_url
-from tests.models.publishing_server import taking
+from tests.models.hub_server import closed_url, serving
+from tests.models.publishing_server import PublishingServer
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server(monkeypatch):
-    with taking() as running:
+    with serving(PublishingServer) as running:
         monkeypatch.setenv("HF_ENDPOINT", running.url)
         yield running
 
