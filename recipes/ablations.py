@@ -2,8 +2,9 @@
 
     python recipes/ablations.py data/concert runs/ablations --steps 400 --seeds 1 2
 
-Every run is `concertclean train` with `recipes/concert.toml` and the settings of its row; finished ones are skipped. A row
-gives the mean over seeds of the gain in SI-SDR on the fixed validation mixtures, the SNR of clean music, and the minutes.
+Every run is `concertclean train` with `recipes/concert.toml` and the settings of its row; finished ones are skipped.
+A row gives the mean over seeds of the gain in SI-SDR on the fixed validation mixtures, the SNR of clean music, and the
+minutes.
 """
 
 import argparse

@@ -106,7 +106,7 @@ def _train(
         console.note(f"stopped after step {run.step} and saved; go on with --resume auto")
         raise typer.Exit(128 + (stop.number or signal.SIGTERM))
     if place.rank == 0:
-        _tell_result(settings, folder)
+        _tell_result(settings, folder, quiet=quiet)
 
 
 def _network(settings: "TrainingSettings", store: "Store") -> "nn.Module":
@@ -247,14 +247,15 @@ def _write_settings(settings: "TrainingSettings", folder: Path) -> None:
         raise OutputError(f"{folder}: cannot be written ({error.strerror}); name another folder with -o") from error
 
 
-def _tell_result(settings: "TrainingSettings", folder: Path) -> None:
+def _tell_result(settings: "TrainingSettings", folder: Path, *, quiet: bool) -> None:
     """Where the weights are, on standard error, and their card, on standard output."""
     from concertclean.models.publishing import card_of, card_toml
 
     path = folder / f"{settings.name}.safetensors"
-    console.note(f"weights: {path}")
-    console.note(f"try them: concertclean denoise RECORDING --model {path}")
-    console.note("a card for models.toml:")
+    if not quiet:
+        console.note(f"weights: {path}")
+        console.note(f"try them: concertclean denoise RECORDING --model {path}")
+        console.note("a card for models.toml:")
     console.say(card_toml(card_of(path, settings.name, settings.description)))
 
 
