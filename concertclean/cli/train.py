@@ -156,10 +156,10 @@ def _judge(
     settings: "TrainingSettings", folder: Path, store: "Store", place: "Place"
 ) -> "Callable[[nn.Module], dict[str, float]] | None":
     """Validation on the fixed mixtures, whose first results are kept to be heard; None if there are none."""
-    from concertclean.dataset.fixed import folder_name, read_fixed
+    from concertclean.dataset.fixed import folder_name, has_fixed, read_fixed
     from concertclean.train.validation import Mixture, validate
 
-    if not (store.folder / "fixed" / "validation").exists():
+    if not has_fixed(store, "validation"):
         if place.rank == 0:
             console.note(f"{store.folder} has no validation mixtures: the last weights are taken, not the best")
         return None
@@ -197,8 +197,9 @@ def _data_facts(store: "Store") -> str:
     """What the weights are trained on, in one line for their header."""
     from concertclean.dataset.check import stock
 
-    parts = [f"{s.seconds / 3600:.1f} h {s.role} of {s.n_groups} groups" for s in stock(store) if s.split == "train"]
-    licences = sorted({licence for s in stock(store) if s.split == "train" for licence in s.licences})
+    stocks = [one for one in stock(store) if one.split == "train"]
+    parts = [f"{one.seconds / 3600:.1f} h {one.role} of {one.n_groups} groups" for one in stocks]
+    licences = sorted({licence for one in stocks for licence in one.licences})
     return f"{', '.join(parts)}; licences: {', '.join(licences)}"
 
 
@@ -220,9 +221,8 @@ def _dry_run(settings: "TrainingSettings", network: "nn.Module", place: "Place",
         around.folder, around.judge = Path(scratch), None
         times: list[float] = []
         around.tell = lambda line: times.append(time.monotonic())
-        begin = time.monotonic()
         Run(brief, network, place.device, around, resume=False).train()
-    seconds = (times[-1] - begin) / steps if len(times) < 2 else times[1] - times[0]
+    seconds = times[1] - times[0]
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     hours = seconds * settings.run.steps / 3600
     console.say(f"{settings.network.architecture}: {n_parameters:,} parameters")

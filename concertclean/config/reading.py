@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,7 +55,7 @@ def with_assignments(values: dict[str, Any], assignments: Sequence[str]) -> dict
     Raises:
         ConfigError: a word without `=`, or a key below something that is no table.
     """
-    result = _copy(values)
+    result = deepcopy(values)
     for word in assignments:
         name, equals, text = word.partition("=")
         if not equals or not name.strip():
@@ -67,10 +68,6 @@ def with_assignments(values: dict[str, Any], assignments: Sequence[str]) -> dict
                 raise ConfigError(f"--set {word}: {each} is no table")
         table[key] = _parsed(text.strip())
     return result
-
-
-def _copy(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: _copy(value) if isinstance(value, dict) else value for key, value in values.items()}
 
 
 def _parsed(text: str) -> object:

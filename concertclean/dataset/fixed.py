@@ -66,7 +66,7 @@ def write_fixed(store: Store, n_items: int, progress: Callable[[int, int], None]
     sides = [split for split in _SIDES if store.select("clean", split) and _has_noise(store, split)]
     for count, split in enumerate(sides):
         folder = store.folder / "fixed" / split
-        if (folder / "fixed.jsonl").exists():
+        if has_fixed(store, split):
             continue
         mixer = Mixer(store, law, split, seed=store.header.seed)
         lines = []
@@ -74,6 +74,11 @@ def write_fixed(store: Store, n_items: int, progress: Callable[[int, int], None]
             lines += _write_item(folder, number, mixer, store)
             progress(count * n_items + number + 1, len(sides) * n_items)
         (folder / "fixed.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def has_fixed(store: Store, split: Split) -> bool:
+    """Whether the fixed mixtures of a side are there, all of them."""
+    return (store.folder / "fixed" / split / "fixed.jsonl").exists()
 
 
 def read_fixed(store: Store, split: Split, n_items: int | None = None) -> Iterator[FixedItem]:
@@ -88,7 +93,7 @@ def read_fixed(store: Store, split: Split, n_items: int | None = None) -> Iterat
         ConfigError: there are none.
     """
     folder = store.folder / "fixed" / split
-    if not (folder / "fixed.jsonl").exists():
+    if not has_fixed(store, split):
         raise ConfigError(
             f"{store.folder}: has no fixed mixtures for {split}; it needs at least three artists of clean music"
         )
@@ -97,9 +102,10 @@ def read_fixed(store: Store, split: Split, n_items: int | None = None) -> Iterat
         if n_items is None or line["number"] < n_items:
             name = f"{line['number']:04d}.flac"
             ratio = float(line["ratio_db"])
-            yield FixedItem(
-                ratio, _read(folder / folder_name(ratio) / name), _read(folder / "clean" / name), line["story"]
-            )
+            degraded = _read(folder / folder_name(ratio) / name)
+            if ratio == np.inf:  # the first of each item
+                clean = degraded
+            yield FixedItem(ratio, degraded, clean, line["story"])
 
 
 def folder_name(ratio_db: float) -> str:
@@ -108,7 +114,7 @@ def folder_name(ratio_db: float) -> str:
 
 
 def _plain_law(task: str) -> MixingLaw:
-    """Music as it is, one noise of moving level where it is a crowd, nothing else done to them."""
+    """Music as it is and one noise, nothing done to them; in task "reverb", a room."""
     return MixingLaw(
         task=task,  # type: ignore[arg-type]
         snr_db=(0.0, 0.0),

@@ -179,9 +179,8 @@ class StoreWriter:
             facts: attributes of `Entry` other than where and how much.
         """
         raw = np.ascontiguousarray(samples, dtype="<i2").tobytes()
-        shard = self._open_shard(str(facts["role"]), str(facts["split"]))
+        shard, end = self._open_shard(str(facts["role"]), str(facts["split"]))
         path = self.folder / "shards" / shard
-        end = max((e.start + e.n_samples for e in self.entries if e.shard == shard), default=0)
         try:
             with path.open("r+b" if path.exists() else "wb") as file:
                 file.truncate(2 * self.header.channels * end)  # what an interrupted run left has no line
@@ -189,7 +188,7 @@ class StoreWriter:
                 file.write(raw)
             place = {"shard": shard, "start": end, "n_samples": len(samples), "crc32": zlib.crc32(raw)}
             entry = Entry(**{**facts, **place})  # type: ignore[arg-type]
-            self._manifest.write(json.dumps(asdict(entry), ensure_ascii=False) + "\n")
+            self._manifest.write(_line(entry))
             self._manifest.flush()
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror}); make room and run it again") from error
@@ -214,20 +213,26 @@ class StoreWriter:
             )
         self.entries = store.entries
         # A line cut off by an interruption goes; what it described is stored again.
-        lines = "".join(json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in self.entries)
-        (self.folder / "manifest.jsonl").write_text(lines, encoding="utf-8")
+        manifest, part = self.folder / "manifest.jsonl", self.folder / "manifest.jsonl.part"
+        part.write_text("".join(map(_line, self.entries)), encoding="utf-8")
+        part.replace(manifest)
 
-    def _open_shard(self, role: str, split: str) -> str:
-        """The last shard of a role and split while it has room, else a new one."""
-        n_bytes: dict[str, int] = {}
+    def _open_shard(self, role: str, split: str) -> tuple[str, int]:
+        """The last shard of a role and split while it has room, else a new one; and the samples in it."""
+        ends: dict[str, int] = {}
         for entry in self.entries:
             if (entry.role, entry.split) == (role, split):
-                n_bytes[entry.shard] = 2 * self.header.channels * (entry.start + entry.n_samples)
-        if n_bytes:
-            last = max(n_bytes)
-            if n_bytes[last] < _SHARD_BYTES:
-                return last
-        return f"{role}-{split}-{len(n_bytes):03d}.s16"
+                ends[entry.shard] = entry.start + entry.n_samples
+        if ends:
+            last = max(ends)
+            if 2 * self.header.channels * ends[last] < _SHARD_BYTES:
+                return last, ends[last]
+        return f"{role}-{split}-{len(ends):03d}.s16", 0
+
+
+def _line(entry: Entry) -> str:
+    """An entry as the manifest holds it."""
+    return json.dumps(asdict(entry), ensure_ascii=False) + "\n"
 
 
 def _read_header(folder: Path) -> Header:

@@ -107,8 +107,7 @@ def fetch_from_hub(
         OfflineError: nobody answers at $HF_ENDPOINT, by default huggingface.co.
         ModelError: the hub refuses, or the transfer breaks off.
     """
-    # Read here and not from the client, which looks at the variable once, when it is imported.
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    endpoint = hub_endpoint()
     probe(endpoint, patience=patience)
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import FileMetadataError, HfHubHTTPError, LocalEntryNotFoundError
@@ -133,6 +132,12 @@ def fetch_from_hub(
             "nothing is kept, try again"
         ) from error
     return Path(path)
+
+
+def hub_endpoint() -> str:
+    """Return the hub's address: $HF_ENDPOINT, by default huggingface.co."""
+    # Read here and not from the client, which looks at the variable once, when it is imported.
+    return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 
 def probe(url: str, *, patience: float = 1.0) -> None:

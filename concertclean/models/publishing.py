@@ -4,7 +4,6 @@ What is pushed is the safetensors file and a README that says what the card says
 repository and the full commit, so that whoever pastes it into models.toml gets these bytes and no others.
 """
 
-import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +12,7 @@ import tomli_w
 from concertclean import __version__
 from concertclean.errors import ModelError
 from concertclean.models.cards import ModelCard
-from concertclean.models.download import client_errors, file_sha256, probe, reason
+from concertclean.models.download import client_errors, file_sha256, hub_endpoint, probe, reason
 from concertclean.models.registry import build_model
 from concertclean.models.weights_file import read_header
 
@@ -71,7 +70,7 @@ def publish(path: Path, card: ModelCard, repo_id: str, *, private: bool = False,
         OfflineError: nobody answers at $HF_ENDPOINT, by default huggingface.co.
         ModelError: the hub refuses, or the name is none.
     """
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    endpoint = hub_endpoint()
     probe(endpoint)
     from huggingface_hub import CommitOperationAdd, HfApi
 

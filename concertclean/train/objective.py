@@ -59,10 +59,13 @@ class Objective(nn.Module):
         # Losses in full precision, whatever the inner layers had.
         with torch.autocast(degraded.device.type, enabled=False):
             stages = tuple(stage.to(torch.complex64) for stage in stages)
+            # Earlier stages become waveforms only where their waveforms are judged.
+            is_relative = self._settings.name == "relative"
             estimates = [
-                stft.waveform(stage, network.window, network.hop_length, degraded.shape[-1]) for stage in stages
+                stft.waveform(stage, network.window, network.hop_length, degraded.shape[-1])
+                for stage in (stages if is_relative else stages[-1:])
             ]
-            if self._settings.name == "relative":
+            if is_relative:
                 parts = [self._relative(clean, estimate, degraded, step, done) for estimate in estimates]
                 loss = torch.stack(parts).mean()
             else:
