@@ -9,6 +9,7 @@
     ├── ConfigError           a setting or a TOML file is wrong
     ├── ModelError            unknown model, damaged or unfit weights
     │   └── OfflineError      the weights are not here and the network is off or away
+    ├── MetricError           a metric is not defined for a pair of recordings
     ├── TrainingError         a training run cannot go on
     └── DeviceMemoryError     not even the smallest segment fits into memory
 
@@ -50,3 +51,7 @@ class DeviceMemoryError(ConcertCleanError):
 
 class TrainingError(ConcertCleanError):
     """A training run cannot go on."""
+
+
+class MetricError(ConcertCleanError):
+    """A metric is not defined for this pair of recordings: too short, silent, of different lengths or rates."""

@@ -9,21 +9,8 @@ References:
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-Waveform = NDArray[np.floating]
-
-
-def validate(reference: Waveform, estimate: Waveform) -> None:
-    """Refuse what cannot be compared.
-
-    Raises:
-        ValueError: shapes differ, are not `(channel, time)` with samples, or hold numbers that are not finite.
-    """
-    if reference.shape != estimate.shape or reference.ndim != 2 or not reference.size:
-        raise ValueError(f"shapes are {reference.shape} and {estimate.shape}, must be equal and (channel, time)")
-    if not (np.isfinite(reference).all() and np.isfinite(estimate).all()):
-        raise ValueError("reference or estimate holds samples that are not finite")
+from concertclean.metrics.pair import Waveform, validate
 
 
 def snr(reference: Waveform, estimate: Waveform) -> float:
