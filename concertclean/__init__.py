@@ -11,7 +11,7 @@ A map of the floors; imports only ever go down.
 3     ``models``                  the networks, one file each, and the registry of their weights
 3     ``metrics``                 how good an estimate is
 2     ``dsp``, ``audio_io``       pure signal functions; the only package that opens audio files
-2     ``devices``                 which device and precision there are
+2     ``devices``, ``parallel``   which device and precision there are; work over several processes
 1     ``config``                  records read from files, unknown keys refused
 0     ``errors``                  the exception tree
 ====  ==========================  ==========================================================================

@@ -1,12 +1,9 @@
 """Builds a dataset from sources: each decoded once, in parallel, stored in a fixed order, continued if interrupted."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +16,10 @@ from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import FULL_SCALE, Header, Store, StoreWriter
 from concertclean.dataset.synthesis import crowd
 from concertclean.errors import ConcertCleanError, ConfigError
+from concertclean.parallel import in_order
 
 CHANNELS = {"concert": 2, "gramophone": 1, "reverb": 1}
 _SYNTHETIC_SECONDS = 12.0
-_AHEAD = 2  # sources a worker that are decoded before they can be stored, which bounds the memory
 
 Progress = Callable[[str, int, int], None]
 
@@ -114,7 +111,7 @@ def _store_sources(plan: Plan, writer: StoreWriter, report: BuildReport, progres
     hashes = {(entry.role, entry.sha256): entry.name for entry in writer.entries}
     work = partial(_try_prepare, plan=_DecodePlan(plan.sample_rate, writer.header.channels, plan.seconds_per_file))
     progress("sources", 0, len(wanted))
-    for number, (source, result) in enumerate(_in_order(work, wanted, plan.workers), start=1):
+    for number, (source, result) in enumerate(in_order(work, wanted, plan.workers), start=1):
         if isinstance(result, str):
             report.failures.append((source.name, result))
         elif (twin := hashes.get((source.role, result.sha256))) is not None:
@@ -162,7 +159,7 @@ def _store_synthesis(plan: Plan, writer: StoreWriter, report: BuildReport, progr
     wanted = [number for number in range(n_clips) if _synthetic_name(number) not in done]
     work = partial(_synthesise, folder=plan.folder, seed=plan.seed)
     progress("synthetic crowds", 0, len(wanted))
-    for count, (number, stereo) in enumerate(_in_order(work, wanted, plan.workers), start=1):
+    for count, (number, stereo) in enumerate(in_order(work, wanted, plan.workers), start=1):
         waveform = with_channels(stereo, writer.header.channels)
         samples = np.round(waveform.T * (FULL_SCALE * 0.89 / np.abs(waveform).max())).astype(np.int16)
         writer.append(
@@ -195,22 +192,3 @@ def _synthesise(number: int, folder: Path, seed: int) -> NDArray[np.float32]:
     rng = np.random.default_rng((seed, 1, number))
     n_samples = round(_SYNTHETIC_SECONDS * store.header.sample_rate)
     return crowd.crowd(rng, n_samples, store.header.sample_rate, claps=clap, shouts=shout, speech=speech)
-
-
-def _in_order(work: Callable[[Any], Any], things: Sequence[Any], workers: int) -> Iterator[tuple[Any, Any]]:
-    """Each thing with its result, in order; only a few are worked on ahead of the one that is wanted."""
-    if workers <= 1:
-        yield from ((thing, work(thing)) for thing in things)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        ahead = _AHEAD * workers
-        futures = {number: pool.submit(work, thing) for number, thing in enumerate(things[:ahead])}
-        try:
-            for number, thing in enumerate(things):
-                result = futures.pop(number).result()
-                if number + ahead < len(things):
-                    futures[number + ahead] = pool.submit(work, things[number + ahead])
-                yield thing, result
-        finally:
-            for future in futures.values():
-                future.cancel()

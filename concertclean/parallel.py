@@ -1,0 +1,43 @@
+"""Work spread over processes with its results in order, a few things ahead of the one that is wanted."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import islice
+from multiprocessing import get_context
+from typing import TypeVar
+
+_AHEAD = 2  # things a worker that are worked on before they are wanted, which bounds the memory
+
+Thing = TypeVar("Thing")
+Result = TypeVar("Result")
+
+
+def in_order(work: Callable[[Thing], Result], things: Iterable[Thing], workers: int) -> Iterator[tuple[Thing, Result]]:
+    """Each thing with its result, in order.
+
+    Args:
+        work: what is done to a thing; with several workers it and the things have to be picklable.
+        things: taken as they are needed, never all of them at once.
+        workers: processes; 1 works in this one.
+
+    Raises:
+        Exception: what `work` raised, when the turn of its thing comes.
+    """
+    if workers <= 1:
+        yield from ((thing, work(thing)) for thing in things)
+        return
+    waiting = iter(things)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        pending: deque[tuple[Thing, Future[Result]]] = deque(
+            (thing, pool.submit(work, thing)) for thing in islice(waiting, _AHEAD * workers)
+        )
+        try:
+            while pending:
+                thing, future = pending.popleft()
+                result = future.result()
+                pending.extend((further, pool.submit(work, further)) for further in islice(waiting, 1))
+                yield thing, result
+        finally:
+            for _, future in pending:
+                future.cancel()
