@@ -59,9 +59,12 @@ def build(
     synthetic_minutes: Annotated[
         float, typer.Option(min=0, help="Synthetic crowd, for concert.", rich_help_panel=_HOW)
     ] = 20.0,
-    fixed_items: Annotated[
-        int, typer.Option(min=0, help="Fixed mixtures a ratio, for validation and test.", rich_help_panel=_HOW)
+    validation_items: Annotated[
+        int, typer.Option(min=0, help="Fixed mixtures a ratio, for validation.", rich_help_panel=_HOW)
     ] = 12,
+    test_items: Annotated[
+        int, typer.Option(min=0, help="Fixed mixtures a ratio, for eval.", rich_help_panel=_HOW)
+    ] = 24,
     validation: Annotated[float, typer.Option(min=0, max=0.5, help="Share of artists.", rich_help_panel=_HOW)] = 0.1,
     test: Annotated[float, typer.Option(min=0, max=0.5, help="Share of artists.", rich_help_panel=_HOW)] = 0.1,
     seed: Annotated[int, typer.Option(help="Of splits and synthesis.", rich_help_panel=_HOW)] = 0,
@@ -90,7 +93,8 @@ def build(
         channels=channels,
         seconds_per_file=seconds_per_file,
         synthetic_minutes=synthetic_minutes,
-        fixed_items=fixed_items,
+        validation_items=validation_items,
+        test_items=test_items,
         seed=seed,
         workers=workers or os.cpu_count() or 1,
     )

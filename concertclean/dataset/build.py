@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from concertclean import __version__
 from concertclean.dataset import fixed
-from concertclean.dataset.corpus.sources import Source
+from concertclean.dataset.corpus.sources import Source, Split
 from concertclean.dataset.prepare import Prepared, prepare, with_channels
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import FULL_SCALE, Header, Store, StoreWriter
@@ -36,7 +36,8 @@ class Plan:
         channels: stored; None: as the task needs, two for concerts.
         seconds_per_file: only so much from the middle of each; None: all.
         synthetic_minutes: of synthetic crowd, for task "concert".
-        fixed_items: fixed mixtures of each ratio and side; 0: none.
+        validation_items: fixed mixtures of each ratio for validation; 0: none.
+        test_items: the same for test.
         seed: of synthesis and fixed mixtures.
         workers: processes.
     """
@@ -48,7 +49,8 @@ class Plan:
     channels: int | None = None
     seconds_per_file: float | None = None
     synthetic_minutes: float = 0.0
-    fixed_items: int = 12
+    validation_items: int = 12
+    test_items: int = 24
     seed: int = 0
     workers: int = 2
 
@@ -98,8 +100,8 @@ def build(plan: Plan, progress: Progress = lambda what, done, total: None) -> Bu
             _store_synthesis(plan, writer, report, progress)
         if not any(entry.role == "clean" for entry in writer.entries):
             raise ConfigError(f"{plan.folder}: none of the clean music could be read: {report.failures[0][1]}")
-    if plan.fixed_items:
-        fixed.write_fixed(Store(plan.folder), plan.fixed_items, partial(progress, "fixed mixtures"))
+    n_items: dict[Split, int] = {"validation": plan.validation_items, "test": plan.test_items}
+    fixed.write_fixed(Store(plan.folder), n_items, partial(progress, "fixed mixtures"))
     return report
 
 

@@ -4,17 +4,18 @@
 
     fixed/SPLIT/clean/0003.flac                 what should come out
     fixed/SPLIT/-5 dB/0003.flac                 music and noise at that ratio, at the same level
-    fixed/SPLIT/fixed.jsonl                     a line a file: ratio, what was mixed
+    fixed/SPLIT/fixed.jsonl                     a line a file: ratio, kind of noise, what was mixed
 
-Concert ratios -10, -5 and 0 dB stand for the H, M and L of Zhang, who does not give his; 5 and 10 dB are where real
-recordings live. Gramophone ratios 3 and 10 dB are those of Moliner and Välimäki.
+Those for validation are drawn as training draws, without its degradations; those for test go round the songs and the
+kinds of noise. Concert ratios -10, -5 and 0 dB stand for the H, M and L of Zhang, who does not give his; 5 and 12 dB
+are where real recordings live. Gramophone ratios 3 and 10 dB are those of Moliner and Välimäki.
 """
 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,17 +24,17 @@ from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.mixing import MixingLaw
 from concertclean.dataset.corpus.sources import Split
-from concertclean.dataset.mixing import Mixer
+from concertclean.dataset.held_out import HeldOut
+from concertclean.dataset.mixing import Item, Mixer
 from concertclean.dataset.store import Store
 from concertclean.errors import ConfigError
 
 RATIOS_DB: dict[str, tuple[float, ...]] = {
-    "concert": (-10.0, -5.0, 0.0, 5.0, 10.0),
-    "gramophone": (3.0, 10.0),
+    "concert": (-10.0, -5.0, 0.0, 5.0, 12.0),
+    "gramophone": (3.0, 5.0, 10.0),
     "reverb": (0.0, 10.0),
 }
 SECONDS = 6.0
-_SIDES: tuple[Split, ...] = ("validation", "test")
 _ROOM_DB = -3.0  # peak of the loudest file of an item
 
 
@@ -46,33 +47,47 @@ class FixedItem:
         degraded: `(channel, time)`, full scale ±1.
         clean: same shape.
         story: what was mixed.
+        kind: of noise, or "".
+        path: of the degraded one.
     """
 
     ratio_db: float
     degraded: NDArray[np.float32]
     clean: NDArray[np.float32]
     story: str
+    kind: str
+    path: Path
 
 
-def write_fixed(store: Store, n_items: int, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
-    """Write the fixed mixtures of both sides that have music and noise; those that are there are left alone.
+class _Draws(Protocol):
+    """What gives items by their numbers."""
+
+    def item(self, number: int, n_samples: int, snr_db: float) -> Item:
+        """Item `number` at a ratio."""
+
+
+def write_fixed(
+    store: Store, n_items: dict[Split, int], progress: Callable[[int, int], None] = lambda done, total: None
+) -> None:
+    """Write the fixed mixtures of the sides that have music and noise; those that are there are left alone.
 
     Args:
         store: the dataset.
-        n_items: of each ratio and side.
+        n_items: of each ratio, for "validation" and "test"; 0: none.
         progress: told how many items are done, and of how many.
     """
-    law = _plain_law(store.header.task)
-    sides = [split for split in _SIDES if store.select("clean", split) and _has_noise(store, split)]
-    for count, split in enumerate(sides):
+    sides = {
+        split: n for split, n in n_items.items() if n and _has_sounds(store, split) and not has_fixed(store, split)
+    }
+    done = 0
+    for split, n_wanted in sides.items():
         folder = store.folder / "fixed" / split
-        if has_fixed(store, split):
-            continue
-        mixer = Mixer(store, law, split, seed=store.header.seed)
+        draws = _draws(store, split)
         lines = []
-        for number in range(n_items):
-            lines += _write_item(folder, number, mixer, store)
-            progress(count * n_items + number + 1, len(sides) * n_items)
+        for number in range(n_wanted):
+            lines += _write_item(folder, number, draws, store)
+            done += 1
+            progress(done, sum(sides.values()))
         (folder / "fixed.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
@@ -102,10 +117,11 @@ def read_fixed(store: Store, split: Split, n_items: int | None = None) -> Iterat
         if n_items is None or line["number"] < n_items:
             name = f"{line['number']:04d}.flac"
             ratio = float(line["ratio_db"])
-            degraded = _read(folder / folder_name(ratio) / name)
+            path = folder / folder_name(ratio) / name
+            degraded = _read(path)
             if ratio == np.inf:  # the first of each item
                 clean = degraded
-            yield FixedItem(ratio, degraded, clean, line["story"])
+            yield FixedItem(ratio, degraded, clean, line["story"], line.get("kind", ""), path)
 
 
 def folder_name(ratio_db: float) -> str:
@@ -130,15 +146,23 @@ def _plain_law(task: str) -> MixingLaw:
     )
 
 
-def _has_noise(store: Store, split: Split) -> bool:
-    return store.header.task == "gramophone" or bool(store.select("noise", split))
+def _has_sounds(store: Store, split: Split) -> bool:
+    has_noise = store.header.task == "gramophone" or bool(store.select("noise", split))
+    return has_noise and bool(store.select("clean", split))
 
 
-def _write_item(folder: Path, number: int, mixer: Mixer, store: Store) -> list[dict[str, Any]]:
+def _draws(store: Store, split: Split) -> _Draws:
+    """What the mixtures of a side come from; reverberation has no kinds of noise to tell apart."""
+    if split == "test" and store.header.task != "reverb":
+        return HeldOut(store, split, store.header.seed)
+    return Mixer(store, _plain_law(store.header.task), split, store.header.seed)
+
+
+def _write_item(folder: Path, number: int, draws: _Draws, store: Store) -> list[dict[str, Any]]:
     """One item at every ratio, all files at one level; the lines that describe them."""
     rate = store.header.sample_rate
     ratios = (np.inf, *RATIOS_DB[store.header.task])
-    items = [mixer.item(number, round(SECONDS * rate), ratio) for ratio in ratios]
+    items = [draws.item(number, round(SECONDS * rate), ratio) for ratio in ratios]
     loudest = max(float(np.abs(item.degraded).max()) for item in items)
     gain = 10 ** (_ROOM_DB / 20) / loudest
     for ratio, item in zip(ratios, items, strict=True):
@@ -149,7 +173,7 @@ def _write_item(folder: Path, number: int, mixer: Mixer, store: Store) -> list[d
         ) as writer:
             writer.write(item.degraded.astype(np.float64) * gain)
     return [
-        {"number": number, "ratio_db": str(ratio), "story": item.story}
+        {"number": number, "ratio_db": str(ratio), "kind": item.kind, "story": item.story}
         for ratio, item in zip(ratios, items, strict=True)
     ]
 

@@ -32,11 +32,13 @@ class Item:
         degraded: what it gets, `(channel, time)`, full scale ±1.
         clean: what it should give, same shape.
         story: what was mixed, for messages.
+        kind: of noise, where items are told apart by it.
     """
 
     degraded: Waveform
     clean: Waveform
     story: str
+    kind: str = ""
 
 
 class Mixer:

@@ -80,5 +80,6 @@ def test_fetching_from_packages_at_hand(program, tmp_path, monkeypatch):
 def test_short_noise_alone_is_enough_for_a_dataset(folders, program, tmp_path):  # noqa: F811
     soundfile.write(tmp_path / "noise" / "disc 0" / "a.wav", np.random.default_rng(1).uniform(-1, 1, RATE // 2), RATE)
     words = ["--clean", "songs", "--noise", "noise/disc 0", "--sample-rate", RATE, "--workers", 1]
-    assert program("dataset", "build", "gramophone", "small", *words, "--fixed-items", 0).code == 0
+    words += ["--validation-items", 0, "--test-items", 0]
+    assert program("dataset", "build", "gramophone", "small", *words).code == 0
     assert program("dataset", "listen", "small", "out", "-n", 1).code == 0

@@ -72,7 +72,7 @@ def folders(tmp_path):
 @pytest.fixture
 def built(folders, program):
     words = ["gramophone", "data", "--clean", "songs", "--noise", "noise", "--sample-rate", RATE]
-    ended = program("dataset", "build", *words, "--fixed-items", 1, "--workers", 1)
+    ended = program("dataset", "build", *words, "--validation-items", 1, "--test-items", 1, "--workers", 1)
     assert ended.code == 0, ended.err
     return ended
 
@@ -88,7 +88,7 @@ def test_from_two_folders_to_weights_that_denoise(built, program, tmp_path):
     assert (card["license"], card["channels"], card["sample_rate"]) == ("CC0-1.0", 1, RATE)
     assert "validation" in (tmp_path / "runs" / "tiny" / "log.jsonl").read_text()
     assert sorted(p.name for p in (tmp_path / "runs" / "tiny" / "samples").iterdir()) == [
-        "10 dB.flac", "3 dB.flac", "clean.flac",
+        "10 dB.flac", "3 dB.flac", "5 dB.flac", "clean.flac",
     ]  # fmt: skip
     assert json.loads((tmp_path / "runs" / "tiny" / "settings.json").read_text())["run"]["steps"] == 6
     denoised = program("denoise", "noise/disc 0/a.wav", "--model", weights, "-o", "out.wav")

@@ -76,7 +76,7 @@ def make_store(make_sources, tmp_path):
     """A built dataset."""
 
     def make(task="concert", folder="dataset", sources=None, **changes):
-        plan = {"sample_rate": RATE, "workers": 1, "fixed_items": 0, **changes}
+        plan = {"sample_rate": RATE, "workers": 1, "validation_items": 0, "test_items": 0, **changes}
         sources = make_sources(responses=1) if sources is None else sources
         build(Plan(folder=tmp_path / folder, task=task, sources=assign_splits(sources), **plan))
         return Store(tmp_path / folder)

@@ -18,7 +18,7 @@ def files(folder):
 
 
 def plan(folder, sources, **changes):
-    given = {"sample_rate": RATE, "workers": 1, "fixed_items": 0, **changes}
+    given = {"sample_rate": RATE, "workers": 1, "validation_items": 0, "test_items": 0, **changes}
     return Plan(folder=folder, task="concert", sources=assign_splits(sources), **given)
 
 

@@ -74,7 +74,17 @@ def test_a_group_on_two_sides_leaks(make_sources, dataset_folder):
     sources = [replace(source, group="one band", split=split) for source, split in zip(
         make_sources(noises=0), ("train", "train", "test"), strict=True
     )]  # fmt: skip
-    build(Plan(folder=dataset_folder, task="concert", sources=sources, sample_rate=RATE, workers=1, fixed_items=0))
+    build(
+        Plan(
+            folder=dataset_folder,
+            task="concert",
+            sources=sources,
+            sample_rate=RATE,
+            workers=1,
+            validation_items=0,
+            test_items=0,
+        )
+    )
     assert told(Store(dataset_folder)) == [("leaking", "song2")]
 
 

@@ -10,7 +10,7 @@ from tests.dataset.conftest import RATE
 
 @pytest.mark.parametrize("task", ["concert", "gramophone", "reverb"])
 def test_every_ratio_of_every_item_is_there(make_store, task):
-    store = make_store(task, fixed_items=2)
+    store = make_store(task, validation_items=2, test_items=2)
     for split in ("validation", "test"):
         items = list(read_fixed(store, split))
         assert [item.ratio_db for item in items] == [np.inf, *RATIOS_DB[task]] * 2
@@ -19,7 +19,7 @@ def test_every_ratio_of_every_item_is_there(make_store, task):
 
 
 def test_ratios_hold_and_all_files_of_an_item_have_one_level(make_store):
-    for item in read_fixed(make_store(fixed_items=1), "test"):
+    for item in read_fixed(make_store(validation_items=1, test_items=1), "test"):
         if item.ratio_db == np.inf:
             assert np.array_equal(item.degraded, item.clean)
             clean = item.clean
@@ -32,24 +32,24 @@ def test_ratios_hold_and_all_files_of_an_item_have_one_level(make_store):
 
 
 def test_sides_do_not_share_a_song(make_store):
-    store = make_store(fixed_items=2)
+    store = make_store(validation_items=2, test_items=2)
     for split in ("validation", "test"):
         (name,) = {entry.name for entry in store.select("clean", split)}
         assert all(name in item.story for item in read_fixed(store, split))
 
 
 def test_writing_again_gives_the_same_bytes(make_store):
-    first, second = (make_store(folder=name, fixed_items=1) for name in ("one", "two"))
+    first, second = (make_store(folder=name, validation_items=1, test_items=1) for name in ("one", "two"))
     files = [sorted((store.folder / "fixed").rglob("*.flac")) for store in (first, second)]
     assert len(files[0]) == 12
     assert [f.read_bytes() for f in files[0]] == [f.read_bytes() for f in files[1]]
 
 
 def test_fewer_can_be_read(make_store):
-    assert len(list(read_fixed(make_store(fixed_items=2), "test", n_items=1))) == 6
+    assert len(list(read_fixed(make_store(validation_items=2, test_items=2), "test", n_items=1))) == 6
 
 
 def test_none_at_all_is_told(make_store, make_sources):
-    store = make_store(sources=make_sources(songs=1), fixed_items=2)
+    store = make_store(sources=make_sources(songs=1), validation_items=2, test_items=2)
     with pytest.raises(ConfigError, match="no fixed mixtures for validation"):
         list(read_fixed(store, "validation"))

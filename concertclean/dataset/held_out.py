@@ -1,0 +1,83 @@
+"""Mixtures that judge: every song of the test side in turn under every kind of noise in turn.
+
+Training draws by chance what a recording may be; a table has to tell how each kind of noise fares, over songs that
+all have the same weight. So the kinds go round, the songs go round in an order of their own, and nothing is done to
+either: no phone, no room, one level.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from concertclean.dataset.corpus.sources import Split
+from concertclean.dataset.mixing import Item, filled, mix
+from concertclean.dataset.shelf import Shelf
+from concertclean.dataset.store import Entry, Store
+from concertclean.dataset.synthesis import crowd, disc
+from concertclean.dataset.synthesis.shaping import Waveform, rms
+
+_QUIETEST = 3e-3  # rms of an excerpt: in quieter ones the noise would be below 16 bits
+_TRIES = 20
+_FEW = 8  # so few noises are told apart by their names, more by their categories
+
+Noise = Callable[[np.random.Generator, int], Waveform]
+
+
+class HeldOut:
+    """Items over one side of a dataset, of task "concert" or "gramophone".
+
+    Args:
+        store: the dataset; the side has music and at least one noise, or the task is "gramophone".
+        split: which side.
+        seed: of excerpts and order.
+
+    Attributes:
+        kinds: of noise, by name; `(rng, n_samples)` to `(channel, time)`.
+    """
+
+    def __init__(self, store: Store, split: Split, seed: int) -> None:
+        self._store, self._split, self._seed = store, split, seed
+        self._songs = Shelf(store, "clean", split)
+        self.kinds = self._kinds()
+
+    def item(self, number: int, n_samples: int, snr_db: float) -> Item:
+        """Item `number` at a ratio; the same song and noise at every ratio."""
+        kind = list(self.kinds)[number % len(self.kinds)]
+        n_songs = len(self._songs)
+        order = np.random.default_rng((self._seed, number // n_songs)).permutation(n_songs)
+        entry = self._songs.entries[order[number % n_songs]]
+        rng = np.random.default_rng((self._seed, 1, number))
+        song = self._excerpt(rng, entry, n_samples)
+        degraded, clean = mix(song, self.kinds[kind](rng, n_samples), snr_db)
+        return Item(degraded, clean, f"{entry.name} with {kind} at {snr_db:.1f} dB", kind)
+
+    def _excerpt(self, rng: np.random.Generator, entry: Entry, n_samples: int) -> Waveform:
+        """A stretch of a song in which something is heard, or the last one tried."""
+        for _ in range(_TRIES):
+            song = filled(self._songs.excerpt(rng, entry, n_samples), n_samples)
+            if rms(song) > _QUIETEST:
+                break
+        return song
+
+    def _kinds(self) -> dict[str, Noise]:
+        rate, speech = self._store.header.sample_rate, Shelf(self._store, "speech", self._split)
+        noises = self._store.select("noise", self._split)
+        by_name = len(noises) < _FEW
+        kinds = {
+            entry.title if by_name else entry.category or "noise": self._recorded(entry, by_name) for entry in noises
+        }
+        if self._store.header.task == "gramophone":
+            kinds["synthetic"] = lambda rng, n: disc.disc_noise(rng, n, rate)
+        elif speech:
+            kinds["near voices"] = lambda rng, n: crowd.near_voices(rng, n, rate, clips=[speech])
+        return kinds
+
+    def _recorded(self, entry: Entry, by_name: bool) -> Noise:
+        """Excerpts of one recording, or of all that have its category."""
+        shelf = Shelf(self._store, "noise", self._split, categories=[entry.category])
+
+        def make(rng: np.random.Generator, n_samples: int) -> Waveform:
+            chosen = entry if by_name else shelf.choose(rng)
+            return filled(shelf.excerpt(rng, chosen, n_samples), n_samples)
+
+        return make
