@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from concertclean.devices import choose_device, choose_precision, tame_allocator
-from concertclean.dsp.resample import Fifo
+from concertclean.dsp.resample import Fifo, resampled
 from concertclean.errors import DeviceMemoryError, ModelError
 from concertclean.models.shared_gain import SharedGain
 
@@ -107,6 +107,33 @@ class Enhancer:
         windows = _windows(blocks, channels, segment, segment - overlap, model.context)
         estimates = self._run(windows, model)
         yield from _join(estimates, segment, overlap)
+
+    def removed(
+        self, blocks: Iterator[NDArray[np.float64]], channels: int, sample_rate: int
+    ) -> Iterator[NDArray[np.float64]]:
+        """What the network removes from a recording of any sample rate, at that rate.
+
+        Args:
+            blocks: `(channel, time)`, full scale ±1.
+            channels: of the recording.
+            sample_rate: of the recording, Hz.
+
+        Yields:
+            `(channel, time)` in order; the resampler may round their sum up or down by a sample.
+
+        Raises:
+            DeviceMemoryError, ModelError: as `stream`.
+        """
+        seen = Fifo(channels)
+
+        def at_model_rate() -> Iterator[NDArray[np.float64]]:
+            for block in resampled(blocks, sample_rate, self.sample_rate, channels):
+                seen.push(block)
+                yield block
+
+        estimates = self.stream(at_model_rate(), channels)
+        residual = (seen.pop(estimate.shape[1]) - estimate for estimate in estimates)
+        yield from resampled(residual, self.sample_rate, sample_rate, channels)
 
     def _run(self, windows: Iterator["_Window"], model: WaveformModel) -> Iterator["_Window"]:
         """Estimates of the windows in order: batches on a device, side by side on the CPU."""

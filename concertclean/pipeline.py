@@ -17,12 +17,11 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.audio_io.formats import AudioInfo
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.dsp.levels import LoudnessMeter, to_db
-from concertclean.dsp.resample import Fifo, resampled
+from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError, OutputError
 from concertclean.finishing import Finisher
 from concertclean.inference import Enhancer
@@ -130,7 +129,8 @@ class Denoiser:
                 held.push(block)
                 yield block
 
-        for found in self._removed(listened(), info) if share > 0 else map(np.zeros_like, listened()):
+        network = self.enhancer.removed(listened(), info.channels, info.sample_rate)
+        for found in network if share > 0 else map(np.zeros_like, listened()):
             removed = found[:, : len(held)] * share  # the resampler may round the length up by one
             original = held.pop(removed.shape[1])
             restored = original - removed
@@ -143,20 +143,6 @@ class Denoiser:
         report.seconds = (n_done + rest.shape[1]) / info.sample_rate
         report.lufs_before, report.peak_before_db = before.integrated(), to_db(before.peak)
         _summarise(powers, report)
-
-    def _removed(self, blocks: Iterator[Block], info: AudioInfo) -> Iterator[Block]:
-        """What the network removes, at the recording's rate."""
-        rate, channels = self.enhancer.sample_rate, info.channels
-        seen = Fifo(channels)
-
-        def at_model_rate() -> Iterator[Block]:
-            for block in resampled(blocks, info.sample_rate, rate, channels):
-                seen.push(block)
-                yield block
-
-        estimates = self.enhancer.stream(at_model_rate(), channels)
-        residual = (seen.pop(estimate.shape[1]) - estimate for estimate in estimates)
-        return resampled(residual, rate, info.sample_rate, channels)
 
     def _writer(self, target: Stream, report: Report, *, overwrite: bool) -> AudioWriter:
         info, output = report.info, report.output
