@@ -7,16 +7,19 @@ import pyloudnorm
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-_HOP_SECONDS = 0.1  # gating blocks are 400 ms, 75 % overlapped: four hops each
+_HOP_SECONDS = 0.1
+_MOMENTARY_HOPS = 4  # 400 ms, the gating block of the integrated loudness
+_SHORT_TERM_HOPS = 30  # 3 s, that of the loudness range
+_OFFSET_DB = -0.691  # a full-scale sine of 997 Hz in one channel reads -3.01 LUFS
 _ABSOLUTE_GATE = -70.0
 _KNEE = 0.89  # -1 dBFS: what lies below is not touched by the limiter
 
 
 class LoudnessMeter:
-    """Integrated loudness of a waveform that comes in blocks, in constant memory per hour.
+    """Integrated loudness and loudness range of a waveform that comes in blocks, in constant memory per hour.
 
     Conventions: ITU-R BS.1770-4 with pyloudnorm's K-weighting filters; every channel weighs 1 (no surround gains,
-    so that pairs of channels are treated alike).
+    so that pairs of channels are treated alike). The range is that of EBU Tech 3342; no silence is appended.
 
     Args:
         sample_rate: Hz.
@@ -48,15 +51,24 @@ class LoudnessMeter:
 
     def integrated(self) -> float:
         """Gated loudness in LUFS; -inf for silence or less than 400 ms."""
-        hops = np.array(self._powers)
-        if len(hops) < 4:
-            return -math.inf
-        powers = np.convolve(hops, np.full(4, 0.25), mode="valid")
-        powers = powers[powers > 10 ** ((_ABSOLUTE_GATE + 0.691) / 10)]
+        powers = self._gated(_MOMENTARY_HOPS, relative_gate=-10.0)
+        return _loudness(powers.mean()) if len(powers) else -math.inf
+
+    def loudness_range(self) -> float:
+        """Spread of the short-term loudness, its 10th to its 95th percentile, LU; 0 for silence or less than 3 s."""
+        powers = np.sort(self._gated(_SHORT_TERM_HOPS, relative_gate=-20.0))
         if not len(powers):
-            return -math.inf
-        powers = powers[powers > 0.1 * powers.mean()]
-        return float(-0.691 + 10 * np.log10(powers.mean()))
+            return 0.0
+        low, high = (powers[round(share * (len(powers) - 1))] for share in (0.10, 0.95))
+        return _loudness(high) - _loudness(low)
+
+    def _gated(self, n_hops: int, relative_gate: float) -> NDArray[np.float64]:
+        """Powers of all windows of `n_hops` above -70 LUFS and above their own mean plus `relative_gate` dB."""
+        if len(self._powers) < n_hops:
+            return np.zeros(0)
+        powers = np.convolve(self._powers, np.full(n_hops, 1 / n_hops), mode="valid")
+        powers = powers[powers > 10 ** ((_ABSOLUTE_GATE - _OFFSET_DB) / 10)]
+        return powers[powers > 10 ** (relative_gate / 10) * powers.mean()] if len(powers) else powers
 
 
 def soft_limit(block: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -75,6 +87,10 @@ def soft_limit(block: NDArray[np.float64]) -> NDArray[np.float64]:
     excess = (np.abs(block[over]) - _KNEE) / (1 - _KNEE)
     result[over] = np.sign(block[over]) * (_KNEE + (1 - _KNEE) * np.tanh(excess))
     return result
+
+
+def _loudness(power: float) -> float:
+    return float(_OFFSET_DB + 10 * np.log10(power))
 
 
 def to_db(ratio: float) -> float:

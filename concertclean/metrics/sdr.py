@@ -1,22 +1,65 @@
-"""Signal-to-noise and scale-invariant signal-to-distortion ratio.
+"""Signal-to-noise and scale-invariant signal-to-distortion ratio, whole and segmental.
 
 *Conventions*: arrays `(channel, time)`, order (reference, estimate), higher is better, dB. A perfect estimate gives
-inf, a silent reference or estimate -inf; NaN never comes out. Channels are measured apart and averaged for SI-SDR,
-as museval and torchmetrics do, and together for SNR.
+inf, a silent reference or estimate -inf; the segmental SNR ends at 35 and is not defined for a silent reference. NaN
+never comes out. Channels are measured apart and averaged for SI-SDR and the segmental SNR, as museval and
+torchmetrics do, and together for SNR.
 
 References:
     Le Roux, Wisdom, Erdogan, Hershey: SDR - half-baked or well done? ICASSP 2019, equations 1 to 3.
+    Hu, Loizou: Evaluation of objective quality measures for speech enhancement, IEEE TASLP 2008, section III (the
+    segmental SNR and its range).
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
+from concertclean.errors import MetricError
 from concertclean.metrics.pair import Waveform, validate
+
+_FRAME = 1024  # samples, 23 ms at 44.1 kHz
+_RANGE_DB = (-10.0, 35.0)  # below nothing is left of the music, above nobody hears the error
 
 
 def snr(reference: Waveform, estimate: Waveform) -> float:
     """Power of the reference over the power of the error, over all channels, dB."""
     validate(reference, estimate)
-    return _ratio_db(_energy(reference), _energy(reference.astype(np.float64) - estimate))
+    return ratio_db(energy(reference), energy(reference.astype(np.float64) - estimate))
+
+
+def segmental_snr(reference: Waveform, estimate: Waveform) -> float:
+    """SNR of every 1024 samples, held between -10 and 35 dB; mean over frames, then over channels.
+
+    Frames do not overlap; what is left at the end and frames whose reference is silent do not count, nor does a
+    channel without other frames.
+
+    Args:
+        reference: `(channel, time)`.
+        estimate: same shape.
+
+    Returns:
+        -10 to 35 dB.
+
+    Raises:
+        ValueError: see `pair.validate`.
+        MetricError: shorter than a frame, or every frame of the reference is silent.
+    """
+    validate(reference, estimate)
+    n_frames = reference.shape[1] // _FRAME
+    if not n_frames:
+        raise MetricError(f"the segmental SNR needs {_FRAME} samples, these are {reference.shape[1]}")
+    framed = (len(reference), n_frames, _FRAME)
+    truth = reference[:, : n_frames * _FRAME].reshape(framed).astype(np.float64)
+    error = truth - estimate[:, : n_frames * _FRAME].reshape(framed)
+    means = []
+    for signal, noise in zip(np.square(truth).sum(axis=2), np.square(error).sum(axis=2), strict=True):
+        values = [ratio_db(s, n) for s, n in zip(signal, noise, strict=True) if s > 0]
+        if values:
+            means.append(np.clip(values, *_RANGE_DB).mean())
+    if not means:
+        raise MetricError("the reference is silent: the segmental SNR is not defined")
+    return float(np.mean(means))
 
 
 def si_sdr(reference: Waveform, estimate: Waveform) -> float:
@@ -25,19 +68,24 @@ def si_sdr(reference: Waveform, estimate: Waveform) -> float:
     values = []
     for truth, found in zip(reference.astype(np.float64), estimate.astype(np.float64), strict=True):
         centred, candidate = truth - truth.mean(), found - found.mean()
-        energy = _energy(centred)
-        target = centred * (float(centred @ candidate) / energy if energy else 0.0)
-        values.append(_ratio_db(_energy(target), _energy(candidate - target)))
-    if -np.inf in values:  # beside inf the mean would be NaN
-        return float("-inf")
-    return float(np.mean(values))
+        power = energy(centred)
+        target = centred * (float(centred @ candidate) / power if power else 0.0)
+        values.append(ratio_db(energy(target), energy(candidate - target)))
+    return mean_db(values)
 
 
-def _energy(waveform: Waveform) -> float:
+def energy(waveform: Waveform) -> float:
+    """Sum of the squares of all samples."""
     return float(np.square(waveform, dtype=np.float64).sum())
 
 
-def _ratio_db(signal: float, error: float) -> float:
+def ratio_db(signal: float, error: float) -> float:
+    """Ratio of two energies in dB; inf without error, -inf without signal, also where neither is."""
     if signal <= 0:
         return float("-inf")
-    return float("inf") if error <= 0 else float(10 * np.log10(signal / error))
+    return float("inf") if error <= 0 else float(10 * (np.log10(signal) - np.log10(error)))
+
+
+def mean_db(values: Sequence[float]) -> float:
+    """Mean of values in dB; one -inf outweighs every inf, where the sum would be NaN."""
+    return float("-inf") if -np.inf in values else float(np.mean(values))

@@ -1,4 +1,4 @@
-"""Loudness by the standard's own signals (EBU Tech 3341), made here; the limiter's promises."""
+"""Loudness by the standards' own signals (EBU Tech 3341 and 3342), made here; the limiter's promises."""
 
 import numpy as np
 import pytest
@@ -15,11 +15,15 @@ def stereo_tone(parts: list[tuple[float, float]], frequency_hz: float = 1000) ->
     return np.stack([wave, wave])
 
 
-def measure(waveform: np.ndarray, block: int = RATE) -> float:
+def metered(waveform: np.ndarray, block: int = RATE) -> LoudnessMeter:
     meter = LoudnessMeter(RATE, len(waveform))
     for i in range(0, waveform.shape[1], block):
         meter.add(waveform[:, i : i + block])
-    return meter.integrated()
+    return meter
+
+
+def measure(waveform: np.ndarray, block: int = RATE) -> float:
+    return metered(waveform, block).integrated()
 
 
 @pytest.mark.parametrize(
@@ -38,12 +42,41 @@ def test_ebu_tech_3341_cases(parts: list[tuple[float, float]], expected: float) 
 
 
 def test_full_scale_mono_sine() -> None:
-    assert measure(stereo_tone([(0, 10)], 997)[:1]) == pytest.approx(-3.01, abs=0.1)
+    sine = stereo_tone([(0, 10)], 997)
+    assert measure(sine[:1]) == pytest.approx(-3.01, abs=0.1)
+    assert measure(sine * [[1], [0]]) == pytest.approx(-3.01, abs=0.1)
+
+
+def test_ebu_tech_3341_surround_case_with_its_gains_outside() -> None:
+    """Every channel weighs 1 here; the standard's 1.41 (power) for the two behind come with the signal."""
+    levels = np.array([-28, -28, -24, -30, -30]) + 10 * np.log10([1, 1, 1, 1.41, 1.41])
+    assert measure(10 ** (levels[:, None] / 20) * stereo_tone([(0, 20)])[:1]) == pytest.approx(-23.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"), [((-20, -30), 10), ((-20, -15), 5), ((-40, -20), 20), ((-50, -35, -20, -35, -50), 15)]
+)
+def test_ebu_tech_3342_cases(levels: tuple[float, ...], expected: float) -> None:
+    """The standard allows ±1 LU; pyloudnorm and libebur128 read these tones exactly, so 0.01."""
+    assert metered(stereo_tone([(db, 20) for db in levels])).loudness_range() == pytest.approx(expected, abs=0.01)
+
+
+def test_range_gates() -> None:
+    """What lies more than 20 LU below the mean of the rest, or below -70 LUFS, does not widen the range."""
+    assert metered(stereo_tone([(-20, 40), (-45, 10)])).loudness_range() < 0.1
+    assert metered(stereo_tone([(-60, 40), (-75, 10)])).loudness_range() < 0.1
+
+
+@pytest.mark.parametrize("waveform", [np.zeros((2, 5 * RATE)), stereo_tone([(-20, 2.99)]), np.zeros((2, 0))])
+def test_silence_and_less_than_3_s_have_no_range(waveform: np.ndarray) -> None:
+    assert metered(waveform).loudness_range() == 0.0
 
 
 def test_block_size_does_not_matter() -> None:
     waveform = stereo_tone([(-30, 3), (-20, 2)])
     assert measure(waveform, 1111) == pytest.approx(measure(waveform, RATE), abs=1e-9)
+    ranges = [metered(waveform, block).loudness_range() for block in (1111, RATE)]
+    assert ranges[0] == pytest.approx(ranges[1], abs=1e-9)
 
 
 @pytest.mark.parametrize("n_samples", [0, 100, RATE])

@@ -1,9 +1,16 @@
-"""Values known on paper, and the four every metric keeps: bad input, silence, identity, order."""
+"""Values known on paper and from others, and the four every metric keeps: bad input, silence, identity, order."""
+
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from concertclean.metrics.sdr import si_sdr, snr
+from concertclean.errors import MetricError
+from concertclean.metrics.sdr import segmental_snr, si_sdr, snr
+from tests.reference.make_metrics import pairs
+
+STORED = json.loads((Path(__file__).parents[1] / "reference/metrics.json").read_text())["pairs"]
 
 
 @pytest.fixture
@@ -41,7 +48,51 @@ def test_attenuation_raises_snr_but_not_si_sdr(pair):
     assert si_sdr(pair[0], 0.1 * degraded) == pytest.approx(si_sdr(pair[0], degraded), abs=1e-6)
 
 
-@pytest.mark.parametrize("metric", [snr, si_sdr])
+@pytest.mark.parametrize("name", STORED)
+@pytest.mark.parametrize(
+    ("metric", "program"), [(snr, "torchmetrics"), (si_sdr, "torchmetrics"), (segmental_snr, "museval")]
+)
+def test_other_programs_agree(metric, program, name):
+    """To 0.01 dB, the finest digit that tables print."""
+    assert metric(*pairs()[name]) == pytest.approx(STORED[name][f"{metric.__name__} {program}"], abs=0.01)
+
+
+def test_segmental_snr_counts_every_frame_alike(pair):
+    """Two frames at 10 dB and one at 30: SNR hears the loud error, the segmental SNR the mean."""
+    reference = pair[0][:, : 3 * 1024]
+    parts = [with_ratio(r, e, db) for r, e, db in zip(*_thirds(pair), (10, 10, 30), strict=True)]
+    assert segmental_snr(reference, np.concatenate(parts, axis=1)) == pytest.approx(50 / 3, abs=0.2)
+
+
+def _thirds(pair):
+    return ([wave[:, 1024 * i : 1024 * (i + 1)] for i in range(3)] for wave in pair)
+
+
+def test_segmental_snr_stays_in_its_range(pair):
+    assert segmental_snr(pair[0], pair[0]) == 35.0
+    assert segmental_snr(pair[0], with_ratio(*pair, -60.0)) == -10.0
+
+
+def test_segmental_snr_leaves_out_silent_frames_and_the_rest_at_the_end(pair):
+    reference, estimate = pair[0].copy(), with_ratio(*pair, 10.0)
+    reference[:, 1024:2048] = 0
+    expected = segmental_snr(
+        np.delete(reference[:, : 43 * 1024], slice(1024, 2048), axis=1),
+        np.delete(estimate[:, : 43 * 1024], slice(1024, 2048), axis=1),
+    )
+    assert segmental_snr(reference, estimate) == pytest.approx(expected, abs=1e-12)
+    reference[1] = 0
+    assert segmental_snr(reference, estimate) == pytest.approx(segmental_snr(reference[:1], estimate[:1]), abs=1e-12)
+
+
+def test_segmental_snr_needs_a_frame_that_sounds(pair):
+    with pytest.raises(MetricError, match="needs 1024 samples"):
+        segmental_snr(pair[0][:, :1023], pair[1][:, :1023])
+    with pytest.raises(MetricError, match="silent"):
+        segmental_snr(np.zeros_like(pair[0]), pair[1])
+
+
+@pytest.mark.parametrize("metric", [snr, si_sdr, segmental_snr])
 class TestEveryMetric:
     def test_bad_input_raises(self, metric, pair):
         for estimate in (pair[1][:, :-1], pair[1][:1], np.full_like(pair[1], np.nan)):
@@ -50,12 +101,16 @@ class TestEveryMetric:
 
     def test_silence_is_defined(self, metric, pair):
         silent = np.zeros_like(pair[0])
+        if metric is segmental_snr:
+            assert metric(pair[0], silent) == pytest.approx(0.0, abs=1e-12)
+            return
         assert metric(silent, pair[1]) == -np.inf
         assert metric(silent, silent) == -np.inf
         assert metric(pair[0], silent) == (0.0 if metric is snr else -np.inf)
 
     def test_identity_is_best(self, metric, pair):
-        assert metric(pair[0], pair[0]) == np.inf or metric(pair[0], pair[0]) > 250
+        best = metric(pair[0], pair[0])
+        assert best == 35.0 if metric is segmental_snr else best == np.inf or best > 250
 
     def test_worse_scores_lower(self, metric, pair):
         scores = [metric(pair[0], with_ratio(*pair, ratio)) for ratio in (20, 10, 0, -10)]
