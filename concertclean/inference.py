@@ -8,10 +8,11 @@ result does not depend on the segment length; a last segment shifted left, off t
 Memory: two segments a worker, whatever the length of the recording.
 """
 
-import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 from concertclean.devices import choose_device, choose_precision, tame_allocator
 from concertclean.dsp.resample import Fifo, resampled
+from concertclean.dsp.segments import Segment, grouped, joined, segments, ungrouped
 from concertclean.errors import DeviceMemoryError, ModelError
 from concertclean.models.shared_gain import SharedGain
 
@@ -60,6 +62,9 @@ class Enhancer:
         batch_size: segments a call; on the CPU segments run side by side in `threads` instead.
         threads: CPU workers, one core each; 0 takes every core.
         notify: told in one sentence, once, when less memory forces a smaller batch, segment or the CPU.
+
+    Attributes:
+        network_seconds: spent in the network so far, added up over workers.
     """
 
     def __init__(
@@ -85,6 +90,8 @@ class Enhancer:
         self._mono = model.eval().to(self.device)
         self._stereo = self._mono if model.channels == 2 else SharedGain(model).eval().to(self.device)
         self.sample_rate = int(model.sample_rate)  # type: ignore[arg-type]
+        self.network_seconds = 0.0
+        self._lock = Lock()
 
     def stream(self, blocks: Iterator[NDArray[np.float64]], channels: int) -> Iterator[NDArray[np.float64]]:
         """Estimate of a recording that comes in blocks.
@@ -104,9 +111,9 @@ class Enhancer:
         segment = max(1, round(self.segment_seconds * self.sample_rate / model.alignment)) * model.alignment
         overlap = min(segment // 2, round(self.overlap_ratio * segment))
         overlap -= overlap % model.alignment  # keeps every start on the grid
-        windows = _windows(blocks, channels, segment, segment - overlap, model.context)
+        windows = segments(blocks, channels, segment, segment - overlap, model.context)
         estimates = self._run(windows, model)
-        yield from _join(estimates, segment, overlap)
+        yield from joined(estimates, segment, overlap)
 
     def removed(
         self, blocks: Iterator[NDArray[np.float64]], channels: int, sample_rate: int
@@ -135,12 +142,12 @@ class Enhancer:
         residual = (seen.pop(estimate.shape[1]) - estimate for estimate in estimates)
         yield from resampled(residual, self.sample_rate, sample_rate, channels)
 
-    def _run(self, windows: Iterator["_Window"], model: WaveformModel) -> Iterator["_Window"]:
+    def _run(self, windows: Iterator[Segment], model: WaveformModel) -> Iterator[Segment]:
         """Estimates of the windows in order: batches on a device, side by side on the CPU."""
         if self.device.type == "cpu":
             yield from self._run_on_cpu(windows, model)
             return
-        batch: list[_Window] = []
+        batch: list[Segment] = []
         for window in windows:
             batch.append(window)
             if len(batch) >= self.batch_size:
@@ -149,11 +156,11 @@ class Enhancer:
         if batch:
             yield from self._batch(batch, model)
 
-    def _run_on_cpu(self, windows: Iterator["_Window"], model: WaveformModel) -> Iterator["_Window"]:
+    def _run_on_cpu(self, windows: Iterator[Segment], model: WaveformModel) -> Iterator[Segment]:
         """One window a worker, one core a worker: twice as fast as two cores on one window."""
         before = torch.get_num_threads()
         torch.set_num_threads(1)
-        pending: deque[Future[list[_Window]]] = deque()
+        pending: deque[Future[list[Segment]]] = deque()
         pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
         try:
             for window in windows:
@@ -166,7 +173,7 @@ class Enhancer:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(before)
 
-    def _batch(self, batch: list["_Window"], model: WaveformModel) -> list["_Window"]:
+    def _batch(self, batch: list[Segment], model: WaveformModel) -> list[Segment]:
         """Estimates of some windows, context cut off; halves the work until it fits into memory."""
         try:
             return self._compute(batch, model)
@@ -190,37 +197,41 @@ class Enhancer:
         msg = "out of memory even with the shortest segment; close other programs or use a smaller model"
         raise DeviceMemoryError(msg)
 
-    def _halves(self, window: "_Window", segment: int, model: WaveformModel) -> "_Window":
+    def _halves(self, window: Segment, segment: int, model: WaveformModel) -> Segment:
         """A window as two shorter ones; the context makes the result the same."""
         self.segment_seconds = min(self.segment_seconds, segment / 2 / self.sample_rate)
         half = segment // 2 // model.alignment * model.alignment
         parts = [
-            _Window(window.audio[:, : half + 2 * model.context], half),
-            _Window(window.audio[:, half:], window.n_valid),
+            Segment(window.audio[:, : half + 2 * model.context], half),
+            Segment(window.audio[:, half:], window.n_valid),
         ]
         left, right = (self._batch([part], model)[0].audio for part in parts)
-        return _Window(np.concatenate([left, right], axis=1), window.n_valid)
+        return Segment(np.concatenate([left, right], axis=1), window.n_valid)
 
-    def _compute(self, batch: list["_Window"], model: WaveformModel) -> list["_Window"]:
+    def _compute(self, batch: list[Segment], model: WaveformModel) -> list[Segment]:
         """One network call; `(channel, time)` windows become batch items of the model's channels."""
         if not any(window.audio.any() for window in batch):
-            return [_Window(w.audio[:, model.context : -model.context or None], w.n_valid) for w in batch]
+            return [Segment(w.audio[:, model.context : -model.context or None], w.n_valid) for w in batch]
         channels = batch[0].audio.shape[0]
-        grouped = np.concatenate([_group(w.audio, model.channels) for w in batch]).astype(np.float32)
-        waveform = torch.from_numpy(grouped).to(self.device, non_blocking=True)
+        together = np.concatenate([grouped(w.audio, model.channels) for w in batch]).astype(np.float32)
+        waveform = torch.from_numpy(together).to(self.device, non_blocking=True)
         low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
+        begin = time.perf_counter()
         with torch.inference_mode(), torch.autocast(self.device.type, low, enabled=low is not None):
             estimate = model(waveform)[:, 0]
         estimate = estimate[..., model.context : estimate.shape[-1] - model.context].float()
         # Equal channels in, equal channels out: a recording that is mono on two channels stays so.
         equal = (waveform == waveform[:, :1]).flatten(1).all(1)
         estimate = torch.where(equal[:, None, None], estimate.mean(1, keepdim=True), estimate)
-        result = estimate.cpu().numpy().astype(np.float64).reshape(len(batch), -1, estimate.shape[-1])
+        on_cpu = estimate.cpu()  # waits until the device is done
+        with self._lock:
+            self.network_seconds += time.perf_counter() - begin
+        result = on_cpu.numpy().astype(np.float64).reshape(len(batch), -1, estimate.shape[-1])
         if not np.isfinite(result).all():
             msg = "the network gave values that are not numbers; try --precision fp32"
             raise ModelError(msg)
         return [
-            _Window(_ungroup(part, channels, model.channels), window.n_valid)
+            Segment(ungrouped(part, channels, model.channels), window.n_valid)
             for part, window in zip(result, batch, strict=True)
         ]
 
@@ -228,72 +239,6 @@ class Enhancer:
         if message not in self._told:
             self._told.add(message)
             self._notify(message)
-
-
-class _Window:
-    """Audio of one segment `(channel, time)`, and how many samples of the segment lie in the recording."""
-
-    def __init__(self, audio: NDArray[np.float64], n_valid: int) -> None:
-        self.audio, self.n_valid = audio, n_valid
-
-
-def _windows(
-    blocks: Iterator[NDArray[np.float64]], channels: int, segment: int, hop: int, context: int
-) -> Iterator[_Window]:
-    """Segments with their context; silence before the beginning and after the end."""
-    held = Fifo(channels)
-    held.push(np.zeros((channels, context)))
-    whole = segment + 2 * context
-    start = n_samples = 0
-    ended = False
-    while True:
-        while not ended and len(held) < whole:
-            block = next(blocks, None)
-            ended = block is None
-            if block is not None:
-                n_samples += block.shape[1]
-                held.push(block)
-        if ended and start >= n_samples:
-            return
-        audio = held.peek(whole)
-        yield _Window(np.pad(audio, ((0, 0), (0, whole - audio.shape[1]))), min(segment, n_samples - start))
-        if ended and n_samples <= start + segment:
-            return
-        held.pop(hop)
-        start += hop
-
-
-def _join(estimates: Iterator[_Window], segment: int, overlap: int) -> Iterator[NDArray[np.float64]]:
-    """Adds overlapping segments with straight ramps and divides by the sum of the weights."""
-    ramp = (np.arange(overlap) + 1) / (overlap + 1)
-    tail: NDArray[np.float64] | None = None
-    last = 0
-    for window in estimates:
-        audio = window.audio[:, :segment].copy()
-        if tail is not None and overlap:
-            # rising and falling ramp sum to one, so the division of the weighted sum is already done
-            audio[:, :overlap] = audio[:, :overlap] * ramp + tail * (1 - ramp)
-        tail = audio[:, segment - overlap :]
-        last = window.n_valid
-        if last == segment:
-            yield audio[:, : segment - overlap]
-        else:
-            yield audio[:, :last]
-            return
-    if tail is not None and last == segment:
-        yield tail
-
-
-def _group(audio: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """`(channel, time)` as `(group, size, time)`; a channel without a partner is doubled."""
-    missing = -len(audio) % size
-    padded = np.concatenate([audio, np.repeat(audio[-1:], missing, axis=0)])
-    return padded.reshape(-1, size, audio.shape[1])
-
-
-def _ungroup(groups: NDArray[np.float64], channels: int, size: int) -> NDArray[np.float64]:
-    """Undoes `_group`; a doubled channel was the mean of its two equal results."""
-    return groups.reshape(-1, groups.shape[-1])[: math.ceil(channels / size) * size][:channels]
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

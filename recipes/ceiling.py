@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from evaluate import items_of
 
-from concertclean.dataset.mixing import mix
+from concertclean.dataset.fixed import read_fixed
 from concertclean.dataset.store import Store
 from concertclean.dsp import stft
 from concertclean.metrics.sdr import si_sdr
@@ -62,11 +61,11 @@ def main() -> None:
     ask.add_argument("--items", type=int, default=36)
     ask.add_argument("--ratio", type=float, default=5.0)
     a = ask.parse_args()
-    items = items_of(Store(a.dataset), a.items)
+    mixtures = [item for item in read_fixed(Store(a.dataset), "test", a.items) if item.ratio_db == a.ratio]
     for n_fft, hop, name, sharing in WAYS:
         gains = []
-        for _, song, noise in items:
-            degraded, clean = (each.astype(np.float64) for each in mix(song, noise, a.ratio))
+        for mixture in mixtures:
+            degraded, clean = mixture.degraded.astype(np.float64), mixture.clean.astype(np.float64)
             estimate = ideal(degraded, clean, n_fft, hop, sharing(n_fft // 2 + 1))
             gains.append(si_sdr(clean, estimate) - si_sdr(clean, degraded))
         print(f"{n_fft} / {hop}, {name}: {np.mean(gains):+.1f} dB", flush=True)

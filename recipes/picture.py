@@ -1,6 +1,6 @@
 """Draws before and after of several recordings, one above the other.
 
-python picture.py OUT.png BEFORE AFTER [BEFORE AFTER ...]      # needs the extra `plots`
+python picture.py OUT.png BEFORE AFTER [BEFORE AFTER ...]      # draws with matplotlib
 """
 
 import sys

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from concertclean import __version__
-from concertclean.cli import config, console, dataset, denoise, doctor, models, train
+from concertclean.cli import bench, config, console, dataset, denoise, doctor, evaluate, models, train
 from concertclean.errors import ConcertCleanError
 
 app = typer.Typer(
@@ -17,6 +17,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(name="denoise")(denoise.denoise)
+app.command(name="eval")(evaluate.evaluate)
+app.command(name="bench")(bench.bench)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="train")(train.train)
 app.add_typer(models.app, name="models")

@@ -1,7 +1,5 @@
 """`concertclean dataset`: from recordings to what a network is trained on."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from concertclean.cli import console
+from concertclean.cli.bars import bars
 from concertclean.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def build(
         seed=seed,
         workers=workers or os.cpu_count() or 1,
     )
-    with console.ending_on_signals(), _bars(quiet=quiet) as progress:
+    with console.ending_on_signals(), bars(quiet=quiet) as progress:
         report = build_dataset(plan, progress)
     _tell_build(report, folder, quiet=quiet)
     if report.failures and not report.n_stored and not report.n_kept:
@@ -112,7 +111,7 @@ def check(folder: _Folder, *, quiet: _Quiet = False) -> None:
     from concertclean.dataset.store import Store
 
     store = Store(folder)
-    with _bars(quiet=quiet) as progress:
+    with bars(quiet=quiet) as progress:
         found = list(faults(store, lambda done, total: progress("items", done, total)))
     for fault in found:
         console.say(f"{fault.kind}\t{fault.name}\t{fault.reason}")
@@ -200,7 +199,7 @@ def fetch(
     from concertclean.dataset.corpus.open_corpus import read_corpus
 
     listed = read_corpus(corpus)
-    with console.ending_on_signals(), _bars(quiet=quiet) as progress:
+    with console.ending_on_signals(), bars(quiet=quiet) as progress:
         report = fetch_corpus(listed, output, progress, debs=debs)
     for package in report.packages:
         _tell_package(package)
@@ -251,20 +250,3 @@ def _tell_build(report: "BuildReport", folder: Path, *, quiet: bool) -> None:
 
 def _counts(numbers: dict[str, int]) -> str:
     return ", ".join(f"{name} {number}" for name, number in numbers.items())
-
-
-@contextmanager
-def _bars(*, quiet: bool) -> "Iterator[Callable[[str, int, int], None]]":
-    """A bar for each kind of work that is told of."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    tasks = {}
-    with Progress(*columns, console=console.err, disable=quiet or not console.err.is_terminal) as bars:
-
-        def progress(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield progress

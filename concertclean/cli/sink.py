@@ -27,11 +27,14 @@ class Sink:
 
     Raises:
         OutputError: the log cannot be written; said before the work, not after.
+
+    Attributes:
+        records: one a recording, as they are printed and logged.
     """
 
     def __init__(self, settings: "DenoiseSettings", *, as_json: bool, log: Path | None) -> None:
         self._settings, self._as_json = settings, as_json
-        self._records: list[dict[str, Any]] = []
+        self.records: list[dict[str, Any]] = []
         self.weights: LoadedModel | None = None
         self.enhancer: Enhancer | None = None
         try:
@@ -48,13 +51,13 @@ class Sink:
     ) -> None:
         if self._log is not None:
             self._log.close()
-        if self._as_json and (self._records or kind is None):
-            console.say(json.dumps(self._records, indent=2))
+        if self._as_json and (self.records or kind is None):
+            console.say(json.dumps(self.records, indent=2))
 
     def add(self, outcome: "Outcome") -> None:
         """Takes an outcome; writes its log line at once, so that an interrupted batch leaves its log."""
         record = self._record(outcome)
-        self._records.append(record)
+        self.records.append(record)
         if self._log is not None:
             self._log.write(json.dumps(record) + "\n")
             self._log.flush()
@@ -67,6 +70,7 @@ class Sink:
             "error": None if outcome.error is None else str(outcome.error),
             "exit_code": 0 if outcome.error is None else console.exit_code(outcome.error),
             "model": self._settings.model,
+            "settings": self._settings.model_dump(mode="json", exclude_defaults=True),
         }
         if self.weights is not None and self.enhancer is not None:
             record |= {
@@ -74,6 +78,8 @@ class Sink:
                 "device": str(self.enhancer.device),
                 "precision": self.enhancer.precision,
                 "segment_seconds": self.enhancer.segment_seconds,
+                "threads": self.enhancer.threads,
+                "network_seconds": self.enhancer.network_seconds,  # of the run so far
             }
         report = outcome.report
         if report is not None:

@@ -39,6 +39,29 @@ _ROOM_DB = -3.0  # peak of the loudest file of an item
 
 
 @dataclass(frozen=True)
+class FixedFiles:
+    """Where a fixed mixture lies.
+
+    Attributes:
+        name: as "0 dB/0003".
+        number: of the item.
+        ratio_db: of music and noise; inf: clean.
+        degraded: what is to be restored.
+        clean: what should come of it.
+        kind: of noise, or "".
+        story: what was mixed.
+    """
+
+    name: str
+    number: int
+    ratio_db: float
+    degraded: Path
+    clean: Path
+    kind: str
+    story: str
+
+
+@dataclass(frozen=True)
 class FixedItem:
     """A degraded recording and what should come of it.
 
@@ -47,16 +70,12 @@ class FixedItem:
         degraded: `(channel, time)`, full scale ±1.
         clean: same shape.
         story: what was mixed.
-        kind: of noise, or "".
-        path: of the degraded one.
     """
 
     ratio_db: float
     degraded: NDArray[np.float32]
     clean: NDArray[np.float32]
     story: str
-    kind: str
-    path: Path
 
 
 class _Draws(Protocol):
@@ -96,8 +115,8 @@ def has_fixed(store: Store, split: Split) -> bool:
     return (store.folder / "fixed" / split / "fixed.jsonl").exists()
 
 
-def read_fixed(store: Store, split: Split, n_items: int | None = None) -> Iterator[FixedItem]:
-    """The fixed mixtures of a side, ratio by ratio within each item, clean first.
+def list_fixed(store: Store, split: Split, n_items: int | None = None) -> list[FixedFiles]:
+    """Where the fixed mixtures of a side lie, ratio by ratio within each item, clean first.
 
     Args:
         store: the dataset.
@@ -112,16 +131,40 @@ def read_fixed(store: Store, split: Split, n_items: int | None = None) -> Iterat
         raise ConfigError(
             f"{store.folder}: has no fixed mixtures for {split}; it needs at least three artists of clean music"
         )
+    found = []
     for text in (folder / "fixed.jsonl").read_text(encoding="utf-8").splitlines():
         line: dict[str, Any] = json.loads(text)
-        if n_items is None or line["number"] < n_items:
-            name = f"{line['number']:04d}.flac"
-            ratio = float(line["ratio_db"])
-            path = folder / folder_name(ratio) / name
-            degraded = _read(path)
-            if ratio == np.inf:  # the first of each item
-                clean = degraded
-            yield FixedItem(ratio, degraded, clean, line["story"], line.get("kind", ""), path)
+        number, ratio = line["number"], float(line["ratio_db"])
+        file = f"{number:04d}.flac"
+        degraded, clean = folder / folder_name(ratio) / file, folder / folder_name(np.inf) / file
+        if n_items is None or number < n_items:
+            name = f"{folder_name(ratio)}/{number:04d}"
+            found.append(FixedFiles(name, number, ratio, degraded, clean, line.get("kind", ""), line["story"]))
+    return found
+
+
+def read_fixed(store: Store, split: Split, n_items: int | None = None) -> Iterator[FixedItem]:
+    """The fixed mixtures of a side, in the order of `list_fixed`.
+
+    Args:
+        store: the dataset.
+        split: which side.
+        n_items: only so many of each ratio; None: all.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    for files in list_fixed(store, split, n_items):
+        degraded = read_waveform(files.degraded)[0].astype(np.float32)
+        if files.ratio_db == np.inf:  # the first of each item
+            clean = degraded
+        yield FixedItem(files.ratio_db, degraded, clean, files.story)
+
+
+def read_waveform(path: Path) -> tuple[NDArray[np.float64], int]:
+    """All of a file that is known to be short, `(channel, time)`, and its sample rate."""
+    with AudioReader(path) as reader:
+        return np.concatenate(list(reader.blocks(reader.info.sample_rate)), axis=1), reader.info.sample_rate
 
 
 def folder_name(ratio_db: float) -> str:
@@ -176,8 +219,3 @@ def _write_item(folder: Path, number: int, draws: _Draws, store: Store) -> list[
         {"number": number, "ratio_db": str(ratio), "kind": item.kind, "story": item.story}
         for ratio, item in zip(ratios, items, strict=True)
     ]
-
-
-def _read(path: Path) -> NDArray[np.float32]:
-    with AudioReader(path) as reader:
-        return np.concatenate(list(reader.blocks(reader.info.sample_rate)), axis=1).astype(np.float32)

@@ -1,0 +1,233 @@
+"""`concertclean eval`: how good estimates, models and tools are, as a table."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from concertclean import __version__
+from concertclean.cli import console
+from concertclean.cli.bars import bars
+from concertclean.errors import ConfigError
+
+if TYPE_CHECKING:
+    from concertclean.evaluate.scoring import Ask, Scored
+
+_WHAT, _HOW, _TOLD = "What is judged", "How it is judged", "What is told"
+_METRICS = "snr,sisdr,sdr"
+_README = {"metrics": "sisdr,snr", "baselines": "afftdn,adeclick,noisereduce"}
+_BUILT = ("data/concert", "data/gramophone")
+
+
+def evaluate(
+    reference: Annotated[Path | None, typer.Argument(help="True recording, or a folder of them.")] = None,
+    estimate: Annotated[Path | None, typer.Argument(help="Candidate, or a folder with the same names.")] = None,
+    *,
+    noisy: Annotated[
+        Path | None,
+        typer.Option(help="What the candidate was made from: also tell the gain over it.", rich_help_panel=_WHAT),
+    ] = None,
+    dataset: Annotated[
+        list[Path] | None, typer.Option(help="Dataset whose test mixtures are judged.", rich_help_panel=_WHAT)
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Model or weights file; may be given again.", rich_help_panel=_WHAT)
+    ] = None,
+    baseline: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,...",
+            help="Tools of today: afftdn, afwtdn, anlmdn, adeclick, noisereduce, noisereduce-nonstationary.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = "",
+    reproduce: Annotated[
+        bool, typer.Option("--reproduce", help="The tables of the README.", rich_help_panel=_WHAT)
+    ] = False,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help=f"Metrics, see --list. [default: {_METRICS}]",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    split: Annotated[
+        Literal["test", "validation"], typer.Option(help="Side of the dataset.", rich_help_panel=_HOW)
+    ] = "test",
+    items: Annotated[
+        int | None, typer.Option(min=1, help="Only so many mixtures of each ratio.", rich_help_panel=_HOW)
+    ] = None,
+    by_kind: Annotated[
+        bool, typer.Option("--by-kind", help="Also a line for each kind of noise.", rich_help_panel=_HOW)
+    ] = False,
+    downmix: Annotated[
+        bool, typer.Option("--downmix", help="Compare the mean of the channels.", rich_help_panel=_HOW)
+    ] = False,
+    device: Annotated[str, typer.Option(help="For the models.", rich_help_panel=_HOW)] = "auto",
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: every core.", rich_help_panel=_HOW)] = 0,
+    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.", rich_help_panel=_HOW)] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.", rich_help_panel=_TOLD)] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="The rows, as CSV.", rich_help_panel=_TOLD)] = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="The table, as Markdown.", rich_help_panel=_TOLD)
+    ] = False,
+    list_metrics: Annotated[
+        bool, typer.Option("--list", help="Name every metric and end.", rich_help_panel=_TOLD)
+    ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.", rich_help_panel=_TOLD)] = False,
+) -> None:
+    """Judges estimates against references, or models and tools on the test mixtures of a dataset.
+
+    Every score comes with its number of recordings, mean, 95 % interval, median and worst recording. A file that
+    cannot be compared is told and does not stop the rest.
+    """
+    from concertclean.evaluate.scoring import Ask
+
+    if list_metrics:
+        _tell_metrics()
+        return
+    if as_json + as_csv + as_markdown > 1:
+        raise ConfigError("--json, --csv and --markdown exclude each other; give one of them")
+    how = "json" if as_json else "csv" if as_csv else "markdown" if as_markdown or reproduce else "screen"
+    names = names_in(metrics or (_README["metrics"] if reproduce else _METRICS))
+    baselines = names_in(_README["baselines"] if reproduce and not baseline else baseline)
+    ask = Ask(names, tuple(model or ()), baselines, downmix=downmix, device=device, offline=offline)
+    with console.ending_on_signals():
+        if reference is not None and estimate is not None and not dataset and not reproduce:
+            failed = _judge_files(reference, estimate, noisy, ask, how=how, jobs=jobs, quiet=quiet)
+            if failed:
+                raise typer.Exit(console.SOME_FAILED)
+            return
+        if reference is not None or estimate is not None or noisy is not None:
+            raise ConfigError("give REFERENCE and ESTIMATE, or --dataset, not some of both")
+        by_kind = by_kind or reproduce
+        for folder in _datasets(dataset or [], reproduce=reproduce):
+            _judge_dataset(folder, ask, split, items, how=how, by_kind=by_kind, jobs=jobs, quiet=quiet)
+
+
+def _judge_files(
+    reference: Path, estimate: Path, noisy: Path | None, ask: "Ask", *, how: str, jobs: int, quiet: bool
+) -> bool:
+    """Files against files; whether any could not be judged."""
+    from functools import partial
+
+    from concertclean.errors import MetricError
+    from concertclean.evaluate.pairs import find_pairs
+    from concertclean.evaluate.scoring import score_files
+    from concertclean.evaluate.tables import file_table, rows_of
+    from concertclean.metrics.catalogue import scores_of
+    from concertclean.parallel import in_order
+
+    scores = scores_of(ask.metrics)  # an unknown name is told before the work
+    pairs, failures = find_pairs(reference, estimate, noisy)
+    scored: list[Scored] = []
+    workers = min(jobs or os.cpu_count() or 1, len(pairs))
+    with bars(quiet=quiet) as progress:
+        for number, (_, found) in enumerate(in_order(partial(score_files, ask=ask), pairs, workers), start=1):
+            if isinstance(found, str):
+                failures.append(found)
+            else:
+                scored.append(found)
+            progress("recordings", number, len(pairs))
+    if not scored and len(failures) == 1:
+        raise MetricError(failures[0])
+    rows = rows_of(scored, scores)
+    _tell(how, rows, scored, [file_table(rows)], {"reference": str(reference), "estimate": str(estimate)}, failures)
+    return bool(failures)
+
+
+def _judge_dataset(
+    folder: Path, ask: "Ask", split: Any, items: int | None, *, how: str, by_kind: bool, jobs: int, quiet: bool
+) -> None:
+    """Models and tools on the fixed mixtures of a dataset."""
+    from dataclasses import replace
+    from functools import partial
+
+    from concertclean.dataset.fixed import list_fixed
+    from concertclean.dataset.store import Store
+    from concertclean.devices import choose_device
+    from concertclean.evaluate.scoring import score_mixture
+    from concertclean.evaluate.tables import ratio_tables, rows_of
+    from concertclean.metrics.catalogue import scores_of
+    from concertclean.parallel import in_order
+
+    scores = scores_of(ask.metrics)
+    store = Store(folder)
+    if not ask.models:  # the model that ships for the task
+        ask = replace(ask, models=(store.header.task,))
+    cores = os.cpu_count() or 1
+    workers = jobs or (cores if choose_device(ask.device).type == "cpu" else 1)
+    ask = replace(ask, threads=max(1, cores // workers))
+    mixtures = list_fixed(store, split, items)
+    scored: list[Scored] = []
+    with bars(quiet=quiet) as progress:
+        progress("mixtures", 0, len(mixtures))
+        for number, (_, found) in enumerate(in_order(partial(score_mixture, ask=ask), mixtures, workers), start=1):
+            scored += found
+            progress("mixtures", number, len(mixtures))
+    rows = rows_of(scored, scores, by_kind=by_kind)
+    facts = {"dataset": str(folder), "task": store.header.task, "split": split}
+    _tell(how, rows, scored, ratio_tables(rows), facts, [])
+
+
+def _tell(
+    how: str, rows: Any, scored: "list[Scored]", tables: list[Any], facts: dict[str, Any], failures: list[str]
+) -> None:
+    """Everything that was found: data to standard output, remarks to standard error."""
+    from concertclean.evaluate.tables import as_csv, as_json, as_markdown
+
+    if how == "json":
+        console.say(as_json(rows, scored, {"version": __version__, **facts, "failures": failures}))
+    elif how == "csv":
+        console.say(as_csv(rows).rstrip())
+    elif how == "markdown":
+        console.say(as_markdown(tables))
+    else:
+        for title, header, body in tables:
+            print_table(title, header, body)
+    for one in scored:
+        for remark in one.remarks:
+            console.note(f"{one.name}: {remark}")
+    for failure in failures:
+        console.complain(failure)
+
+
+def print_table(title: str, header: list[str], body: list[list[str]]) -> None:
+    """A table for people."""
+    from rich.console import Console
+
+    table = Table(title=title or None, title_justify="left")
+    for place, name in enumerate(header):
+        table.add_column(name, justify="left" if place == 0 or name == "recording" else "right", overflow="fold")
+    for line in body:
+        table.add_row(*(Text(cell) for cell in line))
+    Console(highlight=False).print(table)
+
+
+def _tell_metrics() -> None:
+    from concertclean.metrics.catalogue import METRICS
+
+    for name, metric in METRICS.items():
+        columns = ", ".join(score.name + (f" ({score.unit})" if score.unit else "") for score in metric.scores)
+        console.say(f"{name:<12}{metric.title}: {columns}")
+
+
+def _datasets(given: list[Path], *, reproduce: bool) -> Iterable[Path]:
+    """The datasets to judge on; for the README's tables, where recipes/README.md builds them."""
+    if given:
+        return given
+    found = [Path(folder) for folder in _BUILT if Path(folder).is_dir()] if reproduce else []
+    if not found:
+        where = "build data/concert and data/gramophone as recipes/README.md says, or give" if reproduce else "give"
+        raise ConfigError(f"nothing is to be judged; {where} --dataset FOLDER, or REFERENCE and ESTIMATE")
+    return found
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Names between commas, each once."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))

@@ -1,0 +1,106 @@
+"""A stream of any length in segments with context, and the segments joined again.
+
+Neighbours overlap a little and are joined by straight ramps that sum to one, so where two segments agree the result is
+exactly what both say. Outside the recording there is silence.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from concertclean.dsp.resample import Fifo
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of a recording.
+
+    Attributes:
+        audio: `(channel, time)`.
+        n_valid: samples of the segment, context apart, that lie in the recording.
+    """
+
+    audio: NDArray[np.float64]
+    n_valid: int
+
+
+def segments(
+    blocks: Iterator[NDArray[np.float64]], channels: int, segment: int, hop: int, context: int
+) -> Iterator[Segment]:
+    """A stream cut on a fixed grid, each segment with its context.
+
+    Args:
+        blocks: `(channel, time)` pieces in order.
+        channels: of the stream.
+        segment: samples a segment, context apart.
+        hop: samples between the starts of segments, 1 to `segment`.
+        context: samples on each side that come with a segment.
+
+    Yields:
+        Segments of `segment + 2 * context` samples; silence stands for what lies outside the stream.
+    """
+    held = Fifo(channels)
+    held.push(np.zeros((channels, context)))
+    whole = segment + 2 * context
+    start = n_samples = 0
+    ended = False
+    while True:
+        while not ended and len(held) < whole:
+            block = next(blocks, None)
+            ended = block is None
+            if block is not None:
+                n_samples += block.shape[1]
+                held.push(block)
+        if ended and start >= n_samples:
+            return
+        audio = held.peek(whole)
+        yield Segment(np.pad(audio, ((0, 0), (0, whole - audio.shape[1]))), min(segment, n_samples - start))
+        if ended and n_samples <= start + segment:
+            return
+        held.pop(hop)
+        start += hop
+
+
+def joined(estimates: Iterator[Segment], segment: int, overlap: int) -> Iterator[NDArray[np.float64]]:
+    """Segments without their context, cross-faded where they overlap.
+
+    Args:
+        estimates: in order, `segment` samples each.
+        segment: samples a segment.
+        overlap: samples shared with the next.
+
+    Yields:
+        `(channel, time)` pieces, together as long as the stream that was cut.
+    """
+    ramp = (np.arange(overlap) + 1) / (overlap + 1)
+    tail: NDArray[np.float64] | None = None
+    last = 0
+    for window in estimates:
+        audio = window.audio[:, :segment].copy()
+        if tail is not None and overlap:
+            # Rising and falling ramp sum to one: nothing is left to be divided out.
+            audio[:, :overlap] = audio[:, :overlap] * ramp + tail * (1 - ramp)
+        tail = audio[:, segment - overlap :]
+        last = window.n_valid
+        if last == segment:
+            yield audio[:, : segment - overlap]
+        else:
+            yield audio[:, :last]
+            return
+    if tail is not None and last == segment:
+        yield tail
+
+
+def grouped(audio: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """`(channel, time)` as `(group, size, time)`; a channel without a partner is doubled."""
+    missing = -len(audio) % size
+    padded = np.concatenate([audio, np.repeat(audio[-1:], missing, axis=0)])
+    return padded.reshape(-1, size, audio.shape[1])
+
+
+def ungrouped(groups: NDArray[np.float64], channels: int, size: int) -> NDArray[np.float64]:
+    """Undoes `grouped`; a doubled channel was the mean of its two equal results."""
+    return groups.reshape(-1, groups.shape[-1])[: math.ceil(channels / size) * size][:channels]

@@ -1,0 +1,148 @@
+"""What turns a degraded waveform into an estimate: models, the tools people use today, and two yardsticks.
+
+Every method gets the degraded waveform at the rate of the recording and gives back as many samples, in place. A
+filter that delays is moved back by its delay, which is found once on noise.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from concertclean.errors import ConfigError
+from concertclean.inference import Enhancer
+from concertclean.models.registry import load_model
+
+Waveform = NDArray[np.float64]
+Method = Callable[[Waveform, int], Waveform]
+
+_BLOCK = 65_536
+_LONGEST_DELAY = 8192
+
+# FFmpeg's filters with the settings their users choose for music under noise.
+FILTERS = {
+    "afftdn": "nr=20:nf=-30:tn=1",
+    "afwtdn": "percent=85:sigma=0.02",
+    "anlmdn": "s=0.001",
+    "adeclick": "",
+}
+NOISEREDUCE = {"noisereduce": True, "noisereduce-nonstationary": False}
+UNPROCESSED = "unprocessed"
+ONE_GAIN = "one gain for all"  # the best one, which needs the clean recording to be known
+
+
+def baseline_names() -> tuple[str, ...]:
+    """Every tool that can be named, installed or not."""
+    return (*FILTERS, *NOISEREDUCE)
+
+
+def is_installed(name: str) -> bool:
+    """Whether a known tool is here; FFmpeg's filters come with PyAV, as far as its FFmpeg was built with them."""
+    if name in FILTERS:
+        from av.filter import filters_available
+
+        return name in filters_available
+    return find_spec("noisereduce") is not None
+
+
+def baseline(name: str) -> Method:
+    """A tool people use today.
+
+    Raises:
+        ConfigError: the name is not known, or the tool is not installed.
+    """
+    if name not in baseline_names():
+        raise ConfigError(f"{name}: no such baseline; known are {', '.join(baseline_names())}")
+    if not is_installed(name):
+        package = "noisereduce" if name in NOISEREDUCE else "av, built with all filters"
+        raise ConfigError(f"{name}: is not installed; pip install {package}")
+    return partial(_filtered, name) if name in FILTERS else partial(_noisereduced, NOISEREDUCE[name])
+
+
+def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = False) -> Method:
+    """A model, run as `concertclean denoise` runs it.
+
+    Args:
+        name: of a card, or a weights file.
+        device: as for `choose_device`.
+        threads: CPU cores; 0: all.
+        offline: never use the network.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+    """
+    network = load_model(name, offline=offline).model
+    return partial(_enhanced, Enhancer(network, device=device, threads=threads))
+
+
+def short_name(model: str) -> str:
+    """What a model is called in a table: its card's name, or its file's."""
+    return Path(model).stem if model.endswith(".safetensors") else model
+
+
+def best_gain(degraded: Waveform, clean: Waveform) -> Waveform:
+    """The degraded waveform at the one gain with the highest SNR: what attenuation alone can reach."""
+    energy = float(np.square(degraded).sum())
+    return degraded * (float((degraded * clean).sum()) / energy if energy else 1.0)
+
+
+def _enhanced(enhancer: Enhancer, degraded: Waveform, sample_rate: int) -> Waveform:
+    """What the network leaves: the degraded waveform less what it removes, as the pipeline does it."""
+    blocks = (degraded[:, start : start + _BLOCK] for start in range(0, degraded.shape[1], _BLOCK))
+    removed = np.concatenate(list(enhancer.removed(blocks, len(degraded), sample_rate)), axis=1)
+    return degraded - _fitted(removed, degraded.shape[1])
+
+
+def _noisereduced(stationary: bool, degraded: Waveform, sample_rate: int) -> Waveform:
+    import noisereduce
+
+    return np.asarray(noisereduce.reduce_noise(degraded, sample_rate, stationary=stationary), np.float64)
+
+
+def _filtered(name: str, degraded: Waveform, sample_rate: int) -> Waveform:
+    """A filter of FFmpeg, moved back by the delay it has."""
+    audio = _through(name, degraded, sample_rate)
+    probe = 0.1 * np.random.default_rng(0).standard_normal((len(degraded), 4 * _LONGEST_DELAY))
+    delay = _delay(probe, _through(name, probe, sample_rate))
+    return _fitted(audio[:, delay:], degraded.shape[1])
+
+
+def _through(name: str, degraded: Waveform, sample_rate: int) -> Waveform:
+    """What a filter of FFmpeg gives, through PyAV."""
+    import av
+    from av.filter import Graph
+
+    layout = "stereo" if len(degraded) == 2 else "mono"
+    graph = Graph()
+    nodes = [graph.add_abuffer(sample_rate=sample_rate, format="fltp", layout=layout)]
+    nodes += [graph.add(name, FILTERS[name]), graph.add("aformat", f"sample_fmts=fltp:channel_layouts={layout}")]
+    nodes.append(graph.add("abuffersink"))
+    for first, second in pairwise(nodes):
+        first.link_to(second)
+    graph.configure()
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(degraded, np.float32), "fltp", layout)
+    frame.sample_rate, frame.pts = sample_rate, 0
+    nodes[0].push(frame)
+    nodes[0].push(None)
+    parts = [np.zeros((len(degraded), 0))]
+    while True:
+        try:
+            parts.append(nodes[-1].pull().to_ndarray().astype(np.float64))  # type: ignore[attr-defined]
+        except (av.EOFError, av.BlockingIOError):
+            return np.concatenate(parts, axis=1)
+
+
+def _delay(probe: Waveform, heard: Waveform) -> int:
+    """Samples by which a filter's output comes late."""
+    size = 1 << (probe.shape[1] + heard.shape[1]).bit_length()
+    spectrum = np.fft.rfft(heard[0], size) * np.fft.rfft(probe[0], size).conj()
+    return int(np.argmax(np.fft.irfft(spectrum)[:_LONGEST_DELAY]))
+
+
+def _fitted(waveform: Waveform, n_samples: int) -> Waveform:
+    """Exactly `n_samples`: cut, or silence at the end."""
+    return np.pad(waveform[:, :n_samples], ((0, 0), (0, max(0, n_samples - waveform.shape[1]))))

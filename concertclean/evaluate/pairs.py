@@ -1,0 +1,176 @@
+"""Which files belong together, and whether they may be compared.
+
+Nothing is shifted, stretched or resampled in silence: what does not fit is refused with the reason, what fits nearly
+(some samples of padding at the end, a delay) is compared as it is and told.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import correlate
+
+from concertclean.audio_io.formats import AUDIO_EXTENSIONS
+from concertclean.audio_io.reader import AudioReader
+from concertclean.errors import ConfigError, MetricError, NoInputError
+
+Waveform = NDArray[np.float64]
+
+_CLEANED = "_clean"  # what `denoise` adds to a name
+_PADDING_SECONDS = 0.1  # lossy codecs add up to two packets
+_LAG_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """Files that belong together.
+
+    Attributes:
+        name: relative path, or the file's name.
+        reference: the truth.
+        estimate: the candidate.
+        noisy: what the candidate was made from, if known.
+    """
+
+    name: str
+    reference: Path
+    estimate: Path
+    noisy: Path | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Waveforms to be compared, `(channel, time)`, all of one shape, full scale ±1.
+
+    Attributes:
+        reference: the truth.
+        estimate: the candidate.
+        noisy: what the candidate was made from, or None.
+        sample_rate: Hz.
+        remarks: what has to be known beside the numbers.
+    """
+
+    reference: Waveform
+    estimate: Waveform
+    noisy: Waveform | None
+    sample_rate: int
+    remarks: tuple[str, ...] = ()
+
+
+def find_pairs(reference: Path, estimate: Path, noisy: Path | None = None) -> tuple[list[PairFiles], list[str]]:
+    """Pairs of two files, or of two folders by relative path, whatever their formats.
+
+    Args:
+        reference: file, or folder.
+        estimate: the same; in a folder `NAME_clean` belongs to `NAME` if there is no other.
+        noisy: the same, or None.
+
+    Returns:
+        The pairs in the order of their names, and a sentence for every reference that has no partner.
+
+    Raises:
+        NoInputError: there is nothing to compare.
+        ConfigError: a file stands beside a folder.
+    """
+    given = [path for path in (reference, estimate, noisy) if path is not None]
+    for path in given:
+        if not path.exists():
+            raise NoInputError(f"{path}: does not exist; check the name")
+    if not any(path.is_dir() for path in given):
+        return [PairFiles(estimate.name, reference, estimate, noisy)], []
+    if not all(path.is_dir() for path in given):
+        raise ConfigError("give files only, or folders only; a file cannot be compared with a folder")
+    return _mirrored(reference, estimate, noisy)
+
+
+def _mirrored(reference: Path, estimate: Path, noisy: Path | None) -> tuple[list[PairFiles], list[str]]:
+    """Pairs of folders, and what has no partner."""
+    references, estimates = _by_name(reference), _by_name(estimate)
+    degraded = {} if noisy is None else _by_name(noisy)
+    if not references:
+        raise NoInputError(f"{reference}: holds no recordings")
+    pairs, alone = [], []
+    for name, path in references.items():
+        found = estimates.get(name) or estimates.get(name + _CLEANED)
+        before = degraded.get(name)
+        if found is None:
+            alone.append(f"{name}: is not in {estimate}")
+        elif noisy is not None and before is None:
+            alone.append(f"{name}: is not in {noisy}")
+        else:
+            pairs.append(PairFiles(name, path, found, before))
+    if not pairs:
+        raise NoInputError(f"{estimate}: holds nothing named like the recordings in {reference}")
+    return pairs, alone
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    """Recordings below a folder by relative path without extension, in order."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_EXTENSIONS and path.is_file())
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
+
+
+def read_pair(files: PairFiles, *, downmix: bool = False) -> Pair:
+    """The waveforms of a pair.
+
+    Args:
+        files: to be read.
+        downmix: compare the mean of the channels.
+
+    Raises:
+        AudioFileError: a file cannot be read.
+        MetricError: rates, channels or lengths do not fit.
+    """
+    paths = [path for path in (files.reference, files.estimate, files.noisy) if path is not None]
+    waveforms, rates, remarks = [], [], []
+    for path in paths:
+        with AudioReader(path) as reader:
+            waveform = np.concatenate([np.zeros((reader.info.channels, 0)), *reader.blocks(65_536)], axis=1)
+            waveforms.append(waveform.mean(axis=0, keepdims=True) if downmix else waveform)
+            rates.append(reader.info.sample_rate)
+            remarks += [f"{path.name}: {warning}" for warning in reader.warnings]
+    for path, waveform, rate in zip(paths[1:], waveforms[1:], rates[1:], strict=True):
+        remarks += _fitting(path, waveform, rate, files.reference, waveforms[0], rates[0])
+    n_samples = min(waveform.shape[1] for waveform in waveforms)
+    reference, estimate, *rest = (waveform[:, :n_samples] for waveform in waveforms)
+    lag = lag_of(reference, estimate, round(_LAG_SECONDS * rates[0]))
+    if lag:
+        remarks.append(f"the estimate is {abs(lag)} samples {'late' if lag > 0 else 'early'}; compared as it is")
+    return Pair(reference, estimate, rest[0] if rest else None, rates[0], tuple(remarks))
+
+
+def _fitting(
+    path: Path, waveform: Waveform, rate: int, truth_path: Path, truth: Waveform, truth_rate: int
+) -> list[str]:
+    """Remarks about a file beside its reference; raises where they cannot be compared."""
+    if rate != truth_rate:
+        raise MetricError(f"{path}: has {rate} Hz, {truth_path} {truth_rate} Hz; resample one of them")
+    if len(waveform) != len(truth):
+        counts = f"has {len(waveform)} channels, {truth_path} {len(truth)}"
+        raise MetricError(f"{path}: {counts}; use --downmix to compare the mean of the channels")
+    longer = waveform.shape[1] - truth.shape[1]
+    if not waveform.shape[1] or not truth.shape[1]:
+        raise MetricError(f"{path if not waveform.shape[1] else truth_path}: holds no samples")
+    if abs(longer) > _PADDING_SECONDS * rate:
+        kind = "longer" if longer > 0 else "shorter"
+        raise MetricError(f"{path}: is {abs(longer) / rate:.2f} s {kind} than {truth_path}; cut both to one length")
+    kind = "longer" if longer > 0 else "shorter"
+    return [f"{path.name}: {abs(longer)} samples {kind} than the reference; the rest is compared"] if longer else []
+
+
+def lag_of(reference: Waveform, estimate: Waveform, largest: int) -> int:
+    """Samples by which an estimate comes late, where the cross-correlation is highest; 0 unless that is clear.
+
+    Args:
+        reference: `(channel, time)`.
+        estimate: same shape.
+        largest: lag looked for, samples.
+    """
+    truth, candidate = reference.mean(axis=0), estimate.mean(axis=0)
+    found = correlate(candidate, truth, mode="full", method="fft")
+    centre = len(truth) - 1
+    near = found[max(0, centre - largest) : centre + largest + 1]
+    best = int(np.argmax(near)) - min(centre, largest)
+    # Periodic music correlates at many lags: only a lag that explains the estimate much better is told.
+    return best if near.max() > 1.1 * max(found[centre], 0.0) and near.max() > 0 else 0

@@ -1,0 +1,129 @@
+"""Scores of one recording: a pair of files, or a mixture of a dataset under several methods."""
+
+import time
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from concertclean.dataset.fixed import FixedFiles, read_waveform
+from concertclean.errors import ConcertCleanError
+from concertclean.evaluate import methods
+from concertclean.evaluate.methods import Method, Waveform
+from concertclean.evaluate.pairs import PairFiles, read_pair
+from concertclean.metrics.catalogue import measure
+
+Values = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the metrics say of one recording under one method.
+
+    Attributes:
+        name: of the recording.
+        method: model or tool; "" where files are compared.
+        kind: of noise, or "".
+        ratio_db: of the mixture, inf for clean music; None where files are compared.
+        scores: by name; inf for an identical estimate, None where a metric is not defined.
+        gains: score less that of the noisy recording; empty without one.
+        remarks: what has to be known beside the numbers.
+        seconds: of the recording.
+        elapsed_seconds: that the method took.
+    """
+
+    name: str
+    method: str
+    kind: str
+    ratio_db: float | None
+    scores: Values
+    gains: Values
+    remarks: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    elapsed_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is measured, and of what.
+
+    Attributes:
+        metrics: names of `METRICS`.
+        models: names of cards, or weights files.
+        baselines: names as in `baseline_names`.
+        downmix: compare the mean of the channels.
+        device: for the models.
+        threads: CPU cores a model may take; 0: all.
+        offline: never use the network.
+    """
+
+    metrics: tuple[str, ...]
+    models: tuple[str, ...] = ()
+    baselines: tuple[str, ...] = ()
+    downmix: bool = False
+    device: str = "auto"
+    threads: int = 0
+    offline: bool = False
+
+
+def score_files(files: PairFiles, ask: Ask) -> Scored | str:
+    """Scores of an estimate on disk, or why there are none."""
+    try:
+        pair = read_pair(files, downmix=ask.downmix)
+    except ConcertCleanError as error:
+        return str(error)
+    interference = None if pair.noisy is None else pair.noisy - pair.reference
+    scores, remarks = measure(ask.metrics, pair.reference, pair.estimate, pair.sample_rate, interference)
+    gains: Values = {}
+    if pair.noisy is not None:
+        before, _ = measure(ask.metrics, pair.reference, pair.noisy, pair.sample_rate, interference)
+        gains = _gains(scores, before)
+    seconds = pair.reference.shape[1] / pair.sample_rate
+    return Scored(files.name, "", "", None, scores, gains, [*pair.remarks, *remarks], seconds)
+
+
+def score_mixture(files: FixedFiles, ask: Ask) -> list[Scored]:
+    """Scores of a mixture as it is, then of what each tool and each model makes of it; clean music has no gains."""
+    degraded, sample_rate = read_waveform(files.degraded)
+    clean, _ = read_waveform(files.clean)
+    interference = degraded - clean if np.isfinite(files.ratio_db) else None
+    found: list[Scored] = []
+    before: Values | None = None
+    for name, method in _methods(ask).items():
+        begin = time.perf_counter()
+        estimate = _estimate(name, method, degraded, clean, sample_rate)
+        elapsed = time.perf_counter() - begin
+        scores, remarks = measure(ask.metrics, clean, estimate, sample_rate, interference)
+        gains = {} if before is None or interference is None else _gains(scores, before)
+        before = before or scores
+        seconds = clean.shape[1] / sample_rate
+        found.append(Scored(files.name, name, files.kind, files.ratio_db, scores, gains, remarks, seconds, elapsed))
+    return found
+
+
+def _estimate(name: str, method: Method | None, degraded: Waveform, clean: Waveform, sample_rate: int) -> Waveform:
+    if method is not None:
+        return method(degraded, sample_rate)
+    return methods.best_gain(degraded, clean) if name == methods.ONE_GAIN else degraded
+
+
+@lru_cache(maxsize=1)
+def _methods(ask: Ask) -> dict[str, Method | None]:
+    """Every row by its name; the yardsticks need no tool. Loaded once a process."""
+    loaded: dict[str, Method | None] = {methods.UNPROCESSED: None, methods.ONE_GAIN: None}
+    loaded |= {name: methods.baseline(name) for name in ask.baselines}
+    for name in ask.models:
+        loaded[methods.short_name(name)] = methods.model(
+            name, device=ask.device, threads=ask.threads, offline=ask.offline
+        )
+    return loaded
+
+
+def _gains(scores: Values, before: Values) -> Values:
+    """Differences; none where either has no value, or both are infinite."""
+    gains: Values = {}
+    for name, value in scores.items():
+        start = before[name]
+        both = value is not None and start is not None and not (np.isinf(value) and np.isinf(start))
+        gains[name] = value - start if both else None  # type: ignore[operator]
+    return gains

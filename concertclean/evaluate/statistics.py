@@ -1,0 +1,65 @@
+"""What a table says about many values of one score."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit
+
+from concertclean.metrics.catalogue import Better
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One cell of a table.
+
+    Attributes:
+        n: values that the rest is about.
+        mean, median: None without values.
+        half_width: of the 95 % interval of the mean (Student's t); None for fewer than two values.
+        worst: the worst value, and the name it has.
+        n_perfect: values left out because they are infinitely good.
+        n_undefined: values left out because the metric is not defined for them.
+    """
+
+    n: int
+    mean: float | None
+    median: float | None
+    half_width: float | None
+    worst: tuple[float, str] | None
+    n_perfect: int
+    n_undefined: int
+
+
+def summarise(values: Sequence[float | None], names: Sequence[str], better: Better) -> Summary:
+    """Summary of the values of one score.
+
+    Args:
+        values: inf where the estimate is identical, None where the metric is not defined. Infinitely bad ones (a
+            silent estimate has an SI-SDR of minus infinity) count as not defined too.
+        names: of the recordings, one a value.
+        better: which way the score goes.
+    """
+    best = np.inf if better == "higher" else -np.inf
+    finite = [
+        (value, name) for value, name in zip(values, names, strict=True) if value is not None and np.isfinite(value)
+    ]
+    n_perfect = sum(value == best for value in values)
+    n_undefined = len(values) - len(finite) - n_perfect
+    if not finite:
+        return Summary(0, None, None, None, None, n_perfect, n_undefined)
+    numbers = np.array([value for value, _ in finite])
+    half_width = None
+    if len(numbers) > 1:
+        error = float(numbers.std(ddof=1)) / len(numbers) ** 0.5
+        half_width = float(stdtrit(len(numbers) - 1, 0.975)) * error
+    badness = {"higher": -numbers, "lower": numbers, "zero": np.abs(numbers)}[better]
+    return Summary(
+        len(numbers),
+        float(numbers.mean()),
+        float(np.median(numbers)),
+        half_width,
+        finite[int(np.argmax(badness))],
+        n_perfect,
+        n_undefined,
+    )

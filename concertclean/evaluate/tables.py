@@ -1,0 +1,182 @@
+"""From scores to tables: one long list of rows, and the text that people and programs read."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from concertclean.evaluate.scoring import Scored
+from concertclean.evaluate.statistics import Summary, summarise
+from concertclean.metrics.catalogue import Score
+
+_TOGETHER = 2  # scores that share a table: the second tells what the first may hide
+Text = list[str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Many values of one score in few.
+
+    Attributes:
+        method: model or tool; "" where files are compared.
+        kind: of noise that the row is about, or "" for all.
+        ratio_db: of the mixtures, inf for clean music; None where files are compared.
+        score: name of the score.
+        unit: of the score, or "".
+        is_gain: whether the values are differences to the noisy recording.
+        summary: of the values.
+    """
+
+    method: str
+    kind: str
+    ratio_db: float | None
+    score: str
+    unit: str
+    is_gain: bool
+    summary: Summary
+
+
+def rows_of(scored: Sequence[Scored], scores: Sequence[Score], *, by_kind: bool = False) -> list[Row]:
+    """Rows in the order of methods, kinds, ratios, scores; a gain after the score it belongs to.
+
+    Args:
+        scored: every recording under every method.
+        scores: what is to be told.
+        by_kind: also a row for each kind of noise.
+    """
+    groups: dict[tuple[str, str, float | None], list[Scored]] = {}
+    for one in scored:
+        groups.setdefault((one.method, "", one.ratio_db), []).append(one)
+    if by_kind:
+        for one in scored:
+            groups.setdefault((one.method, one.kind, one.ratio_db), []).append(one)
+    places = {name: place for place, name in enumerate(dict.fromkeys(one.method for one in scored))}
+    kinds = {name: place for place, name in enumerate(["", *dict.fromkeys(one.kind for one in scored)])}
+    ordered = sorted(groups, key=lambda key: (places[key[0]], kinds[key[1]], -math.inf if key[2] is None else key[2]))
+    return [row for key in ordered for score in scores for row in _rows(key, groups[key], score)]
+
+
+def _rows(key: tuple[str, str, float | None], group: list[Scored], score: Score) -> list[Row]:
+    names = [one.name for one in group]
+    rows = [
+        Row(*key, score.name, score.unit, False, summarise([s.scores[score.name] for s in group], names, score.better))
+    ]
+    if score.better != "zero" and any(score.name in one.gains for one in group):
+        gains = [one.gains.get(score.name) for one in group]
+        rows.append(Row(*key, score.name, score.unit, True, summarise(gains, names, score.better)))
+    return rows
+
+
+def as_json(rows: Sequence[Row], scored: Sequence[Scored], facts: dict[str, Any]) -> str:
+    """All of it: what was asked, the rows, and every recording. JSON has no infinity: null, with a note."""
+    records = [_plain(asdict(row)) for row in rows]
+    return json.dumps({**facts, "rows": records, "recordings": [_plain(asdict(one)) for one in scored]}, indent=2)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can say it; what is infinite gets a note beside it."""
+    if isinstance(value, dict):
+        plain = {key: _plain(each) for key, each in value.items()}
+        perfect = [key for key, each in value.items() if each == math.inf and key != "ratio_db"]
+        if value.get("ratio_db") == math.inf:
+            plain["ratio_db"] = "clean"
+        return plain | ({"note": f"identical: {', '.join(perfect)}"} if perfect else {})
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """One line a row, for spreadsheets."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = ["method", "kind", "ratio_db", "score", "unit", "is_gain"]
+    numbers = ["n", "mean", "median", "half_width", "worst", "worst_name", "n_perfect", "n_undefined"]
+    writer.writerow([*columns, *numbers])
+    for row in rows:
+        summary = row.summary
+        worst = summary.worst or (None, None)
+        values = [summary.n, summary.mean, summary.median, summary.half_width, *worst]
+        values += [summary.n_perfect, summary.n_undefined]
+        ratio = "clean" if row.ratio_db == math.inf else row.ratio_db
+        writer.writerow([row.method, row.kind, ratio, row.score, row.unit, row.is_gain, *values])
+    return text.getvalue()
+
+
+def as_markdown(tables: Iterable[tuple[str, Text, list[Text]]]) -> str:
+    """Tables as Markdown."""
+    parts = []
+    for title, header, body in tables:
+        lines = [header, ["---"] * len(header), *body]
+        parts.append(f"{title}\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def file_table(rows: Sequence[Row]) -> tuple[str, Text, list[Text]]:
+    """A line a score, for files against files: title, header, lines."""
+    header = ["score", "n", "mean", "95 %", "median", "worst", "recording"]
+    body = []
+    for row in rows:
+        summary = row.summary
+        name = ("gain in " if row.is_gain else "") + row.score + (f", {row.unit}" if row.unit else "")
+        worst, where = summary.worst or (None, "")
+        half = "" if summary.half_width is None else f"±{_number(summary.half_width)}"
+        mean = _number(summary.mean, signed=row.is_gain) if summary.n else "identical" if summary.n_perfect else "-"
+        body.append([name, str(summary.n), mean, half, _number(summary.median), _number(worst), where])
+    return "", header, body
+
+
+def ratio_tables(rows: Sequence[Row]) -> list[tuple[str, Text, list[Text]]]:
+    """A line a method, a column a ratio, two scores a table: titles, headers, lines."""
+    scores = list(dict.fromkeys((row.score, row.unit) for row in rows))
+    return [_ratio_table(rows, scores[start : start + _TOGETHER]) for start in range(0, len(scores), _TOGETHER)]
+
+
+def _ratio_table(rows: Sequence[Row], scores: list[tuple[str, str]]) -> tuple[str, Text, list[Text]]:
+    ratios = sorted({row.ratio_db for row in rows if row.ratio_db is not None})
+    cells = {(row.method, row.kind, row.ratio_db, row.score): row.summary for row in _told(rows)}
+    lines = list(dict.fromkeys((row.method, row.kind) for row in rows))
+    body = []
+    for method, kind in lines:
+        line = [f"{method}, {kind}" if kind else method]
+        for ratio in ratios:
+            found = [cells.get((method, kind, ratio, name)) for name, _ in scores]
+            line.append(" / ".join(_cell(summary, first=place == 0) for place, summary in enumerate(found)))
+        line.append(
+            _worst([cells[method, kind, r, scores[0][0]] for r in ratios if (method, kind, r, scores[0][0]) in cells])
+        )
+        body.append(line)
+    told = " / ".join(f"{name}, {unit}" if unit else name for name, unit in scores)
+    title = f"{told}: `unprocessed` and column `clean` as they are, all else as gain over unprocessed"
+    header = ["method", *("clean" if ratio == math.inf else f"{ratio:+g} dB" for ratio in ratios), "worst"]
+    return title, header, body
+
+
+def _told(rows: Sequence[Row]) -> list[Row]:
+    """The rows a ratio table shows: gains, and plain values where there is nothing to gain."""
+    with_gain = {(row.method, row.kind, row.ratio_db, row.score) for row in rows if row.is_gain}
+    return [row for row in rows if row.is_gain or (row.method, row.kind, row.ratio_db, row.score) not in with_gain]
+
+
+def _cell(summary: Summary | None, *, first: bool) -> str:
+    if summary is None or summary.mean is None:
+        return "identical" if summary is not None and summary.n_perfect else "-"
+    half = f" ±{_number(summary.half_width)}" if first and summary.half_width is not None else ""
+    return _number(summary.mean) + half
+
+
+def _worst(summaries: Sequence[Summary]) -> str:
+    """The lowest of the worst of all ratios but clean."""
+    worst = [summary.worst for summary in summaries if summary.worst is not None]
+    return _number(min(worst)[0]) if worst else "-"
+
+
+def _number(value: float | None, *, signed: bool = False) -> str:
+    """Two digits that matter."""
+    if value is None:
+        return "-"
+    digits = 1 if abs(value) >= 1 else 2
+    return f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"

@@ -1,0 +1,121 @@
+"""`concertclean eval` from the command line: tables in every form, bad files, exit codes."""
+
+import csv
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+RATE = 16_000
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Three references, estimates 20 dB above their noise and noisy ones at 10 dB."""
+    for number in range(3):
+        rng = np.random.default_rng(number)
+        truth = 0.1 * np.sin(np.arange(RATE) * (0.05 + 0.01 * number))
+        noise = 0.1 / 2**0.5 * rng.standard_normal(RATE)
+        for folder, level in (("reference", 0.0), ("estimate", 0.1), ("noisy", 10**-0.5)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            soundfile.write(tmp_path / folder / f"{number}.wav", truth + level * noise, RATE, subtype="FLOAT")
+    return tmp_path
+
+
+def test_folders_with_gains_on_the_screen(program, folders):
+    ended = program("eval", "reference", "estimate", "--noisy", "noisy", "--metrics", "snr,sdr", "--jobs", 1)
+    assert ended.code == 0, ended.err
+    text = ended.out.decode()
+    assert "gain in snr, dB" in text
+    assert "+10.0" in text
+
+
+def test_a_bad_file_is_told_and_does_not_stop_the_rest(program, folders):
+    (folders / "estimate" / "1.wav").write_bytes(b"no audio")
+    (folders / "estimate" / "2.wav").unlink()
+    ended = program("eval", "reference", "estimate", "--metrics", "snr", "--json", "--jobs", 1)
+    assert ended.code == 3
+    found = json.loads(ended.out)
+    assert [one["name"] for one in found["recordings"]] == ["0"]
+    assert len(found["failures"]) == 2
+    assert "1.wav: is not an audio file" in ended.err
+    assert "2: is not in estimate" in ended.err
+
+
+def test_two_files_as_csv_over_two_processes(program, folders):
+    ended = program("eval", "reference", "estimate", "--csv", "--metrics", "snr", "--jobs", 2)
+    assert ended.code == 0, ended.err
+    (line,) = csv.DictReader(io.StringIO(ended.out.decode()))
+    assert (line["n"], line["score"]) == ("3", "snr")
+    assert float(line["mean"]) == pytest.approx(20, abs=0.1)
+    ended = program("eval", "reference/0.wav", "estimate/0.wav", "--markdown", "--metrics", "snr")
+    assert "| snr, dB | 1 | 20.0 |" in ended.out.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["reference"], 2, "give REFERENCE and ESTIMATE, or --dataset"),
+        ([], 2, "nothing is to be judged"),
+        (["--reproduce"], 2, "recipes/README.md"),
+        (["reference", "estimate", "--metrics", "loud"], 2, "loud: no such metric; known are snr"),
+        (["reference", "nothing"], 4, "nothing: does not exist"),
+        (["reference", "estimate/0.wav"], 2, "files only, or folders only"),
+        (["reference", "estimate", "--json", "--csv"], 2, "exclude each other"),
+        (["--dataset", "reference"], 2, "reference"),
+    ],
+)
+def test_what_cannot_be_asked(program, folders, words, code, message):
+    ended = program("eval", *words)
+    assert ended.code == code
+    assert message in ended.err.replace("\n", " ")
+
+
+def test_every_metric_is_listed(program):
+    text = program("eval", "--list").out.decode()
+    assert all(name in text for name in ("snr", "segsnr", "sisdr", "sdr_v4", "peaq", "2f", "lsd", "mrstft", "visqol"))
+
+
+@pytest.fixture
+def dataset(program, tmp_path):
+    """Three songs and three noises, with two test mixtures of each ratio."""
+    for number in range(3):
+        for kind, samples in (("songs", 0.2 * np.sin(np.arange(4 * RATE) * (0.04 + number / 100))),
+                              ("noise", np.random.default_rng(number).uniform(-0.2, 0.2, 4 * RATE))):  # fmt: skip
+            folder = tmp_path / kind / f"group {number}"
+            folder.mkdir(parents=True)
+            soundfile.write(folder / "a.wav", samples, RATE)
+    words = ["--sample-rate", RATE, "--workers", 1, "--validation-items", 0, "--test-items", 2]
+    words += ["--synthetic-minutes", 0]
+    ended = program("dataset", "build", "concert", "data/concert", "--clean", "songs", "--noise", "noise", *words)
+    assert ended.code == 0, ended.err
+    return tmp_path / "data" / "concert"
+
+
+def test_a_model_and_a_tool_side_by_side(program, dataset, tiny_weights, tmp_path):
+    shutil.copy(tiny_weights["stereo"], tmp_path / "mine.safetensors")
+    words = ["--model", "mine.safetensors", "--baseline", "afftdn", "--metrics", "sisdr,snr", "--jobs", 1]
+    ended = program("eval", "--dataset", dataset, *words, "--device", "cpu", "--json")
+    assert ended.code == 0, ended.err
+    found = json.loads(ended.out)
+    assert {row["method"] for row in found["rows"]} == {"unprocessed", "one gain for all", "afftdn", "mine"}
+    (row,) = [
+        row
+        for row in found["rows"]
+        if (row["method"], row["ratio_db"], row["score"], row["is_gain"]) == ("unprocessed", -5.0, "snr", False)
+    ]
+    assert (row["summary"]["n"], row["summary"]["mean"]) == (2, pytest.approx(-5.0, abs=0.01))
+    assert found["task"] == "concert"
+
+
+def test_the_tables_of_the_readme_come_with_one_option(program, dataset, tiny_weights, tmp_path):
+    shutil.copy(tiny_weights["stereo"], tmp_path / "mine.safetensors")
+    words = ["--model", "mine.safetensors", "--baseline", "adeclick", "--items", 1, "--device", "cpu", "--jobs", 1]
+    ended = program("eval", "--reproduce", *words)
+    assert ended.code == 0, ended.err
+    lines = ended.out.decode().splitlines()
+    assert "| method | -10 dB | -5 dB | +0 dB | +5 dB | +12 dB | clean | worst |" in lines
+    assert any(line.startswith("| mine, ") for line in lines)
