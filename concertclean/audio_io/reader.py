@@ -19,7 +19,7 @@ from concertclean.audio_io.soundfile_decoder import SoundfileDecoder, suits_soun
 from concertclean.errors import AudioFileError, NoInputError
 
 _SPOOL_BYTES: Final = 16 * 2**20
-_SKIP_SAMPLES: Final = 65_536
+_BLOCK_SAMPLES: Final = 65_536
 
 
 class _Decoder(Protocol):
@@ -131,6 +131,17 @@ class AudioReader:
         while (block := self.read(n_samples)).shape[1]:
             yield block
 
+    def read_all(self) -> np.ndarray:
+        """Rest of the recording at once, for what is known to be short.
+
+        Returns:
+            `(channel, time)` float64, as `read`.
+
+        Raises:
+            AudioFileError: the file is damaged.
+        """
+        return np.concatenate([np.zeros((self.info.channels, 0)), *self.blocks(_BLOCK_SAMPLES)], axis=1)
+
     def skip(self, n_samples: int) -> int:
         """Leave out samples, exactly as if they had been read.
 
@@ -149,7 +160,7 @@ class AudioReader:
         start = self._position
         if not self._pending.shape[1]:
             self._position += self._decoder.jump(n_samples)
-        while (left := start + n_samples - self._position) and self.read(min(left, _SKIP_SAMPLES)).shape[1]:
+        while (left := start + n_samples - self._position) and self.read(min(left, _BLOCK_SAMPLES)).shape[1]:
             pass
         return self._position - start
 

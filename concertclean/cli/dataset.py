@@ -159,7 +159,7 @@ def listen(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Write a handful of training mixtures, degraded and clean, as WAV files."""
-    from concertclean.audio_io.writer import AudioWriter
+    from concertclean.audio_io.whole import write_waveform
     from concertclean.config.mixing import MixingLaw
     from concertclean.config.training import read_training_settings
     from concertclean.dataset.mixing import Mixer
@@ -171,16 +171,12 @@ def listen(
     else:
         law = MixingLaw.model_validate({"task": store.header.task, "snr_db": (-5.0, 15.0)})
     mixer = Mixer(store, law, "train", seed)
-    output.mkdir(parents=True, exist_ok=True)
-    rate, channels = store.header.sample_rate, store.header.channels
+    rate = store.header.sample_rate
     for number in range(items):
         item = mixer.item(number, round(seconds * rate))
         for kind, waveform in (("degraded", item.degraded), ("clean", item.clean)):
             path = output / f"{number:02d}_{kind}.wav"
-            with AudioWriter(
-                path, format="wav", sample_rate=rate, channels=channels, bit_depth=24, overwrite=overwrite
-            ) as writer:
-                writer.write(waveform.astype("float64"))
+            write_waveform(path, waveform, rate, overwrite=overwrite)
         console.say(f"{output / f'{number:02d}'}\t{item.story}")
 
 

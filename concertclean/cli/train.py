@@ -156,6 +156,7 @@ def _judge(
     settings: "TrainingSettings", folder: Path, store: "Store", place: "Place"
 ) -> "Callable[[nn.Module], dict[str, float]] | None":
     """Validation on the fixed mixtures, whose first results are kept to be heard; None if there are none."""
+    from concertclean.audio_io.whole import write_waveform
     from concertclean.dataset.fixed import folder_name, has_fixed, read_fixed
     from concertclean.train.validation import Mixture, validate
 
@@ -170,27 +171,13 @@ def _judge(
         def hear(mixture: Mixture, estimate: Any) -> None:
             if mixture.ratio_db not in heard:  # the first item at each ratio
                 heard.add(mixture.ratio_db)
-                _write_sample(folder / "samples" / f"{folder_name(mixture.ratio_db)}.flac", estimate, store)
+                path = folder / "samples" / f"{folder_name(mixture.ratio_db)}.flac"
+                write_waveform(path, estimate, store.header.sample_rate, bit_depth=16, overwrite=True)
 
         mixtures = read_fixed(store, "validation", settings.run.validation_items)
         return validate(model, mixtures, place.device, hear)
 
     return judge
-
-
-def _write_sample(path: Path, waveform: Any, store: "Store") -> None:
-    from concertclean.audio_io.writer import AudioWriter
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with AudioWriter(
-        path,
-        format="flac",
-        sample_rate=store.header.sample_rate,
-        channels=len(waveform),
-        bit_depth=16,
-        overwrite=True,
-    ) as writer:
-        writer.write(waveform.astype("float64"))
 
 
 def _data_facts(store: "Store") -> str:

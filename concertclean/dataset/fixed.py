@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
-from concertclean.audio_io.writer import AudioWriter
+from concertclean.audio_io.whole import write_waveform
 from concertclean.config.mixing import MixingLaw
 from concertclean.dataset.corpus.sources import Split
 from concertclean.dataset.held_out import HeldOut
@@ -164,7 +164,7 @@ def read_fixed(store: Store, split: Split, n_items: int | None = None) -> Iterat
 def read_waveform(path: Path) -> tuple[NDArray[np.float64], int]:
     """All of a file that is known to be short, `(channel, time)`, and its sample rate."""
     with AudioReader(path) as reader:
-        return np.concatenate(list(reader.blocks(reader.info.sample_rate)), axis=1), reader.info.sample_rate
+        return reader.read_all(), reader.info.sample_rate
 
 
 def folder_name(ratio_db: float) -> str:
@@ -210,11 +210,7 @@ def _write_item(folder: Path, number: int, draws: _Draws, store: Store) -> list[
     gain = 10 ** (_ROOM_DB / 20) / loudest
     for ratio, item in zip(ratios, items, strict=True):
         path = folder / folder_name(ratio) / f"{number:04d}.flac"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with AudioWriter(
-            path, format="flac", sample_rate=rate, channels=store.header.channels, bit_depth=24, overwrite=True
-        ) as writer:
-            writer.write(item.degraded.astype(np.float64) * gain)
+        write_waveform(path, item.degraded.astype(np.float64) * gain, rate, overwrite=True)
     return [
         {"number": number, "ratio_db": str(ratio), "kind": item.kind, "story": item.story}
         for ratio, item in zip(ratios, items, strict=True)

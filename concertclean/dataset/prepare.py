@@ -131,8 +131,7 @@ def _decode(source: Source, sample_rate: int, channels: int, seconds: float | No
             wanted = None if seconds is None else round(seconds * rate)
             if wanted is not None and total is not None:
                 reader.skip(max(0, (total - wanted) // 2))
-            blocks = reader.blocks(rate) if wanted is None else iter([reader.read(wanted)])
-            parts = [np.concatenate([np.zeros((reader.info.channels, 0)), *blocks], axis=1)]
+            parts = [reader.read_all() if wanted is None else reader.read(wanted)]
     if not any(part.shape[1] for part in parts):
         raise AudioFileError(f"{source.path}: holds no samples; leave it out")
     return [resample(with_channels(part, channels), rate, sample_rate) for part in parts]

@@ -126,7 +126,7 @@ def read_pair(files: PairFiles, *, downmix: bool = False) -> Pair:
     waveforms, rates, remarks = [], [], []
     for path in paths:
         with AudioReader(path) as reader:
-            waveform = np.concatenate([np.zeros((reader.info.channels, 0)), *reader.blocks(65_536)], axis=1)
+            waveform = reader.read_all()
             waveforms.append(waveform.mean(axis=0, keepdims=True) if downmix else waveform)
             rates.append(reader.info.sample_rate)
             remarks += [f"{path.name}: {warning}" for warning in reader.warnings]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.audio_io.writer import AudioWriter
+from concertclean.audio_io.whole import write_waveform
 from concertclean.errors import ConcertCleanError
 from concertclean.evaluate import methods
 
@@ -69,8 +69,7 @@ def recording_to_time(seconds: float) -> NDArray[np.float64]:
 
 def write_recording(path: Path, seconds: float) -> None:
     """The recording to time as a 16-bit WAV file."""
-    with AudioWriter(path, format="wav", sample_rate=SAMPLE_RATE, channels=CHANNELS, bit_depth=16) as writer:
-        writer.write(recording_to_time(seconds))
+    write_waveform(path, recording_to_time(seconds), SAMPLE_RATE, bit_depth=16)
 
 
 def model_speed(name: str, recording: Path, *, device: str, precision: str, repeats: int) -> Speed:

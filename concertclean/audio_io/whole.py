@@ -1,0 +1,39 @@
+"""A waveform that fits into memory to a lossless file, in one call."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from concertclean.audio_io.writer import AudioWriter
+
+
+def write_waveform(
+    path: Path, waveform: NDArray[np.floating], sample_rate: int, *, bit_depth: int = 24, overwrite: bool = False
+) -> None:
+    """Write a WAV or FLAC file, and the folder it lies in.
+
+    Args:
+        path: ends in .wav or .flac.
+        waveform: `(channel, time)`, full scale ±1.
+        sample_rate: Hz.
+        bit_depth: 16 or 24.
+        overwrite: replace a file that exists.
+
+    Raises:
+        OutputError: the file exists or cannot be written.
+        ValueError: another ending.
+    """
+    format = path.suffix.lower().removeprefix(".")
+    if format not in ("wav", "flac"):
+        raise ValueError(f"path is {path}, must end in .wav or .flac")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with AudioWriter(
+        path,
+        format=format,
+        sample_rate=sample_rate,
+        channels=len(waveform),
+        bit_depth=bit_depth,
+        overwrite=overwrite,
+    ) as writer:
+        writer.write(waveform.astype(np.float64))
