@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from concertclean import __version__
-from concertclean.cli import bench, config, console, dataset, denoise, doctor, evaluate, models, train
+from concertclean.cli import bench, config, console, dataset, denoise, doctor, evaluate, listen, models, report, train
 from concertclean.errors import ConcertCleanError
 
 app = typer.Typer(
@@ -17,10 +17,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(name="denoise")(denoise.denoise)
+app.command(name="report")(report.report)
+app.command(name="spectrogram")(report.spectrogram)
 app.command(name="eval")(evaluate.evaluate)
 app.command(name="bench")(bench.bench)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="train")(train.train)
+app.add_typer(listen.app, name="listen")
 app.add_typer(models.app, name="models")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(config.app, name="config")

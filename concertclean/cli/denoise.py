@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from concertclean.cli import console, options
+from concertclean.cli.report import page_of_run, report_run
 from concertclean.cli.screen import Screen
 from concertclean.cli.sink import Sink
 from concertclean.errors import ConcertCleanError, ConfigError, ModelError
@@ -33,6 +34,8 @@ def denoise(
     strength: options.Strength = None,
     max_reduction: options.MaxReduction = None,
     residual: options.Residual = False,
+    report: options.Report = False,
+    preview: options.Preview = False,
     start: options.Start = None,
     duration: options.Duration = None,
     format: options.OutputFormat = None,
@@ -79,14 +82,19 @@ def denoise(
         jobs = [_stream_job(inputs, output, settings, as_json=as_json)]
     else:
         jobs = _plan(inputs, output, settings, recursive=recursive)
+    page = page_of_run(jobs, is_wanted=report or preview, overwrite=overwrite, skip_existing=skip_existing)
     if dry_run:
         for job in jobs:
             console.say(f"{job.source} -> {job.target}")
+        if page is not None:
+            console.say(f"-> {page}")
         return
     screen = Screen(settings, quiet=quiet, verbose=verbose, bar=not (quiet or no_progress))
     with console.ending_on_signals(), Sink(settings, as_json=as_json, log=jsonl_log) as sink:
         outcomes = _outcomes(jobs, settings, screen, sink, overwrite=overwrite, skip_existing=skip_existing)
         failed = _tell(outcomes, len(jobs), screen, sink)
+        if page is not None:
+            failed += report_run(page, jobs, settings, sink.records, preview=preview, overwrite=overwrite, quiet=quiet)
     if failed:
         raise typer.Exit(console.SOME_FAILED if len(jobs) > 1 else console.exit_code(failed[0]))
 

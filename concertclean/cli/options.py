@@ -67,6 +67,14 @@ Residual = Annotated[
     bool,
     Option("--residual", help="Also write what was removed, NAME_clean_removed.", rich_help_panel=OUTPUT),
 ]
+Report = Annotated[
+    bool,
+    Option("--report", help="Also make a page to hear and see before and after.", rich_help_panel=OUTPUT),
+]
+Preview = Annotated[
+    bool,
+    Option("--preview", help="--report with only the 30 s where most was removed.", rich_help_panel=OUTPUT),
+]
 Overwrite = Annotated[bool, Option("--overwrite", help="Replace existing outputs.", rich_help_panel=OUTPUT)]
 SkipExisting = Annotated[
     bool, Option("--skip-existing", help="Leave alone what is already done.", rich_help_panel=OUTPUT)

@@ -1,0 +1,124 @@
+"""What changed from before to after: the numbers, and the excerpt where it changed most; in one pass over the files."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from concertclean.dsp.levels import LoudnessMeter, to_db
+from concertclean.errors import AudioFileError
+from concertclean.report.pairs import Block, Pair, PairFacts, blocks
+
+STEP_SECONDS = 0.1
+_STEPS_A_SECOND = round(1 / STEP_SECONDS)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A recording before and after, in numbers.
+
+    Attributes:
+        seconds: length.
+        lufs_before, lufs_after, lufs_residual: integrated loudness; -inf for silence.
+        peak_before_db, peak_after_db: sample peaks, dB of full scale.
+        reduction_db, reduction_p95_db: level of before over after in each second that is not silent, mean and 95th
+            percentile.
+        residual_energies: of before minus after, a value each 0.1 s, all channels together.
+    """
+
+    seconds: float
+    lufs_before: float
+    lufs_after: float
+    lufs_residual: float
+    peak_before_db: float
+    peak_after_db: float
+    reduction_db: float
+    reduction_p95_db: float
+    residual_energies: NDArray[np.float64]
+
+
+def measure(pair: Pair, known: PairFacts, progress: Callable[[float], None] = lambda seconds: None) -> Change:
+    """The change over the whole result, at the recording's own rate.
+
+    Args:
+        pair: the files.
+        known: what their headers say.
+        progress: told how many seconds are done.
+
+    Raises:
+        AudioFileError: a file is damaged or empty, or one is longer than the other.
+    """
+    rate = known.sample_rate
+    meters = [LoudnessMeter(rate, known.channels) for _ in range(3)]
+    energies = [_Energies(round(STEP_SECONDS * rate)) for _ in range(3)]
+    n_samples = 0
+    for before, after in blocks(pair, rate):
+        for block, meter, energy in zip((before, after, before - after), meters, energies, strict=True):
+            meter.add(block)
+            energy.add(block)
+        n_samples += before.shape[1]
+        progress(n_samples / rate)
+    if not n_samples:
+        raise AudioFileError(f"{pair.after}: holds 0 samples; there is nothing to compare")
+    reductions = _reductions(energies[0].values(), energies[1].values())
+    return Change(
+        seconds=n_samples / rate,
+        lufs_before=meters[0].integrated(),
+        lufs_after=meters[1].integrated(),
+        lufs_residual=meters[2].integrated(),
+        peak_before_db=to_db(meters[0].peak),
+        peak_after_db=to_db(meters[1].peak),
+        reduction_db=float(reductions.mean()) if len(reductions) else 0.0,
+        reduction_p95_db=float(np.percentile(reductions, 95)) if len(reductions) else 0.0,
+        residual_energies=energies[2].values(),
+    )
+
+
+def most_changed(residual_energies: NDArray[np.float64], n_steps: int) -> int:
+    """First step of the window with the largest energy; the earliest of equals.
+
+    Args:
+        residual_energies: one value a step.
+        n_steps: length of the window, at least 1; 0 comes out if there are no more steps than that.
+    """
+    if len(residual_energies) <= n_steps:
+        return 0
+    sums = np.concatenate([[0.0], np.cumsum(residual_energies)])
+    return int(np.argmax(sums[n_steps:] - sums[:-n_steps]))
+
+
+def level_match_db(lufs_before: float, lufs_after: float) -> tuple[float, float]:
+    """Gains that make both equally loud, dB: the louder one is lowered, so that nothing clips; by 12 dB at most."""
+    if not (math.isfinite(lufs_before) and math.isfinite(lufs_after)):
+        return 0.0, 0.0
+    excess = min(max(lufs_before - lufs_after, -12.0), 12.0)
+    return -max(excess, 0.0), -max(-excess, 0.0)
+
+
+class _Energies:
+    """Energy of each step of a waveform that comes in blocks."""
+
+    def __init__(self, step: int) -> None:
+        self._step, self._found = step, [np.zeros(0)]
+        self._rest = np.zeros(0)
+
+    def add(self, block: Block) -> None:
+        power = np.concatenate([self._rest, np.square(block).sum(axis=0)])
+        n_steps = len(power) // self._step
+        self._found.append(power[: n_steps * self._step].reshape(n_steps, self._step).sum(axis=1))
+        self._rest = power[n_steps * self._step :]
+
+    def values(self) -> NDArray[np.float64]:
+        last = [self._rest.sum(keepdims=True)] if len(self._rest) else []
+        return np.concatenate([*self._found, *last])
+
+
+def _reductions(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Level of before over after in each second that is not silent, dB."""
+    edges = np.arange(0, len(before), _STEPS_A_SECOND)
+    energy, left = np.add.reduceat(before, edges), np.add.reduceat(after, edges)
+    audible = energy > 0
+    ratio: NDArray[np.float64] = energy[audible] / np.maximum(left[audible], 1e-12 * energy[audible])
+    return 10 * np.log10(ratio)

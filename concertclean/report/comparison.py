@@ -1,0 +1,193 @@
+"""The before/after page: sound, spectrograms, numbers and settings of some recordings in one HTML file."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from concertclean import __version__
+from concertclean.dsp.levels import LoudnessMeter
+from concertclean.errors import ConcertCleanError
+from concertclean.report.change import STEP_SECONDS, Change, level_match_db, measure, most_changed
+from concertclean.report.page import Page, open_page, palette
+from concertclean.report.pairs import Pair, PairFacts, blocks, facts
+from concertclean.report.sound import Flac, page_rate
+from concertclean.report.spectrogram import Spectrograms, display_range, grey_png
+from concertclean.report.words import clock, numbers_table, settings_table
+
+PAGE_SECONDS = 600.0  # what a browser decodes without trouble: about 160 MB of page, 420 MB of memory
+PREVIEW_SECONDS = 30.0
+VERSIONS = ("before", "after", "residual")
+
+Progress = Callable[[Pair, float, float | None], None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A pair for the page, and the record that `denoise --jsonl-log` wrote of it, if there is one."""
+
+    pair: Pair
+    record: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class _Excerpt:
+    """What of a result goes into the page, in seconds."""
+
+    start: float
+    seconds: float
+
+
+def write_comparison(
+    target: Path,
+    comparisons: Sequence[Comparison],
+    *,
+    preview_seconds: float | None = None,
+    overwrite: bool = False,
+    progress: Progress = lambda pair, seconds, total: None,
+) -> list[tuple[Pair, ConcertCleanError]]:
+    """Writes the page; a pair that cannot be compared does not stop the others.
+
+    Args:
+        target: the page.
+        comparisons: at least one.
+        preview_seconds: embed so much of each recording, where it changed most; None: all, if the page then holds
+            ten minutes at most, else half a minute of each.
+        overwrite: replace a page that exists.
+        progress: told the pair, how many seconds of it are measured, and how many there are, if known.
+
+    Returns:
+        What went wrong. If nothing went well, there is no page.
+
+    Raises:
+        OutputError: the page exists or cannot be written.
+    """
+    failures: list[tuple[Pair, ConcertCleanError]] = []
+    entries: list[dict[str, Any]] = []
+    limit = preview_seconds or _limit(comparisons)
+    words = {"title": _title(comparisons), "version": __version__}
+    scripts = ("player.js", "spectrogram.js", "controls.js", "report.js")
+    with open_page(target, "report.html", words=words, scripts=scripts, overwrite=overwrite) as page:
+        for comparison in comparisons:
+            try:
+                entries.append(_add(page, comparison, f"r{len(entries)}", limit, progress))
+            except ConcertCleanError as error:
+                failures.append((comparison.pair, error))
+        if not entries:
+            page.abandon()
+        page.add_json("page", {"palette": palette(), "recordings": entries})
+    return failures
+
+
+def _title(comparisons: Sequence[Comparison]) -> str:
+    first = comparisons[0].pair.before.stem
+    return first if len(comparisons) == 1 else f"{len(comparisons)} recordings"
+
+
+def _limit(comparisons: Sequence[Comparison]) -> float:
+    """Seconds of each recording that go into the page when nobody said how many."""
+    total = 0.0
+    for comparison in comparisons:
+        try:
+            total += facts(comparison.pair).seconds or 0.0
+        except ConcertCleanError:
+            continue  # told when its turn comes
+    return PAGE_SECONDS if total <= PAGE_SECONDS else PREVIEW_SECONDS
+
+
+def _add(page: Page, comparison: Comparison, name: str, limit: float, progress: Progress) -> dict[str, Any]:
+    """Measures a pair and puts its sound and pictures into the page; what the script has to know of it."""
+    pair = comparison.pair
+    known = facts(pair)
+    change = measure(pair, known, lambda seconds: progress(pair, seconds, known.seconds))
+    excerpt = _excerpt(change, limit)
+    entry, data = _embedded(pair, known, change, excerpt)
+    for block, value in data.items():
+        page.add_block(f"{name}-{block}", value)
+    return {
+        "id": name,
+        "name": pair.before.stem,
+        "before": pair.before.name,
+        "after": pair.after.name,
+        "numbers": numbers_table(change, comparison.record),
+        "settings": settings_table(comparison.record, known, pair),
+        "notes": _notes(known, change, excerpt),
+        **entry,
+    }
+
+
+def _excerpt(change: Change, limit: float) -> _Excerpt:
+    """The whole result, or where it changed most."""
+    if change.seconds <= limit:
+        return _Excerpt(0.0, change.seconds)
+    n_steps = max(1, round(limit / STEP_SECONDS))
+    return _Excerpt(most_changed(change.residual_energies, n_steps) * STEP_SECONDS, limit)
+
+
+def _embedded(
+    pair: Pair, known: PairFacts, change: Change, excerpt: _Excerpt
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Facts for the script, and the blocks of data: two sounds, three pictures."""
+    rate, channels = page_rate(known.sample_rate), min(known.channels, 2)
+    meters = [LoudnessMeter(rate, channels) for _ in range(2)]
+    pictures = Spectrograms(len(VERSIONS), channels, round(excerpt.seconds * rate))
+    sounds = [Flac(rate, channels, _headroom(change)) for _ in range(2)]
+    with sounds[0], sounds[1]:
+        for both in blocks(pair, rate, start_seconds=excerpt.start, seconds=excerpt.seconds):
+            before, after = (block[:channels] for block in both)
+            pictures.add(np.stack([before, after, before - after]))
+            for block, meter, sound in zip((before, after), meters, sounds, strict=True):
+                meter.add(block)
+                sound.write(block)
+    levels = pictures.levels()
+    match = level_match_db(meters[0].integrated(), meters[1].integrated())
+    data = {"sound-before": sounds[0].data, "sound-after": sounds[1].data}
+    data |= {f"picture-{version}": grey_png(level) for version, level in zip(VERSIONS, levels, strict=True)}
+    entry = {
+        "sampleRate": rate,
+        "startSeconds": excerpt.start,
+        "seconds": excerpt.seconds,
+        "wholeSeconds": change.seconds,
+        "matchDb": match,
+        "rangeDb": display_range(levels),
+        "columnSeconds": pictures.hop_length * pictures.frames_per_column / rate,
+        "leadSeconds": pictures.hop_length / 2 / rate,
+        "course": _course(change),
+    }
+    return entry, data
+
+
+def _headroom(change: Change) -> float:
+    """Factor that brings a recording which exceeds full scale below it; 16 bits would cut it."""
+    peak_db = max(change.peak_before_db, change.peak_after_db)
+    return 1.0 if peak_db <= 0 else float(10 ** (-(peak_db + 0.1) / 20))
+
+
+def _course(change: Change, n_points: int = 300) -> list[int]:
+    """How much was removed in the course of the recording: amplitude, 0 to 100, at most `n_points`."""
+    energies = change.residual_energies
+    edges = np.unique(np.linspace(0, len(energies), n_points, endpoint=False).astype(int))
+    peaks = np.maximum.reduceat(energies, edges)
+    return [round(100 * value) for value in np.sqrt(peaks / max(peaks.max(), 1e-20))]
+
+
+def _notes(known: PairFacts, change: Change, excerpt: _Excerpt) -> list[str]:
+    """What a listener should know about the sound in the page."""
+    notes = []
+    if excerpt.seconds < change.seconds:
+        where = f"{clock(excerpt.start)} to {clock(excerpt.start + excerpt.seconds)} of {clock(change.seconds)}"
+        notes.append(f"This page holds {where}: the part where most was removed. The numbers are of the whole.")
+    rate = page_rate(known.sample_rate)
+    if rate != known.sample_rate:
+        notes.append(f"The sound in this page has {rate} Hz, the recording {known.sample_rate} Hz.")
+    if known.after_rate != known.sample_rate:
+        notes.append(f"The result has {known.after_rate} Hz; for comparing it was brought to the recording's rate.")
+    if known.channels > 2:
+        notes.append(f"The sound in this page is channels 1 and 2 of {known.channels}.")
+    if _headroom(change) < 1:
+        lowered = f"{-20 * math.log10(_headroom(change)):.1f} dB"
+        notes.append(f"Before and after exceed full scale; in this page both are lowered by {lowered}.")
+    return notes

@@ -1,0 +1,108 @@
+"""One HTML file that needs nothing else: style, script, pictures and sound inside, no server, no network.
+
+The template names its parts `{{style}}`, `{{script}}` and so on; data lie in blocks of base64 that the script decodes
+when they are wanted. A content security policy in the template forbids the page every request.
+"""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import BinaryIO
+
+from matplotlib import colormaps
+
+from concertclean.audio_io.target import PartFile
+
+_DATA = "{{data}}"
+_BLOCK_BYTES = 3 * 2**18  # a multiple of 3, so that base64 goes on without padding
+
+
+class Page:
+    """A page being written; from `open_page`.
+
+    Args:
+        file: takes the bytes.
+        head: everything before the data.
+        tail: everything after them.
+    """
+
+    def __init__(self, file: BinaryIO, head: str, tail: str) -> None:
+        self._file, self._tail = file, tail
+        self.is_wanted = True
+        self._write(head)
+
+    def add_block(self, name: str, data: bytes) -> None:
+        """Puts bytes into the page, to be found by the id `name`."""
+        self._write(f'<script type="text/plain" id="{escape(name)}">')
+        for edge in range(0, len(data), _BLOCK_BYTES):
+            self._file.write(base64.b64encode(data[edge : edge + _BLOCK_BYTES]))
+        self._write("</script>\n")
+
+    def add_json(self, name: str, value: object) -> None:
+        """Puts a value into the page, to be found by the id `name`."""
+        text = json.dumps(value, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
+        self._write(f'<script type="application/json" id="{escape(name)}">{text}</script>\n')
+
+    def abandon(self) -> None:
+        """Lets no file appear."""
+        self.is_wanted = False
+
+    def finish(self) -> None:
+        """Writes what follows the data."""
+        self._write(self._tail)
+
+    def _write(self, text: str) -> None:
+        self._file.write(text.encode())
+
+
+@contextmanager
+def open_page(
+    target: Path, template: str, *, words: Mapping[str, str], scripts: Sequence[str], overwrite: bool
+) -> Iterator[Page]:
+    """A page that appears complete or not at all.
+
+    Args:
+        target: the file.
+        template: name of the asset with the page's structure.
+        words: texts of the template by name, plain, not HTML.
+        scripts: names of assets, put one after the other.
+        overwrite: replace a file that exists.
+
+    Raises:
+        OutputError: the file exists or cannot be written.
+    """
+    parts = {name: escape(text) for name, text in words.items()}
+    parts["style"] = asset("page.css")
+    parts["script"] = "(() => {\n'use strict';\n" + "\n".join(map(asset, scripts)) + "\n})();"
+    html = asset(template)
+    head, tail = html.split(_DATA)
+    part = PartFile(target, overwrite=overwrite)
+    try:
+        page = Page(part.file, _filled(head, parts), _filled(tail, parts))
+        yield page
+        if page.is_wanted:
+            page.finish()
+            part.commit()
+    finally:
+        part.discard()
+
+
+def asset(name: str) -> str:
+    """Text of a file in the package's `report/assets`."""
+    return (files("concertclean.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def palette() -> str:
+    """The colours of a spectrogram, magma from black to pale yellow: 256 times RRGGBB."""
+    colours = colormaps["magma"](range(256), bytes=True)[:, :3]
+    return bytes(colours).hex()
+
+
+def _filled(text: str, parts: Mapping[str, str]) -> str:
+    for name, value in parts.items():
+        text = text.replace("{{" + name + "}}", value)
+    return text

@@ -1,0 +1,196 @@
+"""Results of a listening test: reading, post-screening, means with confidence intervals, box plots.
+
+Conventions: ITU-R BS.1534-3. A listener who scores the hidden reference below 90 in more than 15 % of the items is left
+out; the standard's rule about the mid anchor is not applied, since some music loses little at 7 kHz. Scores of all
+listeners and items are pooled for each condition; the interval is that of Student's t with n - 1 degrees of freedom.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from scipy.stats import t
+
+from concertclean.audio_io.target import PartFile
+from concertclean.errors import ConfigError
+
+_LOW_REFERENCE = 90
+_LOW_SHARE = 0.15
+_ROLES = ("reference", "anchor", "condition")
+_COLOURS = {"reference": "#35795b", "condition": "#8c2981", "anchor": "#8a8792"}
+
+
+@dataclass(frozen=True)
+class Rating:
+    """One position of one slider; `score` is 0 to 100, `role` "reference" (hidden), "anchor" or "condition"."""
+
+    test: str
+    participant: str
+    item: str
+    condition: str
+    role: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Screened:
+    """A listener who is left out: in how many of how many items the hidden reference got less than 90."""
+
+    participant: str
+    n_low: int
+    n_items: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """Pooled scores of a condition; `ci95` is half the width of the 95 % interval of the mean, None for one score."""
+
+    condition: str
+    role: str
+    n: int
+    mean: float
+    ci95: float | None
+    median: float
+    lower_quartile: float
+    upper_quartile: float
+
+
+def read_results(paths: Sequence[Path]) -> list[Rating]:
+    """Ratings of the files that listeners saved, JSON or CSV; the same rating in two files counts once.
+
+    Raises:
+        ConfigError: a file cannot be read or is no result, a listener has two scores for one thing, or the files are
+            of different tests.
+    """
+    found: dict[tuple[str, str, str, str], Rating] = {}
+    for path in paths:
+        for rating in _read(path):
+            key = rating.test, rating.participant, rating.item, rating.condition
+            if found.setdefault(key, rating) != rating:
+                what = f"{rating.condition!r} of {rating.item!r}"
+                raise ConfigError(f"{path}: {rating.participant} scored {what} otherwise in another file; keep one")
+    tests = sorted({rating.test for rating in found.values()})
+    if len(tests) > 1:
+        raise ConfigError(f"the files are of {len(tests)} tests ({', '.join(tests)}); score each test alone")
+    if not found:
+        raise ConfigError(f"{', '.join(map(str, paths))}: no ratings inside; finish the test before saving")
+    return list(found.values())
+
+
+def screen(ratings: Iterable[Rating]) -> tuple[list[Rating], list[Screened]]:
+    """Ratings without those of listeners who did not find the hidden reference, and who they are."""
+    ratings = list(ratings)
+    excluded = []
+    for participant in dict.fromkeys(rating.participant for rating in ratings):
+        own = [one.score for one in ratings if one.participant == participant and one.role == "reference"]
+        n_low = sum(score < _LOW_REFERENCE for score in own)
+        if n_low > _LOW_SHARE * len(own):
+            excluded.append(Screened(participant, n_low, len(own)))
+    left_out = {one.participant for one in excluded}
+    return [rating for rating in ratings if rating.participant not in left_out], excluded
+
+
+def summarise(ratings: Iterable[Rating]) -> list[Score]:
+    """A row a condition, best mean first."""
+    groups: dict[tuple[str, str], list[float]] = {}
+    for rating in ratings:
+        groups.setdefault((rating.condition, rating.role), []).append(rating.score)
+    scores = [_score(condition, role, np.array(values)) for (condition, role), values in groups.items()]
+    return sorted(scores, key=lambda score: -score.mean)
+
+
+def draw_boxes(target: Path, ratings: Sequence[Rating], *, title: str, overwrite: bool) -> None:
+    """Writes box plots of all conditions, with mean and its interval.
+
+    Args:
+        target: PNG, PDF or SVG, by its extension.
+        ratings: at least one.
+        title: above the picture.
+        overwrite: replace a picture that exists.
+
+    Raises:
+        OutputError: the picture exists or cannot be written.
+    """
+    scores = summarise(ratings)
+    part = PartFile(target, overwrite=overwrite)
+    try:
+        figure = Figure((max(5.0, 1.6 + 1.1 * len(scores)), 5.2), dpi=120, layout="constrained")
+        FigureCanvasAgg(figure)
+        _draw(figure, scores, ratings, title)
+        figure.savefig(part.file, format=target.suffix[1:].lower() or "png")
+        part.commit()
+    finally:
+        part.discard()
+
+
+def _draw(figure: Figure, scores: Sequence[Score], ratings: Sequence[Rating], title: str) -> None:
+    axis = figure.subplots()
+    places = range(1, len(scores) + 1)
+    values = [[rating.score for rating in ratings if rating.condition == score.condition] for score in scores]
+    boxes = axis.boxplot(values, positions=list(places), widths=0.55, patch_artist=True, medianprops={"color": "black"})
+    for box, score in zip(boxes["boxes"], scores, strict=True):
+        box.set(facecolor=_COLOURS[score.role], alpha=0.45)
+    errors = [0.0 if score.ci95 is None else score.ci95 for score in scores]
+    means = [score.mean for score in scores]
+    axis.errorbar(places, means, errors, fmt="D", color="black", markersize=5, capsize=4, label="mean, 95 % interval")
+    axis.set_xticks(list(places), [_label(score) for score in scores], parse_math=False)
+    if len(scores) > 5:
+        axis.tick_params(axis="x", rotation=30)
+    axis.set(ylim=(-2, 102), ylabel="score")
+    axis.set_yticks(range(0, 101, 20))
+    axis.grid(axis="y", alpha=0.35)
+    for height, word in zip(range(10, 100, 20), ("bad", "poor", "fair", "good", "excellent"), strict=True):
+        axis.annotate(word, (1.01, height), xycoords=("axes fraction", "data"), va="center", color="#66636e")
+    axis.set_title(title, parse_math=False, loc="left")
+    axis.legend(loc="lower left")
+
+
+def _label(score: Score) -> str:
+    name = "hidden reference" if score.role == "reference" else score.condition
+    return f"{name}\n(n = {score.n})"
+
+
+def _score(condition: str, role: str, values: np.ndarray) -> Score:
+    n = len(values)
+    ci95 = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else None
+    lower, median, upper = np.percentile(values, [25, 50, 75])
+    return Score(condition, role, n, float(values.mean()), ci95, float(median), float(lower), float(upper))
+
+
+def _read(path: Path) -> list[Rating]:
+    """Ratings of one file."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        records = _from_csv(text) if path.suffix.lower() == ".csv" else _from_json(text)
+        ratings = [_rating(record) for record in records]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        cure = "give files that the page of a listening test saved"
+        raise ConfigError(f"{path}: is no result of a listening test ({error!r}); {cure}") from error
+    return ratings
+
+
+def _from_json(text: str) -> list[dict[str, Any]]:
+    value = json.loads(text)
+    return [{**rating, "test": value["test"], "participant": value["participant"]} for rating in value["ratings"]]
+
+
+def _from_csv(text: str) -> list[dict[str, Any]]:
+    return list(csv.DictReader(text.splitlines()))
+
+
+def _rating(record: dict[str, Any]) -> Rating:
+    """A record of a file as a rating; what is missing or impossible raises."""
+    score = float(record["score"])
+    if not 0 <= score <= 100:
+        raise ValueError(f"score {score:g} is not within 0 to 100")
+    if record["role"] not in _ROLES:
+        raise ValueError(f"role {record['role']!r} is none of {', '.join(_ROLES)}")
+    test, participant, item, condition = (str(record[name]) for name in ("test", "participant", "item", "condition"))
+    return Rating(test, participant, item, condition, record["role"], score)

@@ -1,0 +1,102 @@
+"""Spectrograms for looking at: level in dB over time and frequency, in bounded memory.
+
+Conventions: 0 dB is a full-scale sine. Channels are averaged in power. Many frames that fall on one column are averaged
+in power too, so that the level of a steady sound does not depend on the length of the recording.
+"""
+
+import io
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from concertclean.dsp.stft import spectrogram, window
+
+N_FFT = 2048  # 46 ms at 44.1 kHz: claps and crackle stay narrow
+FLOOR_DB = -120.0
+STEPS_A_DB = 2
+_MAX_HOP = 512
+_MIN_HOP = 128
+
+
+class Spectrograms:
+    """Levels of several waveforms that come in step, block by block.
+
+    Args:
+        n_waveforms: how many.
+        channels: of each.
+        n_samples: length, as far as known; decides how many frames share a column.
+        max_columns: most columns of the result, about.
+    """
+
+    def __init__(self, n_waveforms: int, channels: int, n_samples: int, max_columns: int = 4000) -> None:
+        hop = _MIN_HOP
+        while hop < _MAX_HOP and n_samples / hop > max_columns:
+            hop *= 2
+        self.hop_length = hop
+        self.frames_per_column = max(1, -(-(1 + n_samples // hop) // max_columns))
+        self._margin = N_FFT // 2 // hop  # frames whose window reaches over an edge of a segment
+        self._window = window("hann", N_FFT)
+        self._held = torch.zeros(n_waveforms, channels, N_FFT // 2)
+        self._n_samples = 0
+        self._columns: list[NDArray[np.float32]] = []
+        self._frames = np.zeros((n_waveforms, N_FFT // 2 + 1, 0), np.float32)
+
+    def add(self, waveforms: NDArray[np.float64]) -> None:
+        """Takes the next `(waveform, channel, time)`."""
+        self._n_samples += waveforms.shape[-1]
+        self._held = torch.cat([self._held, torch.from_numpy(waveforms.astype(np.float32))], dim=-1)
+        n_frames = self._held.shape[-1] // self.hop_length - 2 * self._margin
+        if n_frames > 0:
+            self._take(n_frames)
+
+    def levels(self) -> NDArray[np.float64]:
+        """Everything so far, `(waveform, freq, column)` in dB, `FLOOR_DB` at least; nothing can be added after it."""
+        n_done = (len(self._columns) * self.frames_per_column) + self._frames.shape[-1]
+        n_missing = 1 + self._n_samples // self.hop_length - n_done
+        n_wanted = (n_missing + 2 * self._margin) * self.hop_length
+        padding = max(0, n_wanted - self._held.shape[-1])
+        self._held = torch.nn.functional.pad(self._held, (0, padding))
+        if n_missing > 0:
+            self._take(n_missing)
+        rest = [self._frames.mean(axis=-1)] if self._frames.shape[-1] else []
+        power = np.stack([*self._columns, *rest], axis=-1).astype(np.float64)
+        # A full-scale sine has magnitude 0.5.
+        levels: NDArray[np.float64] = np.maximum(10 * np.log10(np.maximum(4.0 * power, 1e-30)), FLOOR_DB)
+        return levels
+
+    def _take(self, n_frames: int) -> None:
+        """Turns the first frames of what is held into columns."""
+        n_used = (n_frames + 2 * self._margin) * self.hop_length
+        found = spectrogram(self._held[..., :n_used], self._window, self.hop_length)
+        inner = found[..., self._margin : self._margin + n_frames]
+        self._held = self._held[..., n_frames * self.hop_length :]
+        power = inner.abs().square().mean(dim=1).numpy()
+        frames = np.concatenate([self._frames, power], axis=-1)
+        n_columns = frames.shape[-1] // self.frames_per_column
+        n_whole = n_columns * self.frames_per_column
+        whole = frames[..., :n_whole].reshape(*frames.shape[:2], n_columns, self.frames_per_column).mean(axis=-1)
+        self._columns += list(np.moveaxis(whole, -1, 0))
+        self._frames = frames[..., n_whole:]
+
+
+def display_range(levels: NDArray[np.float64], span_db: float = 80.0) -> tuple[float, float]:
+    """Lowest and highest level to show, dB; highest is the loudest of the levels, up to the next 5 dB."""
+    top = min(max(5.0 * np.ceil(levels.max() / 5.0), FLOOR_DB + span_db), 5.0)
+    return float(top - span_db), float(top)
+
+
+def grey_png(levels: NDArray[np.float64]) -> bytes:
+    """A picture of levels for a program to read: grey value `2 (dB + 120)`, high frequencies at the top.
+
+    Args:
+        levels: `(freq, column)`, dB.
+
+    Returns:
+        8-bit PNG, a row a frequency.
+    """
+    values = np.clip(np.round((levels - FLOOR_DB) * STEPS_A_DB), 0, 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(values[::-1])).save(file, "png")
+    return file.getvalue()

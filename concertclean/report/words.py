@@ -1,0 +1,83 @@
+"""Numbers and settings as a page tells them."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from concertclean import __version__
+from concertclean.report.change import Change
+from concertclean.report.pairs import Pair, PairFacts
+
+_UNTOLD = {None, False, "auto", "off", "keep"}
+_SETTINGS = {
+    "model": "Model",
+    "strength": "Strength",
+    "max_reduction_db": "Largest reduction, dB",
+    "start_seconds": "Begins at, s",
+    "duration_seconds": "Length, s",
+    "loudness": "Loudness",
+    "clip": "Beyond full scale",
+    "segment_seconds": "Segment, s",
+    "overlap_ratio": "Overlap",
+    "precision": "Precision",
+    "device": "Device",
+}
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, "1:04"; hours in front where there are some."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def numbers_table(change: Change, record: Mapping[str, Any] | None) -> list[list[str]]:
+    """Rows of the table of numbers: what, before, after, removed.
+
+    Args:
+        change: as measured.
+        record: of `denoise --jsonl-log`; its reductions are told then, so that page and program say the same.
+    """
+    known = record or {}
+    reduction, p95 = (
+        known.get("reduction_db", change.reduction_db),
+        known.get("reduction_p95_db", change.reduction_p95_db),
+    )
+    removed = change.lufs_residual - change.lufs_before
+    ratio = f" ({_level(removed)} dB to before)" if math.isfinite(removed) else ""
+    return [
+        ["Loudness, LUFS", *map(_level, (change.lufs_before, change.lufs_after)), _level(change.lufs_residual) + ratio],
+        ["Peak, dBFS", *map(_level, (change.peak_before_db, change.peak_after_db)), ""],
+        ["Reduction, mean of seconds", "", f"{reduction:.1f} dB", ""],
+        ["Reduction, 95th percentile", "", f"{p95:.1f} dB", ""],
+    ]
+
+
+def settings_table(record: Mapping[str, Any] | None, known: PairFacts, pair: Pair) -> list[list[str]]:
+    """Rows of the table of settings: name, value.
+
+    Args:
+        record: of `denoise --jsonl-log`, or None.
+        known: what the headers of the files say.
+        pair: the files.
+    """
+    rows = [["Recording", pair.before.name], ["Result", pair.after.name]]
+    rows.append(["Format", f"{known.sample_rate} Hz, {known.channels} channel{'s' if known.channels > 1 else ''}"])
+    if record is None:
+        return [*rows, ["concertclean (this page)", __version__]]
+    told = {**record.get("settings", {}), **{key: value for key, value in record.items() if key in _SETTINGS}}
+    rows += [[label, f"{told[key]}"] for key, label in _SETTINGS.items() if _is_told(told.get(key))]
+    if record.get("sha256"):
+        rows.append(["Weights, SHA-256", str(record["sha256"])])
+    if record.get("real_time_factor"):
+        rows.append(["Speed", f"{1 / record['real_time_factor']:.1f} times real time"])
+    rows += [["Remark", str(warning)] for warning in record.get("warnings", [])]
+    return [*rows, ["concertclean", str(record.get("version", __version__))]]
+
+
+def _is_told(value: object) -> bool:
+    return value not in _UNTOLD if isinstance(value, str | bool | None) else True
+
+
+def _level(value: float) -> str:
+    return f"{value:.1f}".replace("-", "−") if math.isfinite(value) else "silent"

@@ -1,0 +1,187 @@
+"""The before/after page as a file: complete in itself, exact in its sound, honest in its notes."""
+
+import base64
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from concertclean.errors import AudioFileError, OutputError
+from concertclean.report import comparison
+from concertclean.report.comparison import Comparison, write_comparison
+from concertclean.report.page import palette
+from concertclean.report.pairs import Pair
+from concertclean.report.sound import page_rate
+
+RATE = 16_000
+Save = Callable[..., Path]
+Synth = Callable[..., np.ndarray]
+
+
+@pytest.fixture
+def pair(save: Save, tone: Synth, noise: Synth) -> Pair:
+    """Three seconds; noise in the last of them is removed."""
+    music, crowd = tone(440, 3 * RATE, sample_rate=RATE), noise(3 * RATE)
+    crowd[:, : 2 * RATE] = 0
+    return Pair(save("song.wav", music + crowd, RATE), save("song_clean.wav", music, RATE))
+
+
+def blocks_of(page: Path) -> dict[str, str]:
+    return dict(re.findall(r'<script type="[^"]+" id="([^"]+)">([^<]*)</script>', page.read_text()))
+
+
+def facts_of(page: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(blocks_of(page)["page"])
+    return facts
+
+
+def test_the_page_needs_nothing_else(pair: Pair, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    assert write_comparison(page, [Comparison(pair)]) == []
+    text = re.sub(r'<script type="text/plain".*?</script>', "", page.read_text(), flags=re.DOTALL)
+    addresses = {word for word in re.findall(r"https?://[^\s\"')]+", text) if word != "http://www.w3.org/2000/svg"}
+    assert addresses == set()
+    assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:)""", text)
+    assert "{{" not in text
+    assert "default-src 'none'" in text
+
+
+def test_the_sound_is_that_of_the_files(pair: Pair, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    write_comparison(page, [Comparison(pair)])
+    blocks = blocks_of(page)
+    for version, path in (("before", pair.before), ("after", pair.after)):
+        inside, rate = soundfile.read(io.BytesIO(base64.b64decode(blocks[f"r0-sound-{version}"])), dtype="int16")
+        assert rate == RATE
+        assert np.array_equal(inside, soundfile.read(path, dtype="int16")[0])
+
+
+def test_pictures_are_of_before_after_and_removed(pair: Pair, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    write_comparison(page, [Comparison(pair)])
+    blocks, (facts,) = blocks_of(page), facts_of(page)["recordings"]
+    levels = {}
+    for version in ("before", "after", "residual"):
+        with Image.open(io.BytesIO(base64.b64decode(blocks[f"r0-picture-{version}"]))) as image:
+            levels[version] = np.asarray(image, float)[::-1] / 2 - 120
+    columns = levels["before"].shape[1]
+    assert columns * facts["columnSeconds"] == pytest.approx(3, abs=0.02)
+    row, late = round(440 / (RATE / 2) * 1024), slice(round(columns * 0.8), round(columns * 0.9))
+    assert levels["before"][row, 50] == levels["after"][row, 50]
+    assert levels["before"][row, 50] == pytest.approx(-21, abs=1.5)  # 0.1 of full scale, between two bins at worst
+    assert levels["residual"][row, 50] == -120
+    assert levels["residual"][500, late].mean() == pytest.approx(levels["before"][500, late].mean(), abs=1)
+    assert levels["after"][500, late].mean() < levels["before"][500, late].mean() - 30
+    low, top = facts["rangeDb"]
+    assert (top - low, top) == (80, -20)
+
+
+def test_numbers_settings_and_level_match(pair: Pair, tmp_path: Path) -> None:
+    record = {"model": "concert", "sha256": "ab", "device": "cpu", "warnings": ["W102 lossy"],
+              "real_time_factor": 0.1, "reduction_db": 4.44,
+              "settings": {"strength": 0.7, "loudness": "off"}}  # fmt: skip
+    page = tmp_path / "page.html"
+    write_comparison(page, [Comparison(pair, record)])
+    (facts,) = facts_of(page)["recordings"]
+    assert [row[0] for row in facts["numbers"]] == [
+        "Loudness, LUFS", "Peak, dBFS", "Reduction, mean of seconds", "Reduction, 95th percentile",
+    ]  # fmt: skip
+    assert facts["numbers"][2][2] == "4.4 dB"
+    settings = dict(facts["settings"])
+    assert settings["Model"] == "concert"
+    assert settings["Strength"] == "0.7"
+    assert settings["Speed"] == "10.0 times real time"
+    assert settings["Remark"] == "W102 lossy"
+    assert "Loudness" not in settings  # nothing was done to it
+    before, after = facts["matchDb"]
+    assert before < -0.5  # before is louder by the noise of one second in three
+    assert after == 0
+    assert facts["notes"] == []
+
+
+def test_a_preview_is_where_most_changed(pair: Pair, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    write_comparison(page, [Comparison(pair)], preview_seconds=0.8)
+    (facts,) = facts_of(page)["recordings"]
+    assert 2.0 <= facts["startSeconds"] <= 2.2
+    assert (facts["seconds"], facts["wholeSeconds"]) == (0.8, 3.0)
+    assert "0:02 to 0:03 of 0:03" in facts["notes"][0]
+    sound = soundfile.SoundFile(io.BytesIO(base64.b64decode(blocks_of(page)["r0-sound-before"])))
+    assert sound.frames == round(0.8 * RATE)
+    assert max(facts["course"][:19]) == 0
+    assert max(facts["course"][20:]) == 100
+
+
+def test_a_page_holds_ten_minutes(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "PAGE_SECONDS", 5.0)
+    monkeypatch.setattr(comparison, "PREVIEW_SECONDS", 1.0)
+    page = tmp_path / "page.html"
+    write_comparison(page, [Comparison(pair)])
+    assert facts_of(page)["recordings"][0]["seconds"] == 3
+    write_comparison(page, [Comparison(pair)] * 2, overwrite=True)
+    assert [facts["seconds"] for facts in facts_of(page)["recordings"]] == [1, 1]
+
+
+def test_high_rates_many_channels_and_peaks_are_told(save: Save, noise: Synth, tmp_path: Path) -> None:
+    loud = noise(48_000, channels=4, level=1.5)
+    pair = Pair(save("a.wav", loud, 96_000, "FLOAT"), save("a_clean.wav", loud / 2, 96_000, "FLOAT"))
+    page = tmp_path / "page.html"
+    write_comparison(page, [Comparison(pair)])
+    (facts,) = facts_of(page)["recordings"]
+    assert facts["sampleRate"] == 48_000
+    notes = " ".join(facts["notes"])
+    assert "has 48000 Hz, the recording 96000 Hz" in notes
+    assert "channels 1 and 2 of 4" in notes
+    assert "lowered by 3.6 dB" in notes
+    before, _ = soundfile.read(io.BytesIO(base64.b64decode(blocks_of(page)["r0-sound-before"])))
+    assert before.shape == (24_000, 2)
+    assert 0.9 < np.abs(before).max() <= 1
+
+
+def test_a_bad_pair_does_not_stop_the_others(pair: Pair, save: Save, tmp_path: Path) -> None:
+    bad = Pair(pair.before, save("short.wav", np.zeros((2, 100)), RATE))
+    page = tmp_path / "page.html"
+    told: list[float] = []
+    ((failed, error),) = write_comparison(
+        page, [Comparison(bad), Comparison(pair)], progress=lambda _pair, seconds, _total: told.append(seconds)
+    )
+    assert failed == bad
+    assert isinstance(error, AudioFileError)
+    assert told[-1] == 3
+    assert len(facts_of(page)["recordings"]) == 1
+    with pytest.raises(OutputError, match="exists already"):
+        write_comparison(page, [Comparison(pair)])
+    assert len(write_comparison(tmp_path / "none.html", [Comparison(bad)])) == 1
+    assert sorted(path.name for path in tmp_path.glob("*.html")) == ["page.html"]
+
+
+def test_names_are_no_html(save: Save, noise: Synth, tmp_path: Path) -> None:
+    name = "<b>&amp;<script>alert(1)<" if (tmp_path / "x<").parent.exists() else "x"
+    before = save(f"{name}.wav", noise(1000))
+    page = tmp_path / "page.html"
+    write_comparison(page, [Comparison(Pair(before, before))])
+    assert "<script>alert" not in page.read_text()
+    assert facts_of(page)["recordings"][0]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("rate", "wanted"),
+    [(44_100, 44_100), (48_000, 48_000), (96_000, 48_000), (88_200, 44_100), (192_000, 48_000), (176_400, 44_100),
+     (50_000, 48_000), (5000, 8000), (22_050, 22_050)],
+)  # fmt: skip
+def test_rates_of_pages(rate: int, wanted: int) -> None:
+    assert page_rate(rate) == wanted
+
+
+def test_palette_is_magma() -> None:
+    colours = palette()
+    assert len(colours) == 256 * 6
+    assert colours.startswith("000003")
+    assert colours.endswith("fbfcbf")

@@ -1,0 +1,229 @@
+"""The before/after page in a browser: it opens, switches without losing the place, and obeys the keys."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from concertclean.report.comparison import Comparison, write_comparison
+from concertclean.report.pairs import Pair
+from tests.browser import PHONE, Browser
+
+RATE = 16_000
+SECONDS = 4
+LEFT, RIGHT, SPACE, HOME = "\ue012", "\ue014", "\ue00d", "\ue011"
+
+POSITION = "return concertclean.player.position"
+GAINS_ARE = "return concertclean.player.gains.every((gain, i) => Math.abs(gain - arguments[0][i]) < 1e-3)"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two recordings: a tone in noise whose noise is removed in the second half, and the same the other way round."""
+    folder = tmp_path_factory.mktemp("page")
+    rng = np.random.default_rng(0)
+    music = 0.1 * np.sin(2 * np.pi * 440 * np.arange(SECONDS * RATE) / RATE)[:, None].repeat(2, axis=1)
+    before = music + rng.uniform(-0.05, 0.05, music.shape)
+    after = before.copy()
+    after[SECONDS * RATE // 2 :] = music[SECONDS * RATE // 2 :]
+    for name, waveform in (("a", before), ("a_clean", after), ("b", after), ("b_clean", before)):
+        soundfile.write(folder / f"{name}.wav", waveform, RATE)
+    pairs = [Pair(folder / f"{name}.wav", folder / f"{name}_clean.wav") for name in "ab"]
+    write_comparison(folder / "page.html", [Comparison(pair) for pair in pairs])
+    return folder / "page.html"
+
+
+@pytest.fixture
+def opened(browser: Browser, page: Path) -> Browser:
+    browser.open(page)
+    browser.until("return concertclean.player.duration > 0")
+    return browser
+
+
+def test_it_opens_and_says_nothing_in_the_console(opened: Browser) -> None:
+    assert opened.console() == []
+    assert opened.run("return concertclean.player.duration") == pytest.approx(SECONDS)
+    assert opened.text("#subject") == "a.wav → a_clean.wav"
+    assert opened.text("#time") == "0:00.0 / 0:04.0"
+    assert opened.text("#numbers").count("LUFS") == 1
+    assert opened.run("return document.querySelectorAll('.picture.is-shown').length") == 1
+
+
+def test_sound_in_the_page_is_exact(opened: Browser, page: Path) -> None:
+    """What the browser has decoded is what the files hold, sample by sample; Chromium divides by 32767 above zero."""
+    for track, name in enumerate(("a.wav", "a_clean.wav")):
+        wanted = soundfile.read(page.parent / name)[0]
+        script = "return Array.from(concertclean.player.tracks[arguments[0]].getChannelData(1).slice(30000, 32000))"
+        assert opened.run(script, track) == pytest.approx(wanted[30_000:32_000, 1], rel=3.1e-5, abs=1e-9)
+
+
+def test_removed_is_before_minus_after(opened: Browser) -> None:
+    """The gains of the version, rendered offline by the browser's own mixer, give the difference of the tracks."""
+    error = opened.run("""
+        const { player } = concertclean;
+        document.querySelector('[data-version="residual"]').click();
+        const [before, after] = player.tracks;
+        const context = new OfflineAudioContext(2, before.length, before.sampleRate);
+        player.gains.forEach((gain, i) => {
+            const source = new AudioBufferSourceNode(context, { buffer: player.tracks[i] });
+            source.connect(new GainNode(context, { gain })).connect(context.destination);
+            source.start();
+        });
+        return context.startRendering().then((mixed) => {
+            let worst = 0, largest = 0;
+            for (let i = 0; i < before.length; i += 1) {
+                const removed = before.getChannelData(0)[i] - after.getChannelData(0)[i];
+                worst = Math.max(worst, Math.abs(mixed.getChannelData(0)[i] - removed));
+                largest = Math.max(largest, Math.abs(removed));
+            }
+            return [worst, largest];
+        });""")
+    assert error[0] < 1e-8
+    assert error[1] > 0.04
+
+
+def test_switching_keeps_the_place(opened: Browser) -> None:
+    """Before and after a switch the position differs by no more than the clock went on, and nothing starts anew."""
+    opened.click("#play")
+    opened.until("return concertclean.player.position > 0.3")
+    for version in ("after", "residual", "before"):
+        here, there, gone = opened.run(
+            """
+            const { player } = concertclean;
+            const begin = performance.now();
+            const here = player.position;
+            document.querySelector(`[data-version="${arguments[0]}"]`).click();
+            const there = player.position;
+            return [here, there, (performance.now() - begin) / 1000];""",
+            version,
+        )
+        assert 0 <= there - here <= gone + 0.05
+        wanted = {"before": [1, 0], "after": [0, 1], "residual": [1, -1]}[version]
+        match = opened.run("return concertclean.recordings[0].matchDb")
+        level = [1.0, 1.0] if version == "residual" else [10 ** (db / 20) for db in match]
+        opened.until(GAINS_ARE, [gain * factor for gain, factor in zip(wanted, level, strict=True)])
+        assert opened.run("return concertclean.player.isPlaying")
+    assert opened.console() == []
+
+
+def test_both_are_equally_loud_until_it_is_switched_off(opened: Browser) -> None:
+    before, after = opened.run("return concertclean.recordings[0].matchDb")
+    assert before < -0.3
+    assert after == 0
+    assert opened.run("return concertclean.player.gains") == pytest.approx([10 ** (before / 20), 0])
+    assert "Before lowered by" in opened.text("#match-text")
+    opened.press("m")
+    assert opened.run("return concertclean.player.gains") == [1, 0]
+    opened.press("r", "g")
+    assert opened.run("return concertclean.player.gains") == pytest.approx([3.981, -3.981], abs=1e-3)
+
+
+def test_keys(opened: Browser) -> None:
+    opened.press(RIGHT)
+    assert opened.run(POSITION) == 2
+    opened.press(LEFT)
+    assert opened.run(POSITION) == 0
+    for key, version in (("a", "after"), ("r", "residual"), ("b", "before"), ("2", "after"), ("3", "residual")):
+        opened.press(key)
+        assert opened.run("return concertclean.state.version") == version
+    opened.press(SPACE)
+    opened.until("return concertclean.player.isPlaying && concertclean.player.position > 0.1")
+    opened.press(SPACE)
+    assert not opened.run("return concertclean.player.isPlaying")
+    opened.press(HOME)
+    assert opened.run(POSITION) == 0
+    opened.press("s")
+    assert opened.run("return document.querySelectorAll('.picture.is-shown').length") == 3
+    opened.press("f")
+    assert opened.run("return concertclean.state.view.isLog") is False
+    opened.press("+", "+")
+    assert opened.run("return concertclean.state.view.end - concertclean.state.view.start") == pytest.approx(1)
+    opened.press("0", "n")
+    opened.until("return concertclean.state.index === 1 && concertclean.player.duration > 0")
+    assert opened.text("#subject") == "b.wav → b_clean.wav"
+    assert opened.console() == []
+
+
+def test_every_control_can_be_reached_by_tab(opened: Browser) -> None:
+    found = []
+    for _ in range(18):
+        opened.press("\ue004")
+        found.append(opened.run("const n = document.activeElement; return n.id || n.dataset.version || n.tagName"))
+    wanted = ["play", "before", "after", "residual", "seek", "match", "boost", "loop", "zoom-in", "stack", "scale"]
+    assert [name for name in found if name in wanted] == wanted
+    assert opened.run("return getComputedStyle(document.activeElement).outlineStyle") != "none"
+
+
+def test_a_loop_goes_round(opened: Browser) -> None:
+    opened.run("concertclean.player.seek(1)")
+    opened.press("[")
+    opened.run("concertclean.player.seek(1.4)")
+    opened.press("]")
+    assert opened.text("#loop-text") == "0:01.0 – 0:01.4"
+    opened.press(SPACE)
+    opened.until("return concertclean.player.position > 1.2")
+    found = opened.run("""
+        const seen = [];
+        return new Promise((done) => {
+            const timer = setInterval(() => seen.push(concertclean.player.position), 20);
+            setTimeout(() => { clearInterval(timer); done(seen); }, 1000);
+        });""")
+    assert min(found) >= 1
+    assert max(found) < 1.4
+    assert min(np.diff(found)) < -0.2
+    opened.press("l", SPACE)
+
+
+def test_the_end_stops_and_begins_again(opened: Browser) -> None:
+    opened.run("concertclean.player.seek(3.8)")
+    opened.press(SPACE)
+    opened.until("return concertclean.player.isPlaying")
+    opened.until("return !concertclean.player.isPlaying")
+    assert opened.run(POSITION) == pytest.approx(SECONDS)
+    opened.press(SPACE)
+    opened.until("return concertclean.player.isPlaying")
+    assert opened.run(POSITION) < 1
+    opened.press(SPACE)
+
+
+def test_mouse_on_the_spectrogram(opened: Browser) -> None:
+    """A click seeks; the wheel zooms around the pointer."""
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+
+    canvas = opened.driver.find_element("css selector", ".picture.is-shown canvas")
+    width = canvas.size["width"]
+    ActionChains(opened.driver).move_to_element_with_offset(canvas, 23, 0).click().perform()
+    assert opened.run(POSITION) == pytest.approx(SECONDS * (width / 2 + 23 - 46) / (width - 46), abs=0.02)
+    ActionChains(opened.driver).scroll_from_origin(ScrollOrigin.from_element(canvas), 0, -400).perform()
+    start, end = opened.run("return [concertclean.state.view.start, concertclean.state.view.end]")
+    assert end - start < SECONDS / 1.5
+    assert start < SECONDS / 2 < end
+
+
+def test_the_picture_is_the_right_way_up(opened: Browser) -> None:
+    """The 440 Hz tone is the brightest row of what was left, at its place of the axis."""
+    opened.press("a")
+    share, wanted = opened.run("""
+        const canvas = document.querySelector('.picture.is-shown canvas');
+        const context = canvas.getContext('2d');
+        const height = canvas.height - 22 * devicePixelRatio;
+        const column = context.getImageData(Math.round(canvas.width * 0.8), 0, 1, height).data;
+        const light = Array.from({ length: Math.floor(height) }, (_, y) => column[4 * y] + column[4 * y + 1]);
+        const { view } = concertclean.state;
+        return [1 - light.indexOf(Math.max(...light)) / height, view.placeOf(440)];""")
+    assert share == pytest.approx(wanted, abs=0.02)
+
+
+@pytest.mark.parametrize("size", [None, PHONE])
+def test_dark_and_light(opened: Browser, size: tuple[int, int] | None) -> None:
+    light, dark = opened.look("light", size), opened.look("dark", size)
+    try:
+        assert np.median(light) > 200
+        assert np.median(dark) < 60
+        assert light.std() > 30
+        assert dark.std() > 20
+        assert opened.run("return document.documentElement.scrollWidth <= window.innerWidth")
+    finally:
+        opened.desk()
