@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.denoise import DenoiseSettings
-from concertclean.dsp.levels import LoudnessMeter, to_db
+from concertclean.dsp.levels import EnergyMeter, LoudnessMeter, reduction_db, to_db
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError, OutputError
 from concertclean.finishing import Finisher
@@ -121,7 +121,7 @@ class Denoiser:
         before = LoudnessMeter(info.sample_rate, info.channels)
         held = Fifo(info.channels)
         n_done = 0
-        powers: list[tuple[float, float]] = []
+        energies = EnergyMeter(info.sample_rate), EnergyMeter(info.sample_rate)
 
         def listened() -> Iterator[Block]:
             for block in blocks:
@@ -134,7 +134,8 @@ class Denoiser:
             removed = found[:, : len(held)] * share  # the resampler may round the length up by one
             original = held.pop(removed.shape[1])
             restored = original - removed
-            powers += zip(_powers(original, info.sample_rate), _powers(restored, info.sample_rate), strict=True)
+            for meter, block in zip(energies, (original, restored), strict=True):
+                meter.add(block)
             n_done += removed.shape[1]
             progress(n_done / info.sample_rate)
             yield restored, removed
@@ -142,7 +143,7 @@ class Denoiser:
         yield rest, np.zeros_like(rest)
         report.seconds = (n_done + rest.shape[1]) / info.sample_rate
         report.lufs_before, report.peak_before_db = before.integrated(), to_db(before.peak)
-        _summarise(powers, report)
+        report.reduction_db, report.reduction_p95_db = reduction_db(*(meter.values() for meter in energies))
 
     def _writer(self, target: Stream, report: Report, *, overwrite: bool) -> AudioWriter:
         info, output = report.info, report.output
@@ -181,18 +182,3 @@ def _spare_the_recording(source: Stream, targets: tuple[Stream | None, ...]) -> 
     for target in targets:
         if isinstance(target, Path) and target.exists() and os.path.samestat(own, target.stat()):
             raise OutputError(f"{target}: the output is the recording itself; choose another name with -o")
-
-
-def _powers(block: Block, sample_rate: int) -> list[float]:
-    """Energy of each second of a block."""
-    edges = range(0, block.shape[1], sample_rate)
-    return [float(np.square(block[:, edge : edge + sample_rate]).sum()) for edge in edges]
-
-
-def _summarise(powers: list[tuple[float, float]], report: Report) -> None:
-    """Mean and 95th percentile of the reduction over the seconds that are not silent."""
-    audible = np.array([pair for pair in powers if pair[0] > 0])
-    if not len(audible):
-        return
-    reduction = 10 * np.log10(audible[:, 0] / np.maximum(audible[:, 1], 1e-12 * audible[:, 0]))
-    report.reduction_db, report.reduction_p95_db = float(reduction.mean()), float(np.percentile(reduction, 95))

@@ -18,6 +18,7 @@ def bars(*, quiet: bool) -> Iterator[Tell]:
     with Progress(*columns, console=console.err, disable=quiet or not console.err.is_terminal) as shown:
 
         def progress(what: str, done: int, total: int) -> None:
+            console.end_if_asked()
             if what not in tasks:
                 tasks[what] = shown.add_task(what, total=total)
             shown.update(tasks[what], completed=done, total=total)

@@ -23,10 +23,10 @@ def bench(
     *,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Model or weights file; may be given again. [default: those in the package]"),
+        typer.Option(help="Model or weights file; may be given again. \\[default: those in the package]"),
     ] = None,
-    device: Annotated[list[str] | None, typer.Option(help="Device; may be given again. [default: auto]")] = None,
-    precision: Annotated[list[str] | None, typer.Option(help="Precision; may be given again. [default: auto]")] = None,
+    device: Annotated[list[str] | None, typer.Option(help="Device, likewise. \\[default: auto]")] = None,
+    precision: Annotated[list[str] | None, typer.Option(help="Precision, likewise. \\[default: auto]")] = None,
     baseline: Annotated[
         str, typer.Option(metavar="NAME,...", help="Tools to compare with, as for eval; installed: all that are here.")
     ] = _INSTALLED,

@@ -16,6 +16,7 @@ from concertclean.errors import (
     ConcertCleanError,
     ConfigError,
     DeviceMemoryError,
+    MetricError,
     ModelError,
     NoInputError,
     OfflineError,
@@ -27,6 +28,7 @@ SOME_FAILED = 3
 # Most special first: the first match decides.
 _EXIT_CODES: tuple[tuple[type[ConcertCleanError], int], ...] = (
     (ConfigError, 2),
+    (MetricError, 2),
     (NoInputError, 4),
     (AudioFileError, 5),
     (OfflineError, 7),
@@ -59,17 +61,23 @@ def say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+_signals: list[int] = []  # that came while a command was at work
+
+
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """Lets a request to end unwind the program, so that no unfinished file stays, with 128 + its number.
+    """Lets Ctrl-C or a request to end unwind the program, so that no unfinished file stays, with 128 + the signal.
 
-    Ctrl-C does so anyway. A closed terminal is ignored where it was ignored before, as under nohup.
+    A closed terminal is ignored where it was ignored before, as under nohup. A signal that arrives while libsndfile
+    is calling back waits for `end_if_asked`: an exception would be lost there, and the work would go on.
     """
 
-    def end(number: int, _: FrameType | None) -> None:
-        raise SystemExit(128 + number)
+    def end(number: int, frame: FrameType | None) -> None:
+        _signals.append(number)
+        if not _is_called_by_sndfile(frame):
+            end_if_asked()
 
-    wanted = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    wanted = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     before = {number: signal.getsignal(number) for number in wanted}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
@@ -77,5 +85,28 @@ def ending_on_signals() -> Iterator[None]:
     try:
         yield
     finally:
+        _signals.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def end_if_asked() -> None:
+    """Ends the program if a signal wants it; every progress calls this.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
+        SystemExit: another signal came.
+    """
+    if signal.SIGINT in _signals:
+        raise KeyboardInterrupt
+    if _signals:
+        raise SystemExit(128 + _signals[0])
+
+
+def _is_called_by_sndfile(frame: FrameType | None) -> bool:
+    """Whether a frame runs inside one of soundfile's callbacks (vio_read and its like)."""
+    while frame is not None:
+        if frame.f_code.co_name.startswith("vio_") and frame.f_globals.get("__name__") == "soundfile":
+            return True
+        frame = frame.f_back
+    return False

@@ -49,11 +49,11 @@ def build(
     ] = None,
     sample_rate: Annotated[int, typer.Option(min=8000, help="Hz.", rich_help_panel=_HOW)] = 44_100,
     channels: Annotated[
-        int | None, typer.Option(min=1, max=2, help="1 or 2. [default: 2 for concert, else 1]", rich_help_panel=_HOW)
+        int | None, typer.Option(min=1, max=2, help="1 or 2. \\[default: 2 for concert, else 1]", rich_help_panel=_HOW)
     ] = None,
     seconds_per_file: Annotated[
         float | None,
-        typer.Option(min=1, help="Only so much from the middle of each file. [default: all]", rich_help_panel=_HOW),
+        typer.Option(min=1, help="Only so much from the middle of each file. \\[default: all]", rich_help_panel=_HOW),
     ] = None,
     synthetic_minutes: Annotated[
         float, typer.Option(min=0, help="Synthetic crowd, for concert.", rich_help_panel=_HOW)

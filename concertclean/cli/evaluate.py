@@ -12,7 +12,7 @@ from rich.text import Text
 from concertclean import __version__
 from concertclean.cli import console
 from concertclean.cli.bars import bars
-from concertclean.errors import ConfigError
+from concertclean.errors import ConcertCleanError, ConfigError
 
 if TYPE_CHECKING:
     from concertclean.evaluate.scoring import Ask, Scored
@@ -52,7 +52,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NAME,...",
-            help=f"Metrics, see --list. [default: {_METRICS}]",
+            help=f"Metrics, see --list. \\[default: {_METRICS}]",
             rich_help_panel=_HOW,
         ),
     ] = None,
@@ -116,7 +116,6 @@ def _judge_files(
     """Files against files; whether any could not be judged."""
     from functools import partial
 
-    from concertclean.errors import MetricError
     from concertclean.evaluate.pairs import find_pairs
     from concertclean.evaluate.scoring import score_files
     from concertclean.evaluate.tables import file_table, rows_of
@@ -124,18 +123,20 @@ def _judge_files(
     from concertclean.parallel import in_order
 
     scores = scores_of(ask.metrics)  # an unknown name is told before the work
-    pairs, failures = find_pairs(reference, estimate, noisy)
+    pairs, alone = find_pairs(reference, estimate, noisy)
     scored: list[Scored] = []
+    errors: list[ConcertCleanError] = []
     workers = min(jobs or os.cpu_count() or 1, len(pairs))
     with bars(quiet=quiet) as progress:
         for number, (_, found) in enumerate(in_order(partial(score_files, ask=ask), pairs, workers), start=1):
-            if isinstance(found, str):
-                failures.append(found)
+            if isinstance(found, ConcertCleanError):
+                errors.append(found)
             else:
                 scored.append(found)
             progress("recordings", number, len(pairs))
-    if not scored and len(failures) == 1:
-        raise MetricError(failures[0])
+    if len(pairs) == 1 and not alone and errors:
+        raise errors[0]
+    failures = [*alone, *map(str, errors)]
     rows = rows_of(scored, scores)
     _tell(how, rows, scored, [file_table(rows)], {"reference": str(reference), "estimate": str(estimate)}, failures)
     return bool(failures)

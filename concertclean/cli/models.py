@@ -138,7 +138,7 @@ def publish(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="Weights file, as training wrote it.")],
     repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository of the hub.")],
     *,
-    name: Annotated[str | None, typer.Option(help="Of the model. [default: the file's]")] = None,
+    name: Annotated[str | None, typer.Option(help="Of the model. \\[default: the file's]")] = None,
     description: Annotated[str, typer.Option(help="One sentence.")] = "",
     private: Annotated[bool, typer.Option("--private", help="Of a repository that is made.")] = False,
 ) -> None:

@@ -16,12 +16,12 @@ Inputs = Annotated[
 
 Model = Annotated[
     str | None,
-    Option(help="Model name or weights file. [default: concert]", rich_help_panel=RESTORING),
+    Option(help="Model name or weights file. \\[default: concert]", rich_help_panel=RESTORING),
 ]
 Strength = Annotated[
     float | None,
     Option(
-        help="0 leaves the recording as it is, 1 removes all that was found. [default: 1]",
+        help="0 leaves the recording as it is, 1 removes all that was found. \\[default: 1]",
         rich_help_panel=RESTORING,
     ),
 ]
@@ -37,29 +37,29 @@ Output = Annotated[
     Option(
         "-o",
         "--output",
-        help="File or folder; - writes standard output. [default: NAME_clean.wav beside]",
+        help="File or folder; - writes standard output. \\[default: NAME_clean.wav beside]",
         rich_help_panel=OUTPUT,
     ),
 ]
 OutputFormat = Annotated[
     str | None,
     Option(
-        help="keep, wav, flac, m4a, alac, mp3, opus or ogg. [default: by -o, else wav]",
+        help="keep, wav, flac, m4a, alac, mp3, opus or ogg. \\[default: by -o, else wav]",
         rich_help_panel=OUTPUT,
     ),
 ]
 BitDepth = Annotated[
     str | None,
-    Option(help="keep, 16, 24, 32 or 32f. [default: keep; 24 for lossy sources]", rich_help_panel=OUTPUT),
+    Option(help="keep, 16, 24, 32 or 32f. \\[default: keep; 24 for lossy sources]", rich_help_panel=OUTPUT),
 ]
 Loudness = Annotated[
     str | None,
-    Option(help="off, match (as loud as before) or a level in LUFS. [default: off]", rich_help_panel=OUTPUT),
+    Option(help="off, match (as loud as before) or a level in LUFS. \\[default: off]", rich_help_panel=OUTPUT),
 ]
 Clip = Annotated[
     str | None,
     Option(
-        help="warn, rescale or limit, where the result exceeds full scale. [default: warn]",
+        help="warn, rescale or limit, where the result exceeds full scale. \\[default: warn]",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -82,18 +82,20 @@ SkipExisting = Annotated[
 DryRun = Annotated[bool, Option("--dry-run", help="Say what would be done.", rich_help_panel=OUTPUT)]
 
 Recursive = Annotated[bool, Option("-r", "--recursive", help="Look into folders of folders.", rich_help_panel=RUNNING)]
-Device = Annotated[str | None, Option(help="auto, cpu, cuda, cuda:N or mps. [default: auto]", rich_help_panel=RUNNING)]
-Precision = Annotated[str | None, Option(help="auto, fp32, bf16 or fp16. [default: auto]", rich_help_panel=RUNNING)]
+Device = Annotated[
+    str | None, Option(help="auto, cpu, cuda, cuda:N or mps. \\[default: auto]", rich_help_panel=RUNNING)
+]
+Precision = Annotated[str | None, Option(help="auto, fp32, bf16 or fp16. \\[default: auto]", rich_help_panel=RUNNING)]
 Segment = Annotated[
     float | None,
-    Option(metavar="SECONDS", help="Seconds a network call. [default: as the model wants]", rich_help_panel=RUNNING),
+    Option(metavar="SECONDS", help="Seconds a network call. \\[default: as the model wants]", rich_help_panel=RUNNING),
 ]
 Overlap = Annotated[
     float | None,
-    Option(help="Cross-faded part of a segment, 0 to 0.5. [default: 0.02]", rich_help_panel=RUNNING),
+    Option(help="Cross-faded part of a segment, 0 to 0.5. \\[default: 0.02]", rich_help_panel=RUNNING),
 ]
-BatchSize = Annotated[int | None, Option(help="Segments a call on a GPU. [default: 8]", rich_help_panel=RUNNING)]
-Threads = Annotated[int | None, Option(help="CPU cores to use. [default: all]", rich_help_panel=RUNNING)]
+BatchSize = Annotated[int | None, Option(help="Segments a call on a GPU. \\[default: 8]", rich_help_panel=RUNNING)]
+Threads = Annotated[int | None, Option(help="CPU cores to use. \\[default: all]", rich_help_panel=RUNNING)]
 Offline = Annotated[bool | None, Option("--offline", help="Never use the network.", rich_help_panel=RUNNING)]
 Config = Annotated[
     Path | None,

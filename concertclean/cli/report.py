@@ -246,6 +246,7 @@ def _bar(n_pairs: int, *, quiet: bool) -> "Iterator[Callable[[Pair, float, float
         seen: list[Path] = []
 
         def progress(pair: "Pair", seconds: float, total: float | None) -> None:
+            console.end_if_asked()
             if pair.after not in seen:
                 seen.append(pair.after)
                 bars.reset(task)

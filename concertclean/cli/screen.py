@@ -119,6 +119,7 @@ class ProgressBar:
         self._progress.stop()
 
     def _advance(self, job: "Job", seconds: float) -> None:
+        console.end_if_asked()
         if self._progress.disable:
             return
         if self._task is None or job.source != self._source:

@@ -25,7 +25,7 @@ def train(
     config: Annotated[Path, typer.Option("--config", "-c", help="TOML file: network, data, mixing, loss, run.")],
     *,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the run. [default: runs/NAME]")
+        Path | None, typer.Option("--output", "-o", help="Folder of the run. \\[default: runs/NAME]")
     ] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, again and again.")

@@ -71,6 +71,47 @@ class LoudnessMeter:
         return powers[powers > 10 ** (relative_gate / 10) * powers.mean()] if len(powers) else powers
 
 
+class EnergyMeter:
+    """Energy of each step of a waveform that comes in blocks, however these are cut.
+
+    Args:
+        step: samples.
+    """
+
+    def __init__(self, step: int) -> None:
+        self._step, self._found = step, [np.zeros(0)]
+        self._rest = np.zeros(0)
+
+    def add(self, block: NDArray[np.float64]) -> None:
+        """Takes the next `(channel, time)` block."""
+        power = np.concatenate([self._rest, np.square(block).sum(axis=0)])
+        n_steps = len(power) // self._step
+        self._found.append(power[: n_steps * self._step].reshape(n_steps, self._step).sum(axis=1))
+        self._rest = power[n_steps * self._step :]
+
+    def values(self) -> NDArray[np.float64]:
+        """Sum of the squares of all channels, one a step; the last step may be shorter."""
+        last = [self._rest.sum(keepdims=True)] if len(self._rest) else []
+        return np.concatenate([*self._found, *last])
+
+
+def reduction_db(before: NDArray[np.float64], after: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean and 95th percentile of the level of before over after, over the steps that are not silent, dB.
+
+    Args:
+        before: energies of steps.
+        after: of the same steps; 0 counts as 120 dB less.
+
+    Returns:
+        0 and 0 for silence.
+    """
+    audible = before > 0
+    if not audible.any():
+        return 0.0, 0.0
+    ratios = 10 * np.log10(before[audible] / np.maximum(after[audible], 1e-12 * before[audible]))
+    return float(ratios.mean()), float(np.percentile(ratios, 95))
+
+
 def soft_limit(block: NDArray[np.float64]) -> NDArray[np.float64]:
     """Bends what exceeds -1 dBFS smoothly below full scale; everything below is returned as it is.
 

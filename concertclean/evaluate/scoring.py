@@ -66,12 +66,12 @@ class Ask:
     offline: bool = False
 
 
-def score_files(files: PairFiles, ask: Ask) -> Scored | str:
-    """Scores of an estimate on disk, or why there are none."""
+def score_files(files: PairFiles, ask: Ask) -> Scored | ConcertCleanError:
+    """Scores of an estimate on disk, or the error that stands in their way."""
     try:
         pair = read_pair(files, downmix=ask.downmix)
     except ConcertCleanError as error:
-        return str(error)
+        return error
     interference = None if pair.noisy is None else pair.noisy - pair.reference
     scores, remarks = measure(ask.metrics, pair.reference, pair.estimate, pair.sample_rate, interference)
     gains: Values = {}

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.dsp.levels import LoudnessMeter, to_db
+from concertclean.dsp.levels import EnergyMeter, LoudnessMeter, reduction_db, to_db
 from concertclean.errors import AudioFileError
-from concertclean.report.pairs import Block, Pair, PairFacts, blocks
+from concertclean.report.pairs import Pair, PairFacts, blocks
 
 STEP_SECONDS = 0.1
 _STEPS_A_SECOND = round(1 / STEP_SECONDS)
@@ -52,7 +52,7 @@ def measure(pair: Pair, known: PairFacts, progress: Callable[[float], None] = la
     """
     rate = known.sample_rate
     meters = [LoudnessMeter(rate, known.channels) for _ in range(3)]
-    energies = [_Energies(round(STEP_SECONDS * rate)) for _ in range(3)]
+    energies = [EnergyMeter(round(STEP_SECONDS * rate)) for _ in range(3)]
     n_samples = 0
     for before, after in blocks(pair, rate):
         for block, meter, energy in zip((before, after, before - after), meters, energies, strict=True):
@@ -62,7 +62,7 @@ def measure(pair: Pair, known: PairFacts, progress: Callable[[float], None] = la
         progress(n_samples / rate)
     if not n_samples:
         raise AudioFileError(f"{pair.after}: holds 0 samples; there is nothing to compare")
-    reductions = _reductions(energies[0].values(), energies[1].values())
+    mean_db, p95_db = reduction_db(*(_in_seconds(energy.values()) for energy in energies[:2]))
     return Change(
         seconds=n_samples / rate,
         lufs_before=meters[0].integrated(),
@@ -70,10 +70,16 @@ def measure(pair: Pair, known: PairFacts, progress: Callable[[float], None] = la
         lufs_residual=meters[2].integrated(),
         peak_before_db=to_db(meters[0].peak),
         peak_after_db=to_db(meters[1].peak),
-        reduction_db=float(reductions.mean()) if len(reductions) else 0.0,
-        reduction_p95_db=float(np.percentile(reductions, 95)) if len(reductions) else 0.0,
+        reduction_db=mean_db,
+        reduction_p95_db=p95_db,
         residual_energies=energies[2].values(),
     )
+
+
+def _in_seconds(energies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Energies of steps as those of seconds."""
+    sums: NDArray[np.float64] = np.add.reduceat(energies, np.arange(0, len(energies), _STEPS_A_SECOND))
+    return sums
 
 
 def most_changed(residual_energies: NDArray[np.float64], n_steps: int) -> int:
@@ -95,30 +101,3 @@ def level_match_db(lufs_before: float, lufs_after: float) -> tuple[float, float]
         return 0.0, 0.0
     excess = min(max(lufs_before - lufs_after, -12.0), 12.0)
     return -max(excess, 0.0), -max(-excess, 0.0)
-
-
-class _Energies:
-    """Energy of each step of a waveform that comes in blocks."""
-
-    def __init__(self, step: int) -> None:
-        self._step, self._found = step, [np.zeros(0)]
-        self._rest = np.zeros(0)
-
-    def add(self, block: Block) -> None:
-        power = np.concatenate([self._rest, np.square(block).sum(axis=0)])
-        n_steps = len(power) // self._step
-        self._found.append(power[: n_steps * self._step].reshape(n_steps, self._step).sum(axis=1))
-        self._rest = power[n_steps * self._step :]
-
-    def values(self) -> NDArray[np.float64]:
-        last = [self._rest.sum(keepdims=True)] if len(self._rest) else []
-        return np.concatenate([*self._found, *last])
-
-
-def _reductions(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Level of before over after in each second that is not silent, dB."""
-    edges = np.arange(0, len(before), _STEPS_A_SECOND)
-    energy, left = np.add.reduceat(before, edges), np.add.reduceat(after, edges)
-    audible = energy > 0
-    ratio: NDArray[np.float64] = energy[audible] / np.maximum(left[audible], 1e-12 * energy[audible])
-    return 10 * np.log10(ratio)

@@ -22,6 +22,8 @@ def folders(tmp_path):
         for folder, level in (("reference", 0.0), ("estimate", 0.1), ("noisy", 10**-0.5)):
             (tmp_path / folder).mkdir(exist_ok=True)
             soundfile.write(tmp_path / folder / f"{number}.wav", truth + level * noise, RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "short.wav", truth[: RATE // 2], RATE)
+    (tmp_path / "text.wav").write_text("no audio")
     return tmp_path
 
 
@@ -65,6 +67,8 @@ def test_two_files_as_csv_over_two_processes(program, folders):
         (["reference", "nothing"], 4, "nothing: does not exist"),
         (["reference", "estimate/0.wav"], 2, "files only, or folders only"),
         (["reference", "estimate", "--json", "--csv"], 2, "exclude each other"),
+        (["reference/0.wav", "text.wav"], 5, "text.wav: is not an audio file"),
+        (["reference/0.wav", "short.wav"], 2, "is 0.50 s shorter than"),
         (["--dataset", "reference"], 2, "reference"),
     ],
 )

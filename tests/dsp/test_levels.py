@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from concertclean.dsp.levels import LoudnessMeter, soft_limit, to_db
+from concertclean.dsp.levels import EnergyMeter, LoudnessMeter, reduction_db, soft_limit, to_db
 
 RATE = 48000
 
@@ -103,3 +103,22 @@ def test_limiter_leaves_what_is_below_the_knee_and_bounds_the_rest() -> None:
 def test_decibels() -> None:
     assert to_db(0.5) == pytest.approx(-6.0206, abs=1e-4)
     assert to_db(0) == -np.inf
+
+
+@pytest.mark.parametrize("block", [1, 7, 100, 1000])
+def test_energies_do_not_depend_on_how_blocks_are_cut(noise, block):
+    waveform = noise(1050)
+    meter = EnergyMeter(100)
+    for start in range(0, 1050, block):
+        meter.add(waveform[:, start : start + block])
+    wanted = [np.square(waveform[:, start : start + 100]).sum() for start in range(0, 1050, 100)]
+    assert meter.values() == pytest.approx(wanted)
+
+
+def test_reduction_is_of_the_steps_that_sound():
+    """10, 20 and 30 dB less; silence before does not count, silence after is 120 dB."""
+    before = np.array([1.0, 1.0, 0.0, 1.0])
+    mean_db, p95_db = reduction_db(before, before * [0.1, 0.01, 1.0, 0.001])
+    assert (mean_db, p95_db) == (pytest.approx(20.0), pytest.approx(29.0))
+    assert reduction_db(np.zeros(3), np.zeros(3)) == (0.0, 0.0)
+    assert reduction_db(np.ones(1), np.zeros(1))[0] == pytest.approx(120.0)

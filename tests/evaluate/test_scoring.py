@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from concertclean.dataset.fixed import FixedFiles
+from concertclean.errors import AudioFileError
 from concertclean.evaluate import methods
 from concertclean.evaluate.pairs import PairFiles
 from concertclean.evaluate.scoring import Ask, score_files, score_mixture
@@ -45,12 +46,12 @@ def test_an_identical_estimate_is_infinitely_good(triple):
     assert (found.scores["snr"], found.gains["snr"]) == (math.inf, math.inf)
 
 
-def test_a_file_that_cannot_be_read_is_a_sentence(triple, tmp_path):
+def test_a_file_that_cannot_be_read_is_an_error_to_be_told(triple, tmp_path):
     reference, _, _ = triple()
     (tmp_path / "bad.wav").write_bytes(b"no audio")
-    assert "bad.wav: is not an audio file" in score_files(
-        PairFiles("a", reference, tmp_path / "bad.wav", None), Ask(("snr",))
-    )
+    found = score_files(PairFiles("a", reference, tmp_path / "bad.wav", None), Ask(("snr",)))
+    assert isinstance(found, AudioFileError)
+    assert "bad.wav: is not an audio file" in str(found)
 
 
 def test_a_mixture_is_judged_as_it_is_then_under_every_method(mixture, tiny_weights):
