@@ -51,6 +51,9 @@ class AvDecoder:
         declared = probe.declared_seconds(file, self._container)
         self._frames = self._decode_frames()
         self._first = next(self._frames, None)
+        if self._first is None and self._stream.codec_context.format is None:  # a few bytes that FFmpeg took for audio
+            self.close()
+            raise probe.not_audio(path)
         self.info = self._describe(extras, declared)
         is_exact = self.info.is_lossless and self.info.container not in {"mkv", "webm"}
         # MP4 may round its times to 1/1000 s.

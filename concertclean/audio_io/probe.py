@@ -57,8 +57,7 @@ def open_container(file: BinaryIO, name: str) -> Any:
     try:
         container = av.open(file, "r", metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
-        message = f"{name}: is not an audio file, or is damaged or cut off; play it elsewhere, or copy it again"
-        raise AudioFileError(message) from error
+        raise not_audio(name) from error
     if container.streams.audio:
         return container
     kind = container.format.name
@@ -66,6 +65,13 @@ def open_container(file: BinaryIO, name: str) -> Any:
     if kind.endswith(_PICTURE_FORMATS):
         raise AudioFileError(f"{name}: is a picture, not audio; name a recording")
     raise NoInputError(f"{name}: has no audio stream; name a recording with sound")
+
+
+def not_audio(name: str) -> AudioFileError:
+    """What is told of a file in which no sound can be found."""
+    return AudioFileError(
+        f"{name}: is not an audio file, or is damaged or cut off; play it elsewhere, or copy it again"
+    )
 
 
 def read_extras(file: BinaryIO, name: str) -> Extras:

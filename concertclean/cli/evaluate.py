@@ -191,9 +191,12 @@ def _tell(
     else:
         for title, header, body in tables:
             print_table(title, header, body)
+    remarks: dict[str, list[str]] = {}
     for one in scored:
         for remark in one.remarks:
-            console.note(f"{one.name}: {remark}")
+            remarks.setdefault(remark, []).append(one.name)
+    for remark, names in remarks.items():
+        console.note(f"{names[0]}: {remark}" if len(names) == 1 else f"{len(names)} recordings: {remark}")
     for failure in failures:
         console.complain(failure)
 

@@ -365,6 +365,15 @@ def test_cut_m4a_is_refused_with_name_fact_and_cure(encode, noise, tmp_path):
     assert not isinstance(caught.value, NoInputError)
 
 
+@pytest.mark.parametrize("content", [b"bad\n", b"\0", b"no", b"fLaC", b"ID3"])
+@pytest.mark.parametrize("name", ["a.flac", "a.mp3", "a.wav", "a.m4a", "a.ogg", "a.aac"])
+def test_a_few_bytes_with_the_name_of_audio_are_refused(name, content, tmp_path):
+    """FFmpeg once took four bytes named .flac for a FLAC stream without a format."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(AudioFileError):
+        AudioReader(tmp_path / name)
+
+
 @pytest.mark.parametrize("name", ["text.m4a", "text.wav", "text.mp3"])
 def test_text_with_the_name_of_audio_is_refused(name, tmp_path):
     path = tmp_path / name

@@ -47,6 +47,12 @@ def test_a_bad_file_is_told_and_does_not_stop_the_rest(program, folders):
     assert "2: is not in estimate" in ended.err
 
 
+def test_what_holds_for_many_recordings_is_told_once(program, folders):
+    ended = program("eval", "reference", "estimate", "--metrics", "sir", "--jobs", 1)
+    assert ended.code == 0
+    assert ended.err.splitlines() == ["3 recordings: sir: needs the noisy recording, --noisy"]
+
+
 def test_two_files_as_csv_over_two_processes(program, folders):
     ended = program("eval", "reference", "estimate", "--csv", "--metrics", "snr", "--jobs", 2)
     assert ended.code == 0, ended.err
