@@ -15,6 +15,7 @@ from concertclean.metrics import bss_eval, external, loudness, sdr, spectral, st
 from concertclean.metrics.pair import Waveform
 from concertclean.metrics.peaq import peaq
 from concertclean.metrics.peaq.network import MOV_NAMES
+from concertclean.metrics.pemoq_like import pemoq_like
 from concertclean.metrics.two_f import two_f
 
 Better = Literal["higher", "lower", "zero"]
@@ -78,6 +79,11 @@ def _peaq(sounds: Sounds) -> Found:
     return {"odg": found.odg, "di": found.di, "2f": two_f(found.movs), **found.movs}, found.remarks
 
 
+def _pemoq_like(sounds: Sounds) -> Found:
+    found = pemoq_like(sounds.reference, sounds.estimate, sounds.sample_rate)
+    return {"psm": found.psm, "psmt": found.psmt, "pemoq_odg": found.odg}, found.remarks
+
+
 def _bss_eval(sounds: Sounds) -> Found:
     """Version 4; the interference, if it is known, is the second source, whose own estimate nobody asks for."""
     references, estimates = [sounds.reference], [sounds.estimate]
@@ -132,6 +138,11 @@ METRICS: dict[str, Metric] = {
     "peaq": Metric("perceived quality, ITU-R BS.1387 basic", (Score("odg"), Score("di")), _peaq),
     "movs": Metric("the eleven variables of PEAQ", tuple(Score(name, better="zero") for name in MOV_NAMES), _peaq),
     "2f": Metric("mean MUSHRA score of the 2f-model", (Score("2f"),), _peaq),
+    "pemoq_like": Metric(
+        "similarity in an auditory model, in the manner of PEMO-Q",
+        (Score("psm"), Score("psmt"), Score("pemoq_odg")),
+        _pemoq_like,
+    ),
     "lsd": Metric(
         "log-spectral distance", (Score("lsd", "dB", "lower"),), _plain("lsd", spectral.log_spectral_distance)
     ),

@@ -28,7 +28,8 @@ def test_every_metric_gives_the_scores_it_announces(sounds):
     reference, estimate, noise = sounds
     scores, remarks = measure(OWN, reference, estimate, RATE, noise)
     assert list(scores) == [score.name for score in scores_of(OWN)]
-    assert all(remark.startswith("peaq: ") for remark in remarks)  # the noise hides where the band of the music ends
+    # The noise hides where the band of the music ends, and 48 kHz is not the rate of every ear.
+    assert all(remark.startswith(("peaq: ", "pemoq_like: ")) for remark in remarks)
     assert all(isinstance(value, float) and not math.isnan(value) for value in scores.values())
 
 
