@@ -53,13 +53,18 @@ def summarise(values: Sequence[float | None], names: Sequence[str], better: Bett
     if len(numbers) > 1:
         error = float(numbers.std(ddof=1)) / len(numbers) ** 0.5
         half_width = float(stdtrit(len(numbers) - 1, 0.975)) * error
-    badness = {"higher": -numbers, "lower": numbers, "zero": np.abs(numbers)}[better]
     return Summary(
         len(numbers),
         float(numbers.mean()),
         float(np.median(numbers)),
         half_width,
-        finite[int(np.argmax(badness))],
+        worst_of(finite, better),
         n_perfect,
         n_undefined,
     )
+
+
+def worst_of(named: Sequence[tuple[float, str]], better: Better) -> tuple[float, str]:
+    """The worst of some values with their names, the first of equals."""
+    badness = {"higher": lambda value: -value, "lower": lambda value: value, "zero": abs}[better]
+    return max(named, key=lambda each: badness(each[0]))

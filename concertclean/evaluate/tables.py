@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from concertclean.evaluate.scoring import Scored
-from concertclean.evaluate.statistics import Summary, summarise
+from concertclean.evaluate.statistics import Summary, summarise, worst_of
 from concertclean.metrics.catalogue import Score
 
 _TOGETHER = 2  # scores that share a table: the second tells what the first may hide
@@ -24,8 +24,7 @@ class Row:
         method: model or tool; "" where files are compared.
         kind: of noise that the row is about, or "" for all.
         ratio_db: of the mixtures, inf for clean music; None where files are compared.
-        score: name of the score.
-        unit: of the score, or "".
+        score: what is told.
         is_gain: whether the values are differences to the noisy recording.
         summary: of the values.
     """
@@ -33,8 +32,7 @@ class Row:
     method: str
     kind: str
     ratio_db: float | None
-    score: str
-    unit: str
+    score: Score
     is_gain: bool
     summary: Summary
 
@@ -61,12 +59,11 @@ def rows_of(scored: Sequence[Scored], scores: Sequence[Score], *, by_kind: bool 
 
 def _rows(key: tuple[str, str, float | None], group: list[Scored], score: Score) -> list[Row]:
     names = [one.name for one in group]
-    rows = [
-        Row(*key, score.name, score.unit, False, summarise([s.scores[score.name] for s in group], names, score.better))
-    ]
+    values = [one.scores[score.name] for one in group]
+    rows = [Row(*key, score, False, summarise(values, names, score.better))]
     if score.better != "zero" and any(score.name in one.gains for one in group):
         gains = [one.gains.get(score.name) for one in group]
-        rows.append(Row(*key, score.name, score.unit, True, summarise(gains, names, score.better)))
+        rows.append(Row(*key, score, True, summarise(gains, names, score.better)))
     return rows
 
 
@@ -102,7 +99,7 @@ def as_csv(rows: Sequence[Row]) -> str:
         values = [summary.n, summary.mean, summary.median, summary.half_width, *worst]
         values += [summary.n_perfect, summary.n_undefined]
         ratio = "clean" if row.ratio_db == math.inf else row.ratio_db
-        writer.writerow([row.method, row.kind, ratio, row.score, row.unit, row.is_gain, *values])
+        writer.writerow([row.method, row.kind, ratio, row.score.name, row.score.unit, row.is_gain, *values])
     return text.getvalue()
 
 
@@ -121,7 +118,7 @@ def file_table(rows: Sequence[Row]) -> tuple[str, Text, list[Text]]:
     body = []
     for row in rows:
         summary = row.summary
-        name = ("gain in " if row.is_gain else "") + row.score + (f", {row.unit}" if row.unit else "")
+        name = ("gain in " if row.is_gain else "") + _titled(row.score)
         worst, where = summary.worst or (None, "")
         half = "" if summary.half_width is None else f"±{_number(summary.half_width)}"
         mean = _number(summary.mean, signed=row.is_gain) if summary.n else "identical" if summary.n_perfect else "-"
@@ -131,26 +128,25 @@ def file_table(rows: Sequence[Row]) -> tuple[str, Text, list[Text]]:
 
 def ratio_tables(rows: Sequence[Row]) -> list[tuple[str, Text, list[Text]]]:
     """A line a method, a column a ratio, two scores a table: titles, headers, lines."""
-    scores = list(dict.fromkeys((row.score, row.unit) for row in rows))
+    scores = list(dict.fromkeys(row.score for row in rows))
     return [_ratio_table(rows, scores[start : start + _TOGETHER]) for start in range(0, len(scores), _TOGETHER)]
 
 
-def _ratio_table(rows: Sequence[Row], scores: list[tuple[str, str]]) -> tuple[str, Text, list[Text]]:
+def _ratio_table(rows: Sequence[Row], scores: list[Score]) -> tuple[str, Text, list[Text]]:
+    """One table; the worst recording is that of the first score, clean music apart."""
+    told = {(row.method, row.kind, row.ratio_db, row.score): row.summary for row in _told(rows)}
     ratios = sorted({row.ratio_db for row in rows if row.ratio_db is not None})
-    cells = {(row.method, row.kind, row.ratio_db, row.score): row.summary for row in _told(rows)}
-    lines = list(dict.fromkeys((row.method, row.kind) for row in rows))
     body = []
-    for method, kind in lines:
+    for method, kind in dict.fromkeys((row.method, row.kind) for row in rows):
         line = [f"{method}, {kind}" if kind else method]
         for ratio in ratios:
-            found = [cells.get((method, kind, ratio, name)) for name, _ in scores]
+            found = [told.get((method, kind, ratio, score)) for score in scores]
             line.append(" / ".join(_cell(summary, first=place == 0) for place, summary in enumerate(found)))
-        line.append(
-            _worst([cells[method, kind, r, scores[0][0]] for r in ratios if (method, kind, r, scores[0][0]) in cells])
-        )
-        body.append(line)
-    told = " / ".join(f"{name}, {unit}" if unit else name for name, unit in scores)
-    title = f"{told}: `unprocessed` and column `clean` as they are, all else as gain over unprocessed"
+        of_ratios = [told.get((method, kind, ratio, scores[0])) for ratio in ratios if ratio != math.inf]
+        worst = [summary.worst for summary in of_ratios if summary is not None and summary.worst is not None]
+        body.append([*line, _number(worst_of(worst, scores[0].better)[0]) if worst else "-"])
+    names = " / ".join(map(_titled, scores))
+    title = f"{names}: `unprocessed` and column `clean` as they are, all else as gain over unprocessed"
     header = ["method", *("clean" if ratio == math.inf else f"{ratio:+g} dB" for ratio in ratios), "worst"]
     return title, header, body
 
@@ -161,17 +157,15 @@ def _told(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.is_gain or (row.method, row.kind, row.ratio_db, row.score) not in with_gain]
 
 
+def _titled(score: Score) -> str:
+    return f"{score.name}, {score.unit}" if score.unit else score.name
+
+
 def _cell(summary: Summary | None, *, first: bool) -> str:
     if summary is None or summary.mean is None:
         return "identical" if summary is not None and summary.n_perfect else "-"
     half = f" ±{_number(summary.half_width)}" if first and summary.half_width is not None else ""
     return _number(summary.mean) + half
-
-
-def _worst(summaries: Sequence[Summary]) -> str:
-    """The lowest of the worst of all ratios but clean."""
-    worst = [summary.worst for summary in summaries if summary.worst is not None]
-    return _number(min(worst)[0]) if worst else "-"
 
 
 def _number(value: float | None, *, signed: bool = False) -> str:

@@ -115,7 +115,7 @@ def test_a_model_and_a_tool_side_by_side(program, dataset, tiny_weights, tmp_pat
     (row,) = [
         row
         for row in found["rows"]
-        if (row["method"], row["ratio_db"], row["score"], row["is_gain"]) == ("unprocessed", -5.0, "snr", False)
+        if (row["method"], row["ratio_db"], row["score"]["name"], row["is_gain"]) == ("unprocessed", -5.0, "snr", False)
     ]
     assert (row["summary"]["n"], row["summary"]["mean"]) == (2, pytest.approx(-5.0, abs=0.01))
     assert found["task"] == "concert"

@@ -92,3 +92,9 @@ def test_json_has_no_infinity_and_says_why(judged):
 def test_lower_is_better_where_it_is():
     rows = rows_of([Scored(n, "", "", None, {"lsd": v}, {}) for n, v in (("a", 1.0), ("b", 4.0))], [LSD])
     assert rows[0].summary.worst == (4.0, "b")
+
+
+def test_the_worst_of_a_line_leaves_clean_music_out_and_knows_what_is_better(judged):
+    found = [Scored("a", "m", "", r, {"lsd": v}, {}) for r, v in ((0.0, 3.0), (5.0, 2.0), (math.inf, 9.0))]
+    ((_, _, body),) = ratio_tables(rows_of(found, [LSD]))
+    assert body[0][-1] == "3.0"
