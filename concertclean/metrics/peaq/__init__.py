@@ -88,14 +88,15 @@ def _at_48_khz(waveform: Waveform, sample_rate: int) -> Array:
         return np.asarray(waveform, dtype=np.float64)
     divisor = gcd(SAMPLE_RATE, sample_rate)
     # resample_poly's filter reaches ten zero crossings to both sides, as MATLAB's does
-    resampled = resample_poly(
+    resampled: Array = resample_poly(
         np.asarray(waveform, dtype=np.float64),
         SAMPLE_RATE // divisor,
         sample_rate // divisor,
         axis=1,
         window=("kaiser", _KAISER_BETA),
     )
-    return np.clip(np.round(resampled * 32768), -32768, 32767) / 32768
+    rounded: Array = np.clip(np.round(resampled * 32768), -32768, 32767) / 32768
+    return rounded
 
 
 def _music(reference: Array) -> range:
