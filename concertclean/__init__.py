@@ -12,6 +12,7 @@ A map of the floors; imports only ever go down.
 4     ``inference``               segments of a waveform through a network on a device, joined again
 3     ``models``                  the networks, one file each, and the registry of their weights
 3     ``metrics``                 how good an estimate is
+3     ``classical``               restoration without learned weights
 2     ``dsp``, ``audio_io``       pure signal functions; the only package that opens audio files
 2     ``devices``, ``parallel``   which device and precision there are; work over several processes
 1     ``config``                  records read from files, unknown keys refused
