@@ -8,6 +8,17 @@ import pytest
 from concertclean.cli import console
 
 
+@pytest.fixture(autouse=True)
+def handled():
+    """Handlers as in a terminal: under nohup, or behind &, Ctrl-C is ignored from the start."""
+    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for name, handler in before.items():
+        signal.signal(name, handler)
+
+
 def inside_sndfile(action):
     """Runs an action in a frame that looks like one of soundfile's callbacks."""
     names = {"__name__": "soundfile", "action": action}
