@@ -95,7 +95,8 @@ def least_squares(frames: Floats, order: int, *, floor_db: float = -120.0) -> tu
     covariance = _covariance(frames, order)
     energy = np.square(frames).sum(axis=-1)[..., None, None]
     covariance += (10 ** (floor_db / 10) * energy + (energy == 0)) * np.eye(order + 1)
-    coefficients = np.linalg.solve(covariance[..., 1:, 1:], covariance[..., 1:, :1])[..., 0]
+    solved = np.linalg.solve(covariance[..., 1:, 1:], covariance[..., 1:, :1])[..., 0]
+    coefficients = np.asarray(solved, dtype=np.float64)
     error = covariance[..., 0, 0] - np.einsum("...i,...i->...", coefficients, covariance[..., 0, 1:])
     return coefficients, np.where(energy[..., 0, 0] > 0, error, 0) / (n_samples - order)
 
