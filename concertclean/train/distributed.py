@@ -1,5 +1,6 @@
 """Several devices or machines, as `torchrun` starts them: one process a device."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,4 +57,5 @@ def joined(device: str) -> Iterator[Place]:
     try:
         yield Place(dist.get_rank(), world_size, chosen)
     finally:
+        gc.collect()  # what still holds the group keeps its threads, and they abort an interpreter that ends
         dist.destroy_process_group()

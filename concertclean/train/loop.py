@@ -102,7 +102,6 @@ class Run:
         self._means = _Means()
         if resume:
             self._restore(load_state(around.folder, self.recipe))
-        self.objective = self._prepared(Objective(self.network, settings.loss))
 
     def train(self) -> bool:
         """Train to the last step; False if it was stopped before.
@@ -110,6 +109,15 @@ class Run:
         Raises:
             TrainingError: the gradient was not finite twenty steps in a row.
         """
+        self.objective = self._prepared(Objective(self.network, self.settings.loss))
+        try:
+            return self._take_steps()
+        finally:
+            # Spread over processes it holds their group, whose threads have to end before the interpreter does.
+            del self.objective
+
+    def _take_steps(self) -> bool:
+        """What `train` does, with the objective in place."""
         run, accumulate = self.settings.run, self.settings.optimizer.accumulate
         batches = self.around.batches(self.step * accumulate, run.steps * accumulate)
         while self.step < run.steps:
