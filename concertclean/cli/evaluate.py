@@ -63,7 +63,7 @@ def evaluate(
         int | None, typer.Option(min=1, help="Only so many mixtures of each ratio.", rich_help_panel=_HOW)
     ] = None,
     by_kind: Annotated[
-        bool, typer.Option("--by-kind", help="Also a line for each kind of noise.", rich_help_panel=_HOW)
+        bool, typer.Option("--by-kind", help="Also lines for each kind of noise.", rich_help_panel=_HOW)
     ] = False,
     downmix: Annotated[
         bool, typer.Option("--downmix", help="Compare the mean of the channels.", rich_help_panel=_HOW)
@@ -152,6 +152,7 @@ def _judge_dataset(
     from concertclean.dataset.fixed import list_fixed
     from concertclean.dataset.store import Store
     from concertclean.devices import choose_device
+    from concertclean.evaluate.methods import short_name
     from concertclean.evaluate.scoring import score_mixture
     from concertclean.evaluate.tables import ratio_tables, rows_of
     from concertclean.metrics.catalogue import scores_of
@@ -173,7 +174,7 @@ def _judge_dataset(
             progress("mixtures", number, len(mixtures))
     rows = rows_of(scored, scores, by_kind=by_kind)
     facts = {"dataset": str(folder), "task": store.header.task, "split": split}
-    _tell(how, rows, scored, ratio_tables(rows), facts, [])
+    _tell(how, rows, scored, ratio_tables(rows, {short_name(model) for model in ask.models}), facts, [])
 
 
 def _tell(

@@ -103,7 +103,8 @@ def _train(
         run = Run(settings, network, place.device, around, resume=goes_on)
         finished = run.train()
     if not finished:
-        console.note(f"stopped after step {run.step} and saved; go on with --resume auto")
+        so_far = folder / f"{settings.name}-last.safetensors"
+        console.note(f"stopped after step {run.step} and saved; go on with --resume auto; weights so far: {so_far}")
         raise typer.Exit(128 + (stop.number or signal.SIGTERM))
     if place.rank == 0:
         _tell_result(settings, folder, quiet=quiet)

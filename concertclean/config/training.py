@@ -53,7 +53,8 @@ class LossSettings(BaseModel):
     """What is made small; `concertclean.train.losses` has the equations.
 
     Attributes:
-        name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki) or "relative" (own).
+        name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki), "relative" (own) or "detection"
+            (Sehgal and Kehtarnavaz; for noise_detector).
         alpha: weight of the magnitude error of "spectral".
         beta: weight of its complex error.
         gamma: weight of its waveform and multi-resolution error.
@@ -63,7 +64,7 @@ class LossSettings(BaseModel):
 
     model_config = STRICT
 
-    name: Literal["spectral", "two_stage", "relative"]
+    name: Literal["spectral", "two_stage", "relative", "detection"]
     alpha: NotNegative = 1.0
     beta: NotNegative = 1.0
     gamma: NotNegative = 1.0

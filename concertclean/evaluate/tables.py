@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -126,8 +126,14 @@ def file_table(rows: Sequence[Row]) -> tuple[str, Text, list[Text]]:
     return "", header, body
 
 
-def ratio_tables(rows: Sequence[Row]) -> list[tuple[str, Text, list[Text]]]:
-    """A line a method, a column a ratio, two scores a table: titles, headers, lines."""
+def ratio_tables(rows: Sequence[Row], models: Collection[str] | None = None) -> list[tuple[str, Text, list[Text]]]:
+    """A line a method, a column a ratio, two scores a table: titles, headers, lines.
+
+    Args:
+        rows: what was found.
+        models: methods whose kinds of noise get lines; None: all.
+    """
+    rows = [row for row in rows if not row.kind or models is None or row.method in models]
     scores = list(dict.fromkeys(row.score for row in rows))
     return [_ratio_table(rows, scores[start : start + _TOGETHER]) for start in range(0, len(scores), _TOGETHER)]
 

@@ -11,12 +11,14 @@ from concertclean.errors import ModelError
 from concertclean.models.cards import ModelCard
 from concertclean.models.download import Progress
 from concertclean.models.kanunet_eca import KANUNetECA
+from concertclean.models.noise_detector import NoiseDetector
 from concertclean.models.sources import check_out
 from concertclean.models.two_stage_unet import TwoStageUNet
 from concertclean.models.weights_file import WeightsHeader, load_state, read_header
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     "kanunet_eca": KANUNetECA,
+    "noise_detector": NoiseDetector,
     "two_stage_unet": TwoStageUNet,
 }
 

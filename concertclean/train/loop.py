@@ -240,6 +240,7 @@ class Run:
             "torch_rng": torch.get_rng_state(),
         }
         save_state(self.around.folder, state)
+        self.export(self.around.folder / f"{self.settings.name}-last.safetensors")
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.step, self._best = state["step"], state["best"]

@@ -3,13 +3,16 @@
 from typing import Protocol, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from concertclean.config.training import LossSettings
 from concertclean.dsp import stft
+from concertclean.models.noise_detector import NoiseDetector
 from concertclean.train import losses
 
 _COMPRESSED_WINDOWS = (512, 1024, 2048, 4096)
+_JUDGED_EVERY = 5  # frames; neighbours look at nearly the same image
 
 
 class SpectrogramNetwork(Protocol):
@@ -53,6 +56,8 @@ class Objective(nn.Module):
         Returns:
             Scalar loss, and the result `(batch, channel, time)` without gradient.
         """
+        if self._settings.name == "detection":
+            return self._detection(degraded, clean), degraded
         network = cast(SpectrogramNetwork, self.network)
         spectrogram = stft.spectrogram(degraded, network.window, network.hop_length)
         stages = network.stages(spectrogram)
@@ -75,6 +80,16 @@ class Objective(nn.Module):
                 else:
                     loss = self._spectral(truth, stages[-1], clean, estimates[-1], step)
         return loss, estimates[-1].detach()
+
+    def _detection(self, degraded: Tensor, clean: Tensor) -> Tensor:
+        """Loss of a network that tells noise from music."""
+        network = cast(NoiseDetector, self.network)
+        heard, music, noise = (
+            stft.spectrogram(waveform, network.window, network.hop_length)
+            for waveform in (degraded, clean, degraded - clean)
+        )
+        wanted = network.is_noise_alone(music, noise, _JUDGED_EVERY)
+        return F.binary_cross_entropy_with_logits(network.noise_logits(heard, _JUDGED_EVERY), wanted)
 
     def _relative(self, clean: Tensor, estimate: Tensor, degraded: Tensor, step: int, done: float) -> Tensor:
         s = self._settings

@@ -67,6 +67,11 @@ def test_kinds_come_below_their_method(judged):
     assert [line[1] for line in body[4:]] == ["4.0", "6.0"]
 
 
+def test_kinds_can_be_left_to_the_models(judged):
+    ((_, _, body),) = ratio_tables(rows_of(judged, [SNR], by_kind=True), {"model"})
+    assert [line[0] for line in body] == ["unprocessed", "model", "model, hiss", "model, roar"]
+
+
 def test_markdown_holds_the_same_cells(judged):
     tables = ratio_tables(rows_of(judged, [SNR]))
     lines = as_markdown(tables).splitlines()

@@ -151,6 +151,19 @@ def test_the_best_at_validation_is_exported(make_settings, make_around, make_net
     assert loaded.header.provenance["training_data"] == "tones"
     assert loaded.header.provenance["license"] == "unknown"
     assert loaded.header.provenance["recipe"].startswith("tiny ")
+    assert load_model(around.folder / "tiny-last.safetensors").header.provenance["steps"] == "6"
+
+
+def test_a_run_that_is_stopped_leaves_its_weights_so_far(make_settings, make_around, make_network):
+    settings = make_settings()
+    around = make_around(stop_after=3)
+    run = Run(settings, make_network(settings), CPU, around, resume=False)
+    assert not run.train()
+    loaded = load_model(around.folder / "tiny-last.safetensors")
+    assert loaded.header.provenance["steps"] == "3"
+    exact = run.average.module.state_dict()
+    for name, tensor in loaded.model.state_dict().items():
+        assert torch.allclose(tensor, exact[name], rtol=1e-3, atol=1e-6), name  # stored as float16
 
 
 def test_the_log_has_a_line_for_everything_told(make_settings, make_around, make_network):
