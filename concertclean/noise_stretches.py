@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from concertclean.dsp.resample import resampled
 from concertclean.dsp.segments import segments
+from concertclean.errors import ModelError
 from concertclean.models.noise_detector import NoiseDetector
+from concertclean.models.registry import load_model
 
 Floats = NDArray[np.float64]
 
@@ -51,6 +53,22 @@ class Stretch:
     def seconds(self) -> float:
         """Its length."""
         return self.end_seconds - self.start_seconds
+
+
+def load_detector(name: str = "noise-detector", *, offline: bool = False) -> NoiseDetector:
+    """The classifier, ready to run on the CPU.
+
+    Args:
+        name: of a model, or a weights file.
+        offline: never use the network.
+
+    Raises:
+        ModelError: it cannot be loaded, or is another kind of network.
+    """
+    model = load_model(name, offline=offline).model
+    if not isinstance(model, NoiseDetector):
+        raise ModelError(f"{name}: restores recordings, it does not find noise; take noise-detector")
+    return model
 
 
 def find_noise(

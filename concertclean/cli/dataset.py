@@ -9,7 +9,7 @@ from rich.text import Text
 
 from concertclean.cli import console
 from concertclean.cli.bars import bars
-from concertclean.errors import ConfigError
+from concertclean.errors import ConcertCleanError, ConfigError
 
 if TYPE_CHECKING:
     from concertclean.dataset.build import BuildReport
@@ -200,6 +200,74 @@ def fetch(
     for package in report.packages:
         _tell_package(package)
     if report.n_missing:
+        raise typer.Exit(console.SOME_FAILED)
+
+
+@app.command("extract-noise")
+def extract_noise(
+    recordings: Annotated[list[str], typer.Argument(help="Transfers of discs or tapes: files, folders, patterns.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the WAV files.")],
+    *,
+    model: Annotated[str, typer.Option(help="Classifier: a model or a weights file.")] = "noise-detector",
+    least_seconds: Annotated[float, typer.Option(min=0.1, help="Shorter stretches do not count.")] = 2.0,
+    most: Annotated[int | None, typer.Option(min=1, help="Only so many of each recording, the longest.")] = None,
+    guesses: Annotated[
+        bool, typer.Option("--guesses", help="Where no noise is recognised, take the quietest parts.")
+    ] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders inside folders too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Cut out where recordings hold nothing but noise: run-in, run-out, pauses; as noise for `dataset build`.
+
+    One line a file, the longest stretch of each recording first: file, start, end, probability. A recording that cannot
+    be read is told and does not stop the rest.
+    """
+    import json
+
+    from concertclean.batch import find_recordings
+    from concertclean.dataset.extract import Extract
+    from concertclean.dataset.extract import extract_noise as extract
+    from concertclean.noise_stretches import load_detector
+
+    detector = load_detector(model)
+    found = find_recordings(recordings, recursive=recursive)
+    extracts: list[tuple[Path, Extract]] = []
+    failures: list[str] = []
+    with console.ending_on_signals(), bars(quiet=quiet) as progress:
+        for number, (recording, root) in enumerate(found, start=1):
+            folder = output / recording.parent.relative_to(root)
+            options = {"least_seconds": least_seconds, "most": most, "guesses": guesses, "overwrite": overwrite}
+            try:
+                written = extract(recording, folder, detector, **options)  # type: ignore[arg-type]
+            except ConcertCleanError as error:
+                failures.append(str(error))
+            else:
+                extracts += [(recording, one) for one in written]
+                if not written and not quiet:
+                    console.note(f"{recording}: no noise alone" + ("" if guesses else "; --guesses takes the quietest"))
+            progress("recordings", number, len(found))
+    records = [
+        {
+            "path": str(one.path),
+            "recording": str(recording),
+            "start_seconds": round(one.stretch.start_seconds, 3),
+            "end_seconds": round(one.stretch.end_seconds, 3),
+            "probability": round(one.stretch.probability, 3),
+            "is_guess": one.stretch.is_guess,
+        }
+        for recording, one in extracts
+    ]
+    if as_json:
+        console.say(json.dumps(records, indent=2, ensure_ascii=False))
+    else:
+        for record in records:
+            certainty = "guess" if record["is_guess"] else f"{record['probability']:.2f}"
+            console.say(f"{record['path']}\t{record['start_seconds']}\t{record['end_seconds']}\t{certainty}")
+    for failure in failures:
+        console.complain(failure)
+    if failures:
         raise typer.Exit(console.SOME_FAILED)
 
 

@@ -137,8 +137,6 @@ class NoiseDetector(nn.Module):
     def is_noise_alone(self, clean: Tensor, noise: Tensor, every: int = 1) -> Tensor:
         """What `noise_logits` should say: no more than five frames of an image hold audible music.
 
-        Music is audible in a frame where it has at least half the power of the noise in some band.
-
         Args:
             clean: `(batch, 1, freq, frame)` complex spectrogram of the music.
             noise: of what was added to it.
@@ -147,9 +145,21 @@ class NoiseDetector(nn.Module):
         Returns:
             `(batch, frame)`, 1 for noise alone, 0 for music.
         """
-        music, rest = self._mel_power(clean), self._mel_power(noise)
-        audible = (music > _AUDIBLE * rest + _POWER_FLOOR).any(-1, keepdim=True).float()
+        audible = self.is_audible(clean, noise)[..., None].float()
         return (_around(audible, every).sum((-1, -2)) <= _FEW).float()
+
+    @torch.no_grad()
+    def is_audible(self, clean: Tensor, noise: Tensor) -> Tensor:
+        """Whether the music has at least half the power of the noise in some band.
+
+        Args:
+            clean: `(batch, 1, freq, frame)` complex spectrogram of the music.
+            noise: of what was added to it.
+
+        Returns:
+            `(batch, frame)`.
+        """
+        return (self._mel_power(clean) > _AUDIBLE * self._mel_power(noise) + _POWER_FLOOR).any(-1)
 
     def _mel_power(self, spectrogram: Tensor) -> Tensor:
         """Power in each band, `(batch, frame, mel)`."""

@@ -1,0 +1,79 @@
+"""Noise out of recordings: the stretches without music, each as a file of its own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from concertclean.audio_io.reader import AudioReader
+from concertclean.audio_io.whole import write_waveform
+from concertclean.models.noise_detector import NoiseDetector
+from concertclean.noise_stretches import Stretch, find_noise
+
+_BLOCK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Extract:
+    """A stretch of noise that was written.
+
+    Attributes:
+        path: of the file.
+        stretch: where it lies in its recording.
+    """
+
+    path: Path
+    stretch: Stretch
+
+
+def noise_of(recording: Path, detector: NoiseDetector, *, least_seconds: float = 2.0) -> list[Stretch]:
+    """Stretches of noise of a file, as `find_noise` gives them.
+
+    Raises:
+        NoInputError, AudioFileError: the file cannot be read.
+    """
+    with AudioReader(recording) as reader:
+        info = reader.info
+        blocks = reader.blocks(round(_BLOCK_SECONDS * info.sample_rate))
+        return find_noise(blocks, info.channels, info.sample_rate, detector, least_seconds=least_seconds)
+
+
+def extract_noise(
+    recording: Path,
+    folder: Path,
+    detector: NoiseDetector,
+    *,
+    least_seconds: float = 2.0,
+    most: int | None = None,
+    guesses: bool = False,
+    overwrite: bool = False,
+) -> list[Extract]:
+    """Write the stretches of noise of a recording, at its own rate and with its channels.
+
+    Args:
+        recording: audio file.
+        folder: where NAME_START-END.wav go, seconds in the name.
+        detector: the classifier.
+        least_seconds: length below which a stretch does not count.
+        most: only so many, the longest; None: all.
+        guesses: where none is recognised, also write the quietest stretches.
+        overwrite: replace files that exist.
+
+    Returns:
+        What was written, the longest first.
+
+    Raises:
+        NoInputError, AudioFileError: the recording cannot be read.
+        OutputError: a file exists or cannot be written.
+    """
+    found = noise_of(recording, detector, least_seconds=least_seconds)
+    chosen = [stretch for stretch in found if guesses or not stretch.is_guess][:most]
+    extracts = []
+    for stretch in sorted(chosen, key=lambda one: one.start_seconds):
+        with AudioReader(recording) as reader:
+            rate = reader.info.sample_rate
+            start = round(stretch.start_seconds * rate)
+            reader.skip(start)
+            waveform = reader.read(round(stretch.end_seconds * rate) - start)
+        path = folder / f"{recording.stem}_{stretch.start_seconds:.2f}-{stretch.end_seconds:.2f}.wav"
+        write_waveform(path, waveform, rate, overwrite=overwrite)
+        extracts.append(Extract(path, stretch))
+    return sorted(extracts, key=lambda extract: -extract.stretch.seconds)
