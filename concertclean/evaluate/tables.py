@@ -179,4 +179,5 @@ def _number(value: float | None, *, signed: bool = False) -> str:
     if value is None:
         return "-"
     digits = 1 if abs(value) >= 1 else 2
-    return f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    rounded = round(value, digits) + 0.0  # no minus before nothing
+    return f"{rounded:+.{digits}f}" if signed else f"{rounded:.{digits}f}"

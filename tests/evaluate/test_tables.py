@@ -103,3 +103,11 @@ def test_the_worst_of_a_line_leaves_clean_music_out_and_knows_what_is_better(jud
     found = [Scored("a", "m", "", r, {"lsd": v}, {}) for r, v in ((0.0, 3.0), (5.0, 2.0), (math.inf, 9.0))]
     ((_, _, body),) = ratio_tables(rows_of(found, [LSD]))
     assert body[0][-1] == "3.0"
+
+
+def test_a_rounded_zero_has_no_minus(judged):
+    for one in judged:
+        if one.gains:
+            one.gains["snr"] = -0.001
+    ((_, _, body),) = ratio_tables(rows_of(judged, [SNR]))
+    assert body[1][1] == "0.00 ±0.00"
