@@ -5,7 +5,7 @@ filter that delays is moved back by its delay, which is found once on noise.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -105,10 +105,15 @@ def _noisereduced(stationary: bool, degraded: Waveform, sample_rate: int) -> Wav
 
 def _filtered(name: str, degraded: Waveform, sample_rate: int) -> Waveform:
     """A filter of FFmpeg, moved back by the delay it has."""
-    audio = _through(name, degraded, sample_rate)
-    probe = 0.1 * np.random.default_rng(0).standard_normal((len(degraded), 4 * _LONGEST_DELAY))
-    delay = _delay(probe, _through(name, probe, sample_rate))
-    return _fitted(audio[:, delay:], degraded.shape[1])
+    delay = _delay_of(name, len(degraded), sample_rate)
+    return _fitted(_through(name, degraded, sample_rate)[:, delay:], degraded.shape[1])
+
+
+@lru_cache
+def _delay_of(name: str, channels: int, sample_rate: int) -> int:
+    """Samples by which a filter of FFmpeg comes late."""
+    probe = 0.1 * np.random.default_rng(0).standard_normal((channels, 4 * _LONGEST_DELAY))
+    return _delay(probe, _through(name, probe, sample_rate))
 
 
 def _through(name: str, degraded: Waveform, sample_rate: int) -> Waveform:
