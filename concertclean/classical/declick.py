@@ -30,6 +30,7 @@ _FLOOR_DB = -90.0  # of the models, below each frame: what lies deeper is coding
 _ROUNDING = 2.0**-16  # half a step of 16 bits: smaller errors are no clicks
 _MARGIN = 1  # samples on each side of a click that are replaced with it
 _SEGMENT_SECONDS = 4.0
+_BATCH = 64  # frames at a time: what the processor's cache holds
 
 
 class Declicker:
@@ -153,7 +154,7 @@ class _Repair:
         self._usable = ~_beside_silence(waveform, order)
         self._stale = np.ones(len(waveform) // self._hop - 1, bool)
 
-    def _frames(self, waveform: NDArray[_Kind], chosen: Mask) -> NDArray[_Kind]:
+    def _frames(self, waveform: NDArray[_Kind], chosen: Mask | Runs) -> NDArray[_Kind]:
         return np.lib.stride_tricks.sliding_window_view(waveform, 2 * self._hop)[:: self._hop][chosen]
 
     def _middles(self, waveform: NDArray[_Kind]) -> NDArray[_Kind]:
@@ -163,9 +164,13 @@ class _Repair:
 
     def look(self) -> bool:
         """Searches frames again whose estimate is new; whether there were any."""
-        chosen = self._stale
-        if not chosen.any():
-            return False
+        stale = np.flatnonzero(self._stale)
+        for start in range(0, len(stale), _BATCH):
+            self._look_at(stale[start : start + _BATCH])
+        self.spread *= self._usable
+        return len(stale) > 0
+
+    def _look_at(self, chosen: Runs) -> None:
         given, repaired = self._frames(self._waveform, chosen), self._frames(self.estimate, chosen)
         coefficients, _ = yule_walker(repaired, self._order, floor_db=_FLOOR_DB)
         models = Excitations(coefficients, 2 * self._hop)
@@ -175,9 +180,7 @@ class _Repair:
         scale = np.maximum(robust_scale(error[:, self._order : -self._order]), _ROUNDING)
         smaller = np.minimum(np.abs(forward[middle]), np.abs(backward[middle]))
         self._middles(self.spread)[chosen] = smaller / scale[:, None]
-        self.spread *= self._usable
         self._middles(self.height)[chosen] = np.abs(matched[middle]) / self._usual(np.abs(usual))
-        return True
 
     def _usual(self, matched: Floats) -> Floats:
         """The peak that neither the 10 ms before, those behind nor the whole frame often exceed, `(frame, hop)`."""
