@@ -8,6 +8,7 @@ note beneath counts for little. The best template is refined and taken away if i
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from concertclean.dsp.resample import Fifo
 from concertclean.dsp.segments import Segment, joined, segments
 
 Floats = NDArray[np.float64]
+Shape = tuple[float, float, float]  # pitch, Hz; decay, s; fall
 
 _SEGMENT_SECONDS = 4.0
 _CONTEXT_SECONDS = 1.5  # a thump that began a second before the segment, and what comes before it
@@ -34,6 +36,7 @@ _HIGHEST_HZ = 150.0
 _PITCHES = np.geomspace(12, _HIGHEST_HZ, 32)
 _DECAYS = np.geomspace(0.015, 0.2, 7)
 _FALLS = (0.0, 1.0)  # share of the pitch lost in a second
+_REFINING = 0.2  # share of the energy that a finer search may win, rather more than it does
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class _Thump:
     """A fitted pulse: first sample, shape (pitch in Hz, decay in seconds, fall), levels of its two quadratures."""
 
     start: int
-    shape: tuple[float, float, float]
+    shape: Shape
     levels: Floats
 
     def waveform(self, sample_rate: float) -> Floats:
@@ -132,8 +135,13 @@ class Dethumper:
             return None
         whiten = inverse_filter(coefficients)
         surprise = lfilter(whiten, [1.0], low)[n_before:]
-        shape, levels, share = _best(surprise, whiten, rate)
-        if share < self._proof or shape[0] > _HIGHEST_HZ or np.square(surprise).mean() < 4 * variance:
+        if np.square(surprise).mean() < 4 * variance:
+            return None
+        shape, share = _nearest(surprise, whiten, rate)
+        if share < self._proof - _REFINING:
+            return None
+        shape, levels, share = _refined(shape, surprise, whiten, rate)
+        if share < self._proof or shape[0] > _HIGHEST_HZ:
             return None
         return _Thump(start, shape, levels)
 
@@ -145,31 +153,52 @@ def _quadratures(time: Floats, pitch: float, decay: float, fall: float) -> Float
     return np.stack([np.sin(phase), onset * np.cos(phase)]) * np.exp(-time / decay)
 
 
-def _best(surprise: Floats, whiten: Floats, rate: float) -> tuple[tuple[float, float, float], Floats, float]:
-    """Shape and levels of the template next to the surprise, and the share of its energy that it accounts for."""
+@lru_cache(maxsize=4)
+def _grid(n_samples: int, rate: float) -> tuple[list[Shape], Floats]:
+    """Shapes to begin with, and their quadratures `(shape, 2, time)`."""
+    time = np.arange(n_samples) / rate
+    shapes = [(float(p), float(d), f) for p in _PITCHES for d in _DECAYS for f in _FALLS]
+    return shapes, np.stack([_quadratures(time, *shape) for shape in shapes])
+
+
+def _levels(surprise: Floats, templates: Floats) -> tuple[Floats, Floats]:
+    """Levels `(..., 2)` of whitened quadratures `(..., 2, time)` next to the surprise, and the energy they explain."""
+    gram = templates @ np.swapaxes(templates, -1, -2)
+    gram = gram + 1e-9 * np.trace(gram, axis1=-2, axis2=-1)[..., None, None] * np.eye(2)
+    along = templates @ surprise
+    levels = np.linalg.solve(gram, along[..., None])[..., 0]
+    return levels, np.asarray((levels * along).sum(axis=-1))
+
+
+def _nearest(surprise: Floats, whiten: Floats, rate: float) -> tuple[Shape, float]:
+    """Shape of the grid next to the surprise, and the share of its energy that it accounts for."""
+    shapes, quadratures = _grid(len(surprise), rate)
+    _, gained = _levels(surprise, lfilter(whiten, [1.0], quadratures, axis=-1))
+    best = int(gained.argmax())
+    return shapes[best], float(gained[best] / np.square(surprise).sum())
+
+
+def _refined(first: Shape, surprise: Floats, whiten: Floats, rate: float) -> tuple[Shape, Floats, float]:
+    """Shape and levels of the template next to the surprise, searched from a shape on, and the share it explains."""
     time = np.arange(len(surprise)) / rate
     energy = float(np.square(surprise).sum())
 
-    def tried(shape: tuple[float, float, float]) -> tuple[float, Floats]:
-        templates = lfilter(whiten, [1.0], _quadratures(time, *shape), axis=1)
-        gram = templates @ templates.T
-        gram += 1e-9 * np.trace(gram) * np.eye(2)
-        levels = np.linalg.solve(gram, templates @ surprise)
-        return float(levels @ (templates @ surprise)), levels
+    def tried(shape: Shape) -> tuple[float, Floats]:
+        levels, gained = _levels(surprise, lfilter(whiten, [1.0], _quadratures(time, *shape), axis=1))
+        return float(gained), levels
 
-    shapes = [(float(p), float(d), f) for p in _PITCHES for d in _DECAYS for f in _FALLS]
-    first = max(shapes, key=lambda shape: tried(shape)[0])
+    def shape_of(logs: Floats) -> Shape:
+        return (
+            float(np.exp(logs[0])),
+            float(np.exp(np.clip(logs[1], -5, -1))),
+            float(np.clip(logs[2], -0.5, 1.5)),
+        )
 
     def unexplained(logs: Floats) -> float:
-        pitch, decay, fall = np.exp(logs[0]), np.exp(np.clip(logs[1], -5, -1)), float(np.clip(logs[2], -0.5, 1.5))
-        return -tried((float(pitch), float(decay), fall))[0] / energy
+        return -tried(shape_of(logs))[0] / energy
 
     begin = np.array([np.log(first[0]), np.log(first[1]), first[2]])
     found = minimize(unexplained, begin, method="Nelder-Mead", options={"maxiter": 120, "xatol": 1e-3, "fatol": 1e-5}).x
-    shape = (
-        float(np.exp(found[0])),
-        float(np.exp(np.clip(found[1], -5, -1))),
-        float(np.clip(found[2], -0.5, 1.5)),
-    )
+    shape = shape_of(found)
     gained, levels = tried(shape)
     return shape, levels, gained / energy
