@@ -133,13 +133,9 @@ class Denoiser:
             noise = reader.read(last - first)
         if noise.shape[1] < last - first:
             seconds = (found + noise.shape[1]) / rate
-            raise ConfigError(
-                f"{source}: is {seconds:.2f} s long, its noise cannot be at {self.settings.noise_profile}"
-            )
+            raise ConfigError(f"{source}: is {seconds:.2f} s long; choose a --noise-profile inside it")
         if not noise.any():
-            raise ConfigError(
-                f"{source}: digital silence at {self.settings.noise_profile}; choose a stretch with noise"
-            )
+            raise ConfigError(f"{source}: has digital silence there; choose a --noise-profile with noise in it")
         return self._informed(noise, rate)
 
     def _restored(
