@@ -9,6 +9,7 @@ A map of the floors; imports only ever go down.
 5     ``dataset``, ``train``      training items from recordings; networks from training items
 5     ``report``                  pictures, the before/after page, the listening test
 5     ``finishing``, ``results``  loudness, clipping and files; what a recording becomes, what is told about it
+4     ``chain``                   methods and networks one after the other, in one pass
 4     ``inference``               segments of a waveform through a network on a device, joined again
 3     ``models``                  the networks, one file each, and the registry of their weights
 3     ``metrics``                 how good an estimate is

@@ -1,9 +1,9 @@
 """One recording from file to file.
 
-The network runs at its own rate and only its residual, input minus estimate, comes back to the recording's rate,
+A network runs at its own rate and only its residual, input minus estimate, comes back to the recording's rate,
 where `strength` times it is subtracted from the untouched original. So nothing of the original is ever resampled:
 at strength 0 the output is the input, the band above the network's range passes unchanged, and a smaller strength
-mixes without comb filtering.
+mixes without comb filtering. Methods without weights and chains say what they remove in the same way.
 """
 
 import math
@@ -19,31 +19,34 @@ from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
+from concertclean.chain import Restorer
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.dsp.levels import EnergyMeter, LoudnessMeter, reduction_db, to_db
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError, OutputError
 from concertclean.finishing import Finisher
-from concertclean.inference import Enhancer
 from concertclean.results import Report, output_format, remarks
 
 Block = NDArray[np.float64]
 Progress = Callable[[float], None]
 Stream = Path | BinaryIO
+Informed = Callable[[Block, int], Restorer]
 
 _BLOCK_SECONDS = 1.0
 
 
 class Denoiser:
-    """Restores recordings with one network and one set of settings.
+    """Restores recordings with one network, method or chain and one set of settings.
 
     Args:
-        enhancer: the network, ready to run.
+        restorer: ready to run.
         settings: strength, format and the rest.
+        informed: makes the restorer for a recording whose noise is known, from `(channel, time)` of it and its
+            sample rate in Hz; taken when the settings name a stretch of the recording as noise.
     """
 
-    def __init__(self, enhancer: Enhancer, settings: DenoiseSettings) -> None:
-        self.enhancer, self.settings = enhancer, settings
+    def __init__(self, restorer: Restorer, settings: DenoiseSettings, informed: Informed | None = None) -> None:
+        self.restorer, self.settings, self._informed = restorer, settings, informed
 
     def run(
         self,
@@ -68,25 +71,26 @@ class Denoiser:
 
         Raises:
             AudioFileError: the recording cannot be decoded.
-            ConfigError: the wanted part begins after the recording's end.
+            ConfigError: the wanted part begins after the recording's end, or the noise is not heard where it should be.
             OutputError: the output exists, is the recording itself, or cannot be written.
             ModelError: the network gives values that are not numbers.
             DeviceMemoryError: not even the smallest segment fits into memory.
         """
         begin = time.perf_counter()
         _spare_the_recording(source, (target, residual_target))
+        restorer = self._restorer_for(source)
         with ExitStack() as stack:
             reader = stack.enter_context(AudioReader(source))
             info = reader.info
             report = Report(info, output_format(info, self.settings))
-            report.warnings += remarks(info, report.output, self.settings, self.enhancer.sample_rate)
+            report.warnings += remarks(info, report.output, self.settings, restorer.sample_rate)
             self._go_to_start(reader)
             writer = stack.enter_context(self._writer(target, report, overwrite=overwrite))
             report.warnings += writer.warnings
             removed = None
             if residual_target is not None:
                 removed = stack.enter_context(self._writer(residual_target, report, overwrite=overwrite))
-            pairs = self._restored(self._original(reader), report, progress)
+            pairs = self._restored(restorer, self._original(reader), report, progress)
             Finisher(self.settings, report, writer, removed).write(pairs)
             report.warnings += reader.warnings
         report.elapsed_seconds = time.perf_counter() - begin
@@ -115,7 +119,28 @@ class Denoiser:
             left -= block.shape[1]
             yield block
 
-    def _restored(self, blocks: Iterator[Block], report: Report, progress: Progress) -> Iterator[tuple[Block, Block]]:
+    def _restorer_for(self, source: Stream) -> Restorer:
+        """The restorer, told the noise of the recording if it is heard in it."""
+        stretch = self.settings.noise_stretch
+        if stretch is None or self._informed is None:
+            return self.restorer
+        if not isinstance(source, Path):
+            raise ConfigError("--noise-profile: a stream cannot be heard twice; give the noise as a file")
+        with AudioReader(source) as reader:
+            rate = reader.info.sample_rate
+            first, last = (round(seconds * rate) for seconds in stretch)
+            found = reader.skip(first)
+            noise = reader.read(last - first)
+        if noise.shape[1] < last - first:
+            seconds = (found + noise.shape[1]) / rate
+            raise ConfigError(f"{source}: is {seconds:.2f} s long; choose a --noise-profile inside it")
+        if not noise.any():
+            raise ConfigError(f"{source}: has digital silence there; choose a --noise-profile with noise in it")
+        return self._informed(noise, rate)
+
+    def _restored(
+        self, restorer: Restorer, blocks: Iterator[Block], report: Report, progress: Progress
+    ) -> Iterator[tuple[Block, Block]]:
         """Pairs of restored and removed blocks, together as long as the recording; fills the report."""
         info, share = report.info, self.settings.share
         before = LoudnessMeter(info.sample_rate, info.channels)
@@ -129,8 +154,8 @@ class Denoiser:
                 held.push(block)
                 yield block
 
-        network = self.enhancer.removed(listened(), info.channels, info.sample_rate)
-        for found in network if share > 0 else map(np.zeros_like, listened()):
+        removals = restorer.removed(listened(), info.channels, info.sample_rate)
+        for found in removals if share > 0 else map(np.zeros_like, listened()):
             removed = found[:, : len(held)] * share  # the resampler may round the length up by one
             original = held.pop(removed.shape[1])
             restored = original - removed

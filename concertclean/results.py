@@ -82,14 +82,14 @@ def output_format(info: AudioInfo, settings: DenoiseSettings) -> OutputFormat:
     return OutputFormat(name, rate, stored, False, None)
 
 
-def remarks(info: AudioInfo, output: OutputFormat, settings: DenoiseSettings, model_rate: int) -> list[str]:
+def remarks(info: AudioInfo, output: OutputFormat, settings: DenoiseSettings, model_rate: int | None) -> list[str]:
     """Warnings that are known before the first sample.
 
     Args:
         info: facts about the recording.
         output: what it becomes.
         settings: what was asked for.
-        model_rate: Hz of the network.
+        model_rate: Hz of the network; None: there is none.
 
     Returns:
         "W1xx ..." messages.
@@ -98,10 +98,10 @@ def remarks(info: AudioInfo, output: OutputFormat, settings: DenoiseSettings, mo
     if not info.is_lossless:
         again = "; the output is coded once more, --format flac is not" if output.bit_depth is None else ""
         found.append(f"W102 lossy source ({info.codec}): what the codec lost does not come back{again}")
-    if info.sample_rate != model_rate:
+    if model_rate is not None and info.sample_rate != model_rate:
         rates = f"{info.sample_rate} Hz to {model_rate} Hz"
         found.append(f"W104 resampled for the model: {rates}, only for finding the residual")
-    if info.channels > 2:
+    if model_rate is not None and info.channels > 2:
         found.append(f"W108 {info.channels} channels: processed in pairs")
     depth, is_float = _wanted_depth(info, settings)
     if output.bit_depth is not None and output.bit_depth < depth:

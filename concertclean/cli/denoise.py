@@ -16,13 +16,18 @@ from concertclean.errors import ConcertCleanError, ConfigError, ModelError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from concertclean.batch import Job, Outcome
     from concertclean.config.denoise import DenoiseSettings
+    from concertclean.inference import Enhancer
     from concertclean.models.registry import LoadedModel
     from concertclean.pipeline import Denoiser
 
 _STREAM = "-"
 _SEGMENT_SECONDS = 6.0
+_SHORTEST_NOISE_SECONDS, _LONGEST_NOISE_SECONDS = 0.1, 60.0
 
 
 def denoise(
@@ -31,6 +36,8 @@ def denoise(
     output: options.Output = None,
     recursive: options.Recursive = False,
     model: options.Model = None,
+    preset: options.Preset = None,
+    noise_profile: options.NoiseProfile = None,
     strength: options.Strength = None,
     max_reduction: options.MaxReduction = None,
     residual: options.Residual = False,
@@ -59,7 +66,7 @@ def denoise(
     verbose: options.Verbose = False,
     no_progress: options.NoProgress = False,
 ) -> None:
-    """Restores recordings: removes the crowd (model concert) or the disc noise (model gramophone).
+    """Restores recordings: removes the crowd (model concert), the disc noise (gramophone), clicks, hum or hiss.
 
     The result is NAME_clean.wav beside the recording, with its sample rate and channels; nothing is ever
     overwritten unless --overwrite says so.
@@ -69,11 +76,11 @@ def denoise(
     settings = read_settings(
         config,
         {
-            "model": model, "strength": strength, "max_reduction_db": max_reduction, "start_seconds": start,
-            "duration_seconds": duration, "format": format or _format_of(output), "bit_depth": bit_depth,
-            "loudness": loudness, "clip": clip, "residual": residual or None, "device": device,
-            "precision": precision, "segment_seconds": segment, "overlap_ratio": overlap,
-            "batch_size": batch_size, "threads": threads, "offline": offline,
+            "model": model, "preset": preset, "noise_profile": noise_profile, "strength": strength,
+            "max_reduction_db": max_reduction, "start_seconds": start, "duration_seconds": duration,
+            "format": format or _format_of(output), "bit_depth": bit_depth, "loudness": loudness, "clip": clip,
+            "residual": residual or None, "device": device, "precision": precision, "segment_seconds": segment,
+            "overlap_ratio": overlap, "batch_size": batch_size, "threads": threads, "offline": offline,
         },
     )  # fmt: skip
     if overwrite and skip_existing:
@@ -174,23 +181,56 @@ def _plan(inputs: list[str], output: str | None, settings: "DenoiseSettings", *,
 
 
 def _denoiser(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "Denoiser":
-    """The network of the settings, ready to run."""
+    """The stages of the settings, ready to run; torch is loaded only where one of them is a network."""
+    from concertclean.chain import chain_of, require_noise_taker, stages_of
+    from concertclean.classical.catalogue import METHODS
+    from concertclean.pipeline import Denoiser
+
+    stages = stages_of(settings.model)
+    if settings.noise_profile is not None:
+        require_noise_taker(stages)
+    noise = _noise_file(settings)  # what is wrong with it is told before weights are fetched for hours
+    networks = {name: _network(name, settings, screen, sink) for name in dict.fromkeys(stages) if name not in METHODS}
+    screen.stages(stages)
+    return Denoiser(
+        chain_of(stages, networks, noise), settings, lambda waveform, rate: chain_of(stages, networks, (waveform, rate))
+    )
+
+
+def _noise_file(settings: "DenoiseSettings") -> "tuple[NDArray[np.float64], int] | None":
+    """The noise and its sample rate, if it is a file."""
+    from concertclean.audio_io.reader import AudioReader
+
+    if settings.noise_profile is None or settings.noise_stretch is not None:
+        return None
+    path = Path(settings.noise_profile)
+    if not path.exists():
+        raise ConfigError(f"--noise-profile {path}: no such file; give one, or START-END as in 0:00-0:01")
+    with AudioReader(path) as reader:
+        rate = reader.info.sample_rate
+        noise = reader.read(round(_LONGEST_NOISE_SECONDS * rate))
+    if noise.shape[1] < _SHORTEST_NOISE_SECONDS * rate or not noise.any():
+        raise ConfigError(f"--noise-profile {path}: holds no noise, or less than {_SHORTEST_NOISE_SECONDS} s of it")
+    return noise, rate
+
+
+def _network(name: str, settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "Enhancer":
+    """A network, ready to run."""
     import os
 
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     from concertclean.devices import choose_device
     from concertclean.inference import Enhancer
     from concertclean.models.registry import load_model
-    from concertclean.pipeline import Denoiser
 
     try:
         choose_device(settings.device)  # before weights are fetched for hours
     except ValueError as error:
         raise ConfigError(str(error)) from error
     with screen.fetching() as fetched:
-        weights = load_model(settings.model, offline=settings.offline, progress=fetched)
+        weights = load_model(name, offline=settings.offline, progress=fetched)
     if weights.model.stems != 1:
-        raise ModelError(f"{settings.model}: separates stems; denoise needs a model with one output")
+        raise ModelError(f"{name}: separates stems; denoise needs a model with one output")
     enhancer = Enhancer(
         weights.model,
         device=settings.device,
@@ -202,8 +242,8 @@ def _denoiser(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "Denoi
         notify=lambda message: screen.note(f"W106 {message}"),
     )
     screen.setup(weights, enhancer)
-    sink.weights, sink.enhancer = weights, enhancer
-    return Denoiser(enhancer, settings)
+    sink.networks.append((weights, enhancer))
+    return enhancer
 
 
 def _made_for(weights: "LoadedModel") -> float:

@@ -26,12 +26,14 @@ _Offline = Annotated[bool, typer.Option("--offline", help="Never use the network
 
 @app.command("list")
 def list_models(*, as_json: _Json = False) -> None:
-    """List all models and whether their weights are on this disk."""
+    """List all models and whether their weights are on this disk, and the methods that need none."""
     from concertclean.models.cards import load_cards
 
     cards = load_cards().values()
     if as_json:
-        typer.echo(json.dumps([_describe(card) for card in cards], indent=2, ensure_ascii=False))
+        listed = [_describe(card) for card in cards]
+        listed += [{"name": name, "description": description} for name, description in _methods().items()]
+        typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))
         return
     table = Table(box=None)
     for heading in ("model", "weights", "Hz", "channels", "license"):
@@ -40,7 +42,12 @@ def list_models(*, as_json: _Json = False) -> None:
     for card in cards:
         facts = (_state(card), str(card.sample_rate), str(card.channels), card.license, card.description)
         table.add_row(card.name, *facts)
-    Console(markup=False).print(table)
+    methods = Table("method", "what it does, without weights, at any rate, on any number of channels", box=None)
+    for name, description in _methods().items():
+        methods.add_row(name, description)
+    console = Console(markup=False)
+    console.print(table)
+    console.print(methods)
 
 
 @app.command()
@@ -214,6 +221,14 @@ def _for_each(names: Iterable[str], act: Callable[[str], None]) -> None:
     if failures:
         kind = OfflineError if all(isinstance(error, OfflineError) for error in failures) else ModelError
         raise kind("\n".join(str(error) for error in failures))
+
+
+def _methods() -> dict[str, str]:
+    """What the methods without weights do, by name."""
+    from concertclean.classical.catalogue import COMBINATIONS, METHODS
+
+    found = {name: method.description for name, method in METHODS.items()}
+    return found | {name: f"{', then '.join(stages)}." for name, stages in COMBINATIONS.items()}
 
 
 def _describe(card: "ModelCard") -> dict[str, Any]:

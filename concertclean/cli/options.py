@@ -16,7 +16,24 @@ Inputs = Annotated[
 
 Model = Annotated[
     str | None,
-    Option(help="Model name or weights file. \\[default: concert]", rich_help_panel=RESTORING),
+    Option(
+        metavar="NAME,...",
+        help="Model, weights file, or a method: declick, decrackle, dethump, dehum, lsa, logmmse, lsa-c; "
+        "several work in order. \\[default: concert]",
+        rich_help_panel=RESTORING,
+    ),
+]
+Preset = Annotated[
+    str | None,
+    Option(help="A --model for one kind of recording: 78rpm, vinyl, tape, concert.", rich_help_panel=RESTORING),
+]
+NoiseProfile = Annotated[
+    str | None,
+    Option(
+        metavar="START-END|FILE",
+        help="For lsa: where noise is heard alone, as 0:00-0:01, or a file of it.",
+        rich_help_panel=RESTORING,
+    ),
 ]
 Strength = Annotated[
     float | None,

@@ -1,6 +1,6 @@
 """What a person sees while `concertclean denoise` runs, on standard error."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,11 @@ class Screen:
         if self._verbose:
             self.note(f"model {weights.path.name}, sha256 {weights.sha256[:12]}…")
             self.note(f"device {enhancer.device}, {enhancer.precision}, {enhancer.threads} threads")
+
+    def stages(self, names: Sequence[str]) -> None:
+        """What works in which order."""
+        if self._verbose:
+            self.note(f"stages {', '.join(names)}")
 
     def tell(self, outcome: "Outcome") -> None:
         """What became of a recording."""

@@ -30,13 +30,13 @@ class Sink:
 
     Attributes:
         records: one a recording, as they are printed and logged.
+        networks: at work, in the order of the chain, with their weights.
     """
 
     def __init__(self, settings: "DenoiseSettings", *, as_json: bool, log: Path | None) -> None:
         self._settings, self._as_json = settings, as_json
         self.records: list[dict[str, Any]] = []
-        self.weights: LoadedModel | None = None
-        self.enhancer: Enhancer | None = None
+        self.networks: list[tuple[LoadedModel, Enhancer]] = []
         try:
             self._log = None if log is None else log.open("a", encoding="utf-8")
         except OSError as error:
@@ -72,14 +72,16 @@ class Sink:
             "model": self._settings.model,
             "settings": self._settings.model_dump(mode="json", exclude_defaults=True),
         }
-        if self.weights is not None and self.enhancer is not None:
+        if self.networks:
+            _, enhancer = self.networks[0]
             record |= {
-                "sha256": self.weights.sha256,
-                "device": str(self.enhancer.device),
-                "precision": self.enhancer.precision,
-                "segment_seconds": self.enhancer.segment_seconds,
-                "threads": self.enhancer.threads,
-                "network_seconds": self.enhancer.network_seconds,  # of the run so far
+                "sha256": ",".join(weights.sha256 for weights, _ in self.networks),
+                "device": str(enhancer.device),
+                "precision": enhancer.precision,
+                "segment_seconds": enhancer.segment_seconds,
+                "threads": enhancer.threads,
+                # of the run so far
+                "network_seconds": sum(enhancer.network_seconds for _, enhancer in self.networks),
             }
         report = outcome.report
         if report is not None:

@@ -1,23 +1,40 @@
 """Settings of `concertclean denoise`, as they come from the command line or a TOML file."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from concertclean.config.reading import STRICT, read_toml, validated
+from concertclean.errors import ConfigError
 
 OutputFormat = Literal["keep", "wav", "flac", "m4a", "alac", "mp3", "opus", "ogg"]
 BitDepth = Literal["keep", "16", "24", "32", "32f"]
 Clip = Literal["warn", "rescale", "limit"]
+
+PRESETS = {
+    "78rpm": "dethump,decrackle,dehum,gramophone",
+    "vinyl": "declick,decrackle,dehum",
+    "tape": "dehum,lsa",
+    "concert": "concert",
+}
+"""What `--model` would be for each kind of recording."""
+
+_STRETCH = re.compile(r"([\d:.]+)-([\d:.]+)")
+_SHORTEST_SECONDS = 0.1
 
 
 class DenoiseSettings(BaseModel):
     """Everything `concertclean denoise` can be told about how to restore a recording.
 
     Attributes:
-        model: name or alias of a model, or the path of a weights file.
+        model: name or alias of a model, a method without weights, the path of a weights file, or several of them
+            between commas, which work in this order.
+        preset: key of `PRESETS`; stands for the model.
+        noise_profile: where the noise is heard alone, for `lsa`: START-END in the recording, as 0:00-0:01.5 or 3-4,
+            or a file; None: it is found.
         strength: part of the residual that is subtracted, 0 to 1.
         max_reduction_db: nothing is lowered by more than this, dB; None: no such bound.
         start_seconds: what is processed begins here.
@@ -39,6 +56,8 @@ class DenoiseSettings(BaseModel):
     model_config = STRICT
 
     model: str = "concert"
+    preset: Literal["78rpm", "vinyl", "tape", "concert"] | None = None
+    noise_profile: str | None = None
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
     max_reduction_db: Annotated[float, Field(gt=0)] | None = None
     start_seconds: Annotated[float, Field(ge=0)] = 0.0
@@ -55,6 +74,27 @@ class DenoiseSettings(BaseModel):
     batch_size: Annotated[int, Field(ge=1)] = 8
     threads: Annotated[int, Field(ge=0)] = 0
     offline: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _model_of_preset(cls, values: Any) -> Any:
+        chain = PRESETS.get(str(values.get("preset"))) if isinstance(values, dict) else None
+        return values if chain is None else {"model": chain, **values}
+
+    @field_validator("noise_profile")
+    @classmethod
+    def _readable_stretch(cls, value: str | None) -> str | None:
+        if value is not None and _STRETCH.fullmatch(value):
+            start, stop = _stretch(value)
+            if stop - start < _SHORTEST_SECONDS:
+                raise ValueError(f"must end {_SHORTEST_SECONDS} s or more after it starts, as 0:00-0:01 does")
+        return value
+
+    @property
+    def noise_stretch(self) -> tuple[float, float] | None:
+        """Start and end of the noise in the recording, s; None where the noise is a file, or not told."""
+        is_stretch = self.noise_profile is not None and _STRETCH.fullmatch(self.noise_profile)
+        return _stretch(str(self.noise_profile)) if is_stretch else None
 
     @property
     def share(self) -> float:
@@ -81,5 +121,25 @@ def read_settings(path: Path | None, overrides: Mapping[str, object]) -> Denoise
         ConfigError: the file cannot be read, or settings are unknown or out of range; all are listed.
     """
     values = {} if path is None else read_toml(path)
-    values |= {name: value for name, value in overrides.items() if value is not None}
+    given = {name: value for name, value in overrides.items() if value is not None}
+    if "model" in given or "preset" in given:  # whichever the file has
+        values = {name: value for name, value in values.items() if name not in ("model", "preset")}
+    values |= given
+    if {"model", "preset"} <= values.keys() and values["model"] != PRESETS.get(str(values["preset"])):
+        raise ConfigError(f"{path or 'options'}: a preset stands for a model; give one of them")
     return validated(DenoiseSettings, values, str(path or "options"))
+
+
+def _stretch(text: str) -> tuple[float, float]:
+    """Seconds of "1:02.5-1:04"; ValueError for what is no time."""
+    start, stop = (_seconds(part) for part in text.split("-"))
+    return start, stop
+
+
+def _seconds(text: str) -> float:
+    """Seconds of "62.5", "1:02.5" or "0:01:02.5"."""
+    try:
+        parts = [float(part) for part in text.split(":")]
+    except ValueError:
+        raise ValueError(f"{text} is no time; write 75, 1:15 or 0:01:15.5") from None
+    return sum((part * 60.0**place for place, part in enumerate(reversed(parts))), 0.0)

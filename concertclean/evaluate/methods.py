@@ -5,7 +5,7 @@ filter that delays is moved back by its delay, which is found once on noise.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from concertclean.chain import Restorer, chain_of, stages_of
+from concertclean.classical.catalogue import METHODS
 from concertclean.errors import ConfigError
-from concertclean.inference import Enhancer
-from concertclean.models.registry import load_model
 
 Waveform = NDArray[np.float64]
 Method = Callable[[Waveform, int], Waveform]
@@ -64,10 +64,10 @@ def baseline(name: str) -> Method:
 
 
 def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = False) -> Method:
-    """A model, run as `concertclean denoise` runs it.
+    """A model, a method without weights or a chain, run as `concertclean denoise` runs it.
 
     Args:
-        name: of a card, or a weights file.
+        name: as `denoise --model`.
         device: as for `choose_device`.
         threads: CPU cores; 0: all.
         offline: never use the network.
@@ -75,13 +75,21 @@ def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = 
     Raises:
         ModelError: the model cannot be loaded.
     """
-    network = load_model(name, offline=offline).model
-    return partial(_enhanced, Enhancer(network, device=device, threads=threads))
+    stages = stages_of(name)
+    networks: dict[str, Restorer] = {}
+    for stage in stages:
+        if stage not in METHODS and stage not in networks:
+            from concertclean.inference import Enhancer
+            from concertclean.models.registry import load_model
+
+            networks[stage] = Enhancer(load_model(stage, offline=offline).model, device=device, threads=threads)
+    return partial(_restored, chain_of(stages, networks))
 
 
 def short_name(model: str) -> str:
-    """What a model is called in a table: its card's name, or its file's."""
-    return Path(model).stem if model.endswith(".safetensors") else model
+    """What a model is called in a table: its card's name, or its file's; of a chain, those of its stages."""
+    parts = [model] if Path(model).is_file() else model.split(",")
+    return ",".join(Path(part).stem if part.endswith(".safetensors") else part for part in parts)
 
 
 def best_gain(degraded: Waveform, clean: Waveform) -> Waveform:
@@ -90,10 +98,10 @@ def best_gain(degraded: Waveform, clean: Waveform) -> Waveform:
     return degraded * (float((degraded * clean).sum()) / energy if energy else 1.0)
 
 
-def _enhanced(enhancer: Enhancer, degraded: Waveform, sample_rate: int) -> Waveform:
-    """What the network leaves: the degraded waveform less what it removes, as the pipeline does it."""
+def _restored(restorer: Restorer, degraded: Waveform, sample_rate: int) -> Waveform:
+    """What the restorer leaves: the degraded waveform less what it removes, as the pipeline does it."""
     blocks = (degraded[:, start : start + _BLOCK] for start in range(0, degraded.shape[1], _BLOCK))
-    removed = np.concatenate(list(enhancer.removed(blocks, len(degraded), sample_rate)), axis=1)
+    removed = np.concatenate(list(restorer.removed(blocks, len(degraded), sample_rate)), axis=1)
     return degraded - _fitted(removed, degraded.shape[1])
 
 
@@ -105,10 +113,15 @@ def _noisereduced(stationary: bool, degraded: Waveform, sample_rate: int) -> Wav
 
 def _filtered(name: str, degraded: Waveform, sample_rate: int) -> Waveform:
     """A filter of FFmpeg, moved back by the delay it has."""
-    audio = _through(name, degraded, sample_rate)
-    probe = 0.1 * np.random.default_rng(0).standard_normal((len(degraded), 4 * _LONGEST_DELAY))
-    delay = _delay(probe, _through(name, probe, sample_rate))
-    return _fitted(audio[:, delay:], degraded.shape[1])
+    delay = _delay_of(name, len(degraded), sample_rate)
+    return _fitted(_through(name, degraded, sample_rate)[:, delay:], degraded.shape[1])
+
+
+@lru_cache
+def _delay_of(name: str, channels: int, sample_rate: int) -> int:
+    """Samples by which a filter of FFmpeg comes late."""
+    probe = 0.1 * np.random.default_rng(0).standard_normal((channels, 4 * _LONGEST_DELAY))
+    return _delay(probe, _through(name, probe, sample_rate))
 
 
 def _through(name: str, degraded: Waveform, sample_rate: int) -> Waveform:

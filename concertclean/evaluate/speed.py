@@ -38,7 +38,7 @@ class Speed:
         elapsed_seconds: from opened to written; of a tool, of its call alone.
         startup_seconds: before the recording is opened, and after it is written; None for a tool.
         peak_memory_mib: of the whole program; None for a tool.
-        outside_network: share of the time of all workers in which no network ran; None for a tool.
+        outside_network: share of the time of all workers in which no network ran; None without one.
     """
 
     name: str
@@ -103,16 +103,19 @@ def _run(name: str, recording: Path, device: str, precision: str) -> Speed:
         raise ConcertCleanError(f"{name}: {done.stderr.strip().splitlines()[-1]}")
     record: dict[str, Any] = json.loads(done.stdout)[0]
     elapsed = record["elapsed_seconds"]
-    workers = record["threads"] if record["device"] == "cpu" else 1
+    outside = None
+    if "network_seconds" in record:
+        workers = record["threads"] if record["device"] == "cpu" else 1
+        outside = max(0.0, 1 - record["network_seconds"] / (workers * elapsed))
     return Speed(
         methods.short_name(name),
-        record["device"],
-        record["precision"],
+        record.get("device", "cpu"),  # methods without weights know nothing else
+        record.get("precision", ""),
         record["duration_seconds"],
         elapsed,
         startup_seconds=wall - elapsed,
         peak_memory_mib=record["peak_memory_mib"],
-        outside_network=max(0.0, 1 - record["network_seconds"] / (workers * elapsed)),
+        outside_network=outside,
     )
 
 

@@ -466,7 +466,7 @@ def test_a_device_that_is_not_here(denoise: Program, sound: Any, tmp_path: Path,
     if device == "mps" and torch.backends.mps.is_available():
         pytest.skip("it is here")
     sound()
-    ended = denoise("a.wav", "--device", device, model="never asked for")
+    ended = denoise("a.wav", "--device", device, model="gramophone-moliner")  # whose weights are not here
     assert ended.code == 2
     assert device in ended.err
     assert "auto" in ended.err

@@ -1,0 +1,204 @@
+"""Thumps after clicks: the low pulse of a pickup that a scratch has thrown out of the groove, fitted and subtracted.
+
+A thump starts where a click is, and only there is it looked for: a bass drum has no click that the declicker would
+take. Its template is a damped sine whose pitch falls. Below 400 Hz the music half a second before has a model; what
+this model cannot foresee after the click is compared with all templates sent through the same filter, so that a bass
+note beneath counts for little. The best template is refined and taken away if it accounts for most of the surprise.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.signal import lfilter, resample_poly
+
+from concertclean.classical.autoregression import inverse_filter, yule_walker
+from concertclean.classical.declick import Declicker, runs
+from concertclean.dsp.resample import Fifo
+from concertclean.dsp.segments import Segment, joined, segments
+
+Floats = NDArray[np.float64]
+Shape = tuple[float, float, float]  # pitch, Hz; decay, s; fall
+
+_SEGMENT_SECONDS = 4.0
+_CONTEXT_SECONDS = 1.5  # a thump that began a second before the segment, and what comes before it
+_BEFORE_SECONDS = 0.5
+_FIT_SECONDS = 0.4
+_LENGTH_DECAYS = 6.9  # -60 dB
+_ANALYSIS_HZ = 800
+_ORDER = 16
+_ONSET_SECONDS = 0.002
+_LOUDEST = 4.0  # of a thump over its click
+_HIGHEST_HZ = 150.0
+_PITCHES = np.geomspace(12, _HIGHEST_HZ, 32)
+_DECAYS = np.geomspace(0.015, 0.2, 7)
+_FALLS = (0.0, 1.0)  # share of the pitch lost in a second
+_REFINING = 0.2  # share of the energy that a finer search may win, rather more than it does
+
+
+@dataclass(frozen=True)
+class _Thump:
+    """A fitted pulse: first sample, shape (pitch in Hz, decay in seconds, fall), levels of its two quadratures."""
+
+    start: int
+    shape: Shape
+    levels: Floats
+
+    def waveform(self, sample_rate: float) -> Floats:
+        """`(time,)`, until it has fallen by 60 dB."""
+        time = np.arange(int(_LENGTH_DECAYS * self.shape[1] * sample_rate)) / sample_rate
+        return np.asarray(self.levels @ _quadratures(time, *self.shape))
+
+
+class Dethumper:
+    """Removes clicks as a declicker does, and the thumps behind the large ones.
+
+    Args:
+        declicker: None for one with its defaults.
+        proof: least share of the energy that the music's model cannot foresee which a thump must account for.
+
+    References:
+        Vaseghi, Algorithms for restoration of archived gramophone recordings, PhD thesis, Cambridge 1988 (templates);
+        Godsill, Rayner, Digital Audio Restoration, 1998, chapter 7. The parametric template is own.
+    """
+
+    def __init__(self, *, declicker: Declicker | None = None, proof: float = 0.5) -> None:
+        self._declicker, self._proof = declicker or Declicker(), proof
+
+    def removed(self, blocks: Iterator[Floats], channels: int, sample_rate: int) -> Iterator[Floats]:
+        """What clicks and thumps add to a waveform: input less estimate, zero where there is neither.
+
+        Args:
+            blocks: `(channel, time)` in order, cut anywhere, full scale ±1.
+            channels: of the waveform; each is searched alone.
+            sample_rate: Hz.
+
+        Yields:
+            `(channel, time)` pieces, together as long as the input.
+        """
+        step = max(1, sample_rate // (2 * _ANALYSIS_HZ))
+        segment, context = (round(s * sample_rate / step) * step for s in (_SEGMENT_SECONDS, _CONTEXT_SECONDS))
+        pairs = segments(self._with_clicks(blocks, channels, sample_rate), 2 * channels, segment, segment, context)
+
+        def sums() -> Iterator[Segment]:
+            for pair in pairs:
+                given, clicks = pair.audio[:channels], pair.audio[channels:]
+                heard = (self._thumps(g, c, step, sample_rate) for g, c in zip(given, clicks, strict=True))
+                yield Segment((clicks + np.stack(list(heard)))[:, context:-context], pair.n_valid)
+
+        yield from joined(sums(), segment, 0)
+
+    def _with_clicks(self, blocks: Iterator[Floats], channels: int, sample_rate: int) -> Iterator[Floats]:
+        """Blocks of the waveform with its clicks as further channels."""
+        seen = Fifo(channels)
+
+        def watched() -> Iterator[Floats]:
+            for block in blocks:
+                seen.push(block)
+                yield block
+
+        for clicks in self._declicker.removed(watched(), channels, sample_rate):
+            yield np.concatenate([seen.pop(clicks.shape[1]), clicks])
+
+    def _thumps(self, given: Floats, clicks: Floats, step: int, sample_rate: int) -> Floats:
+        """Thumps `(time,)` of one channel of a window."""
+        total = np.zeros_like(given)
+        rest = given - clicks
+        for start, stop in zip(*runs(clicks != 0, sample_rate // 100), strict=True):
+            near = rest[max(0, start - sample_rate // 4) : start + sample_rate // 4]
+            peak = float(np.abs(clicks[start:stop]).max())
+            if peak < np.sqrt(np.square(near).mean()):
+                continue
+            thump = self._fitted(rest, int(start), step, sample_rate)
+            if thump is None:
+                continue
+            pulse = thump.waveform(sample_rate)[: len(rest) - start]
+            if np.abs(pulse).max(initial=0.0) <= _LOUDEST * peak:
+                total[start : start + len(pulse)] += pulse
+                rest[start : start + len(pulse)] -= pulse
+        return total
+
+    def _fitted(self, rest: Floats, start: int, step: int, sample_rate: int) -> _Thump | None:
+        """The thump that begins at a sample of `(time,)`, or None."""
+        rate = sample_rate / step
+        before, behind = round(_BEFORE_SECONDS * rate) * step, round(_FIT_SECONDS * rate) * step
+        margin = 20 * step  # of the resampling filter
+        if start < before + margin or start + behind + margin > len(rest):
+            return None
+        low = resample_poly(rest[start - before - margin : start + behind + margin], 1, step)[20:-20]
+        n_before = before // step
+        coefficients, variance = yule_walker(low[:n_before], _ORDER, floor_db=-60)
+        if variance == 0:
+            return None
+        whiten = inverse_filter(coefficients)
+        surprise = lfilter(whiten, [1.0], low)[n_before:]
+        if np.square(surprise).mean() < 4 * variance:
+            return None
+        shape, share = _nearest(surprise, whiten, rate)
+        if share < self._proof - _REFINING:
+            return None
+        shape, levels, share = _refined(shape, surprise, whiten, rate)
+        if share < self._proof or shape[0] > _HIGHEST_HZ:
+            return None
+        return _Thump(start, shape, levels)
+
+
+def _quadratures(time: Floats, pitch: float, decay: float, fall: float) -> Floats:
+    """Both phases of the template, `(2, time)`; they start from zero."""
+    phase = 2 * np.pi * pitch * (time - 0.5 * fall * np.minimum(time, 1.0) ** 2)
+    onset = 1 - np.exp(-time / _ONSET_SECONDS)
+    return np.stack([np.sin(phase), onset * np.cos(phase)]) * np.exp(-time / decay)
+
+
+@lru_cache(maxsize=4)
+def _grid(n_samples: int, rate: float) -> tuple[list[Shape], Floats]:
+    """Shapes to begin with, and their quadratures `(shape, 2, time)`."""
+    time = np.arange(n_samples) / rate
+    shapes = [(float(p), float(d), f) for p in _PITCHES for d in _DECAYS for f in _FALLS]
+    return shapes, np.stack([_quadratures(time, *shape) for shape in shapes])
+
+
+def _levels(surprise: Floats, templates: Floats) -> tuple[Floats, Floats]:
+    """Levels `(..., 2)` of whitened quadratures `(..., 2, time)` next to the surprise, and the energy they explain."""
+    gram = templates @ np.swapaxes(templates, -1, -2)
+    gram = gram + 1e-9 * np.trace(gram, axis1=-2, axis2=-1)[..., None, None] * np.eye(2)
+    along = templates @ surprise
+    levels = np.linalg.solve(gram, along[..., None])[..., 0]
+    return levels, np.asarray((levels * along).sum(axis=-1))
+
+
+def _nearest(surprise: Floats, whiten: Floats, rate: float) -> tuple[Shape, float]:
+    """Shape of the grid next to the surprise, and the share of its energy that it accounts for."""
+    shapes, quadratures = _grid(len(surprise), rate)
+    _, gained = _levels(surprise, lfilter(whiten, [1.0], quadratures, axis=-1))
+    best = int(gained.argmax())
+    return shapes[best], float(gained[best] / np.square(surprise).sum())
+
+
+def _refined(first: Shape, surprise: Floats, whiten: Floats, rate: float) -> tuple[Shape, Floats, float]:
+    """Shape and levels of the template next to the surprise, searched from a shape on, and the share it explains."""
+    time = np.arange(len(surprise)) / rate
+    energy = float(np.square(surprise).sum())
+
+    def tried(shape: Shape) -> tuple[float, Floats]:
+        levels, gained = _levels(surprise, lfilter(whiten, [1.0], _quadratures(time, *shape), axis=1))
+        return float(gained), levels
+
+    def shape_of(logs: Floats) -> Shape:
+        return (
+            float(np.exp(logs[0])),
+            float(np.exp(np.clip(logs[1], -5, -1))),
+            float(np.clip(logs[2], -0.5, 1.5)),
+        )
+
+    def unexplained(logs: Floats) -> float:
+        return -tried(shape_of(logs))[0] / energy
+
+    begin = np.array([np.log(first[0]), np.log(first[1]), first[2]])
+    found = minimize(unexplained, begin, method="Nelder-Mead", options={"maxiter": 120, "xatol": 1e-3, "fatol": 1e-5}).x
+    shape = shape_of(found)
+    gained, levels = tried(shape)
+    return shape, levels, gained / energy
