@@ -118,7 +118,7 @@ def learn_unmixing(
     # Every microphone at level 1, so that its gain plays no part.
     level = np.sqrt(2 * np.square(bins).mean(axis=1, keepdims=True))
     mixing, error, cost = _estimate(bins / level, part, iterations)
-    mixing, remarks = _trusted(mixing, np.maximum(_DOUBT * error, _LEAST), who)
+    mixing, remarks = trusted(mixing, np.maximum(_DOUBT * error, _LEAST), who)
     inner = np.ix_(who.kept, who.kept)
     matrix[inner], uncertainty[inner] = mixing * (level / level.T), error * (level / level.T)
     return Unmixing(matrix, uncertainty, tuple(cost), who, who.remarks() + remarks)
@@ -276,8 +276,17 @@ def _ordered(mixing: Array) -> Array:
     return mixing / np.where(diagonal, diagonal, 1.0)
 
 
-def _trusted(mixing: Array, doubt: Array, who: Roster) -> tuple[Array, tuple[str, ...]]:
-    """The matrix without entries that may as well be zero, and remarks."""
+def trusted(mixing: Array, doubt: Array, who: Roster) -> tuple[Array, tuple[str, ...]]:
+    """The matrix without entries that may as well be zero, and remarks.
+
+    Args:
+        mixing: Λ `(microphone, stem)` of those that take part, diagonal 1.
+        doubt: entries up to this become zero, same shape or one that broadcasts.
+        who: the microphones that take part.
+
+    Returns:
+        Λ, the identity where its inverse would amplify by more than 40 dB; one sentence for each remark.
+    """
     plain = np.eye(len(mixing))
     kept = np.where(np.abs(mixing) > doubt, mixing, 0.0)
     np.fill_diagonal(kept, 1.0)

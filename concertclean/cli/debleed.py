@@ -28,7 +28,7 @@ def debleed(
     model: Annotated[
         str,
         Option(
-            help="auto, linear (bleed without delay), kamir, mira or fastmira (delays and rooms).",
+            help="auto, linear (bleed without delay), kamir, mira or fastmira (delays and rooms), or a weights file.",
             rich_help_panel=options.RESTORING,
         ),
     ] = "auto",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import tee
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ Array = NDArray[np.float64]
 Blocks = Iterator[Array]
 
 AUTO = "auto"
+_WEIGHTS = ".safetensors"
+_TRAINED = ("tunet", "cae")
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,12 @@ class Learned:
     Attributes:
         apply: maps blocks `(microphone, time)` to blocks `(stem, time)`, together as long.
         remarks: one sentence each.
+        matrix: Λ `(microphone, stem)` of diagonal 1, where the method has one.
     """
 
     apply: Callable[[Blocks], Blocks]
     remarks: tuple[str, ...] = ()
+    matrix: Array | None = None
 
 
 Learn = Callable[[Array, int], Learned]
@@ -43,7 +48,8 @@ def _linear(waveform: Array, sample_rate: int) -> Learned:
     kind = unmixing.verdict(waveform, sample_rate)
     late = max((abs(lag) for lag in kind.lag_seconds.values()), default=0.0)
     said = f"bleed arrives up to {1000 * late:.1f} ms late, which linear cannot undo; use --model mira"
-    return Learned(partial(unmixing.apply_unmixing, found=found), found.remarks + (said,) * (kind.kind == "delayed"))
+    remarks = found.remarks + (said,) * (kind.kind == "delayed")
+    return Learned(partial(unmixing.apply_unmixing, found=found), remarks, found.matrix)
 
 
 def _kamir(waveform: Array, sample_rate: int) -> Learned:
@@ -100,23 +106,44 @@ def learn(name: str, waveform: Array, sample_rate: int) -> Reduction:
     """A method made for the tracks of a recording.
 
     Args:
-        name: key of `METHODS`, or "auto".
+        name: key of `METHODS`, "auto", or a weights file: of a t-UNet, or of a CAE for each track, with commas.
         waveform: excerpt `(track, channel, time)`, full scale ±1.
         sample_rate: Hz.
 
     Raises:
-        ModelError: no such method.
+        ModelError: no such method, or its weights are missing, damaged, or do not fit.
     """
     bands = [waveform[:, channel] for channel in range(waveform.shape[1])]
     chosen, said = (name, ()) if name != AUTO else _choice(bands, sample_rate)
     if chosen is None:
         return Reduction("none", (Learned(lambda blocks: blocks),) * len(bands), said)
-    if chosen not in METHODS:
-        known = ", ".join((AUTO, *METHODS))
-        raise ModelError(f"{name}: no such method; choose one of {known}")
-    learned = tuple(METHODS[chosen](band, sample_rate) for band in bands)
+    method = METHODS[chosen] if chosen in METHODS else _of_weights(chosen)
+    learned = tuple(method(band, sample_rate) for band in bands)
     found = dict.fromkeys(remark for one in learned for remark in one.remarks)
     return Reduction(chosen, learned, (*said, *found))
+
+
+def _of_weights(name: str) -> Learn:
+    """The method that weights files stand for."""
+    if not name.endswith(_WEIGHTS):
+        known = ", ".join((AUTO, *METHODS))
+        if name in _TRAINED:
+            raise ModelError(
+                f"{name}: no weights ship; train them by recipes/bleed-{name}.toml, then --model FILE{_WEIGHTS}"
+            )
+        raise ModelError(f"{name}: no such method; choose one of {known}, or a {_WEIGHTS} file")
+    from concertclean.debleed import networks  # with torch's inference only where it is needed
+
+    paths = [Path(part) for part in name.split(",")]
+
+    def matrix(waveform: Array, sample_rate: int) -> Learned:
+        found = networks.learn_matrix(paths[0], waveform, sample_rate)
+        return Learned(partial(unmixing.apply_unmixing, found=found), found.remarks, found.matrix)
+
+    def instruments(waveform: Array, sample_rate: int) -> Learned:
+        return Learned(networks.instruments(paths, len(waveform), sample_rate))
+
+    return matrix if len(paths) == 1 and networks.knows_matrices(paths[0]) else instruments
 
 
 def _choice(bands: list[Array], sample_rate: int) -> tuple[str | None, tuple[str, ...]]:
