@@ -87,6 +87,16 @@ class CAE(nn.Module):
         inner = F.relu(self.unfold(code)).reshape(-1, *self._inner)
         return self.decoder(inner)[:, 0]  # type: ignore[no-any-return]
 
+    def windows(self, magnitude: Tensor) -> Tensor:
+        """What the network sees, `(batch · (frame + 2), 3 · freq)`, of magnitudes `(batch, freq, frame)`.
+
+        The paper's spectrogram is not divided by the sum of the window: its magnitudes are about as large as what the
+        last normalisation begins with.
+        """
+        padded = F.pad(magnitude * self.window.sum(), (_FRAMES - 1, _FRAMES - 1))
+        parts = padded.unfold(2, _FRAMES, 1)  # (batch, freq, window, 3)
+        return parts.permute(0, 2, 3, 1).reshape(-1, _FRAMES * magnitude.shape[1])
+
     def stages(self, degraded: Tensor) -> tuple[Tensor, ...]:
         """The estimate as a spectrogram.
 
@@ -98,15 +108,13 @@ class CAE(nn.Module):
         """
         magnitude = degraded[:, 0].abs()
         batch, n_freqs, n_frames = magnitude.shape
-        padded = F.pad(magnitude, (_FRAMES - 1, _FRAMES - 1))
-        windows = padded.unfold(2, _FRAMES, 1)  # (batch, freq, window, 3)
-        flat = windows.permute(0, 2, 3, 1).reshape(-1, _FRAMES * n_freqs)
+        flat = self.windows(magnitude)
         size = len(flat) if self.training else _BATCH  # the statistics of a batch are those of all its windows
         found = torch.cat([self.rebuilt(part) for part in torch.split(flat, size)])
         parts = found.reshape(batch, -1, _FRAMES, n_freqs)
         # Frame t is the last of window t, the middle of window t + 1, the first of window t + 2.
         each = [parts[:, shift : shift + n_frames, _FRAMES - 1 - shift] for shift in range(_FRAMES)]
-        estimate = torch.stack(each).mean(dim=0).clamp_min(0).transpose(1, 2)
+        estimate = torch.stack(each).mean(dim=0).clamp_min(0).transpose(1, 2) / self.window.sum()
         gain = estimate / magnitude.clamp_min(_EPSILON)
         return ((degraded[:, 0] * gain)[:, None],)
 
