@@ -6,6 +6,7 @@ A map of the floors; imports only ever go down.
 6     ``cli``                     words to calls: the only place that prints, draws progress, sets exit codes
 5     ``evaluate``                models and tools over many recordings, to a table
 5     ``pipeline``, ``batch``     one recording from file to file; many recordings
+5     ``debleed``                 the tracks of one recording from files to files, by any method
 5     ``dataset``, ``train``      training items from recordings; networks from training items
 5     ``report``                  pictures, the before/after page, the listening test
 5     ``finishing``, ``results``  loudness, clipping and files; what a recording becomes, what is told about it

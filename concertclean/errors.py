@@ -6,6 +6,7 @@
     ├── AudioFileError        a file cannot be opened or decoded
     │   └── NoInputError      nothing to read: missing, empty folder, no audio inside
     ├── OutputError           the output exists or cannot be written
+    ├── TracksError           files are not the tracks of one recording
     ├── ConfigError           a setting or a TOML file is wrong
     ├── ModelError            unknown model, damaged or unfit weights
     │   └── OfflineError      the weights are not here and the network is off or away
@@ -31,6 +32,10 @@ class NoInputError(AudioFileError):
 
 class OutputError(ConcertCleanError):
     """The output exists already or cannot be written."""
+
+
+class TracksError(ConcertCleanError):
+    """Files are not the tracks of one recording: too few, of different lengths, rates or channels."""
 
 
 class ConfigError(ConcertCleanError):

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from concertclean import __version__
-from concertclean.cli import bench, config, console, dataset, denoise, doctor, evaluate, listen, models, report, train
+from concertclean.cli import (
+    bench,
+    config,
+    console,
+    dataset,
+    debleed,
+    denoise,
+    doctor,
+    evaluate,
+    listen,
+    models,
+    report,
+    train,
+)
 from concertclean.errors import ConcertCleanError
 
 app = typer.Typer(
@@ -17,6 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(name="denoise")(denoise.denoise)
+app.command(name="debleed")(debleed.debleed)
 app.command(name="report")(report.report)
 app.command(name="spectrogram")(report.spectrogram)
 app.command(name="eval")(evaluate.evaluate)

@@ -10,7 +10,7 @@ from concertclean.cli import console
 
 if TYPE_CHECKING:
     from concertclean.config.denoise import DenoiseSettings
-    from concertclean.config.training import TrainingSettings
+    from concertclean.config.training import Recipe
 
 app = typer.Typer(name="config", help="Look at settings: of denoising and of training.", no_args_is_help=True)
 
@@ -42,11 +42,11 @@ def validate(kind: _Kind, file: _File) -> None:
     console.say(f"{file}: right")
 
 
-def _read(kind: str, file: Path, assignments: list[str]) -> "DenoiseSettings | TrainingSettings":
+def _read(kind: str, file: Path, assignments: list[str]) -> "DenoiseSettings | Recipe":
     from concertclean.config.denoise import read_settings
     from concertclean.config.reading import with_assignments
-    from concertclean.config.training import read_training_settings
+    from concertclean.config.training import read_recipe
 
     if kind == "train":
-        return read_training_settings(file, assignments)
+        return read_recipe(file, assignments)
     return read_settings(file, with_assignments({}, assignments))

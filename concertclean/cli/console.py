@@ -21,6 +21,7 @@ from concertclean.errors import (
     NoInputError,
     OfflineError,
     OutputError,
+    TracksError,
 )
 
 SOME_FAILED = 3
@@ -29,6 +30,7 @@ SOME_FAILED = 3
 _EXIT_CODES: tuple[tuple[type[ConcertCleanError], int], ...] = (
     (ConfigError, 2),
     (MetricError, 2),
+    (TracksError, 2),
     (NoInputError, 4),
     (AudioFileError, 5),
     (OfflineError, 7),

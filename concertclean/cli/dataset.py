@@ -12,6 +12,7 @@ from concertclean.cli.bars import bars
 from concertclean.errors import ConcertCleanError, ConfigError
 
 if TYPE_CHECKING:
+    from concertclean.dataset.bleed.build import BleedPlan
     from concertclean.dataset.build import BuildReport
     from concertclean.dataset.corpus.fetch import PackageReport
     from concertclean.dataset.corpus.sources import Source
@@ -34,7 +35,7 @@ def _folders(help_text: str) -> "typer.models.OptionInfo":
 
 @app.command()
 def build(
-    task: Annotated[Literal["concert", "gramophone", "reverb"], typer.Argument(help="What is to be removed.")],
+    task: Annotated[Literal["concert", "gramophone", "reverb", "bleed"], typer.Argument(help="What is to be removed.")],
     folder: _Folder,
     *,
     clean: Annotated[list[Path] | None, _folders("Clean music, any audio files.")] = None,
@@ -47,6 +48,7 @@ def build(
         list[Path] | None,
         _folders("What `dataset fetch` fetched, or MUSDB18-HQ, MusicNet, Gramophone Record Noise Dataset, ESC-50."),
     ] = None,
+    stems: Annotated[list[Path] | None, _folders("For bleed: songs, a folder of stems each, as MUSDB18-HQ.")] = None,
     sample_rate: Annotated[int, typer.Option(min=8000, help="Hz.", rich_help_panel=_HOW)] = 44_100,
     channels: Annotated[
         int | None, typer.Option(min=1, max=2, help="1 or 2. \\[default: 2 for concert, else 1]", rich_help_panel=_HOW)
@@ -66,6 +68,11 @@ def build(
     ] = 24,
     validation: Annotated[float, typer.Option(min=0, max=0.5, help="Share of artists.", rich_help_panel=_HOW)] = 0.1,
     test: Annotated[float, typer.Option(min=0, max=0.5, help="Share of artists.", rich_help_panel=_HOW)] = 0.1,
+    conditions: Annotated[
+        str,
+        typer.Option(help="For bleed: low, high, cae, delayed, room, shoebox, with commas.", rich_help_panel=_HOW),
+    ] = "low,high,delayed,room",
+    seconds: Annotated[float, typer.Option(min=1, help="For bleed: of a test band.", rich_help_panel=_HOW)] = 20.0,
     seed: Annotated[int, typer.Option(help="Of splits and synthesis.", rich_help_panel=_HOW)] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: every core.", rich_help_panel=_HOW)] = 0,
     quiet: _Quiet = False,
@@ -76,6 +83,12 @@ def build(
     """  # fmt: skip
     import os
 
+    if task == "bleed":
+        from concertclean.dataset.bleed.build import BleedPlan
+
+        names = [name.strip() for name in conditions.split(",") if name.strip()]
+        _build_bleed(BleedPlan(folder, stems or [], sample_rate, seconds, names, test, seed), quiet=quiet)
+        return
     from concertclean.dataset.build import Plan
     from concertclean.dataset.build import build as build_dataset
     from concertclean.dataset.corpus.sources import assign_splits
@@ -269,6 +282,20 @@ def extract_noise(
         console.complain(failure)
     if failures:
         raise typer.Exit(console.SOME_FAILED)
+
+
+def _build_bleed(plan: "BleedPlan", *, quiet: bool) -> None:
+    """Bands of stems, and what became of the songs."""
+    from concertclean.dataset.bleed.build import build_bleed
+
+    if not plan.stems:
+        raise ConfigError("bleed is made of stems; give --stems FOLDER")
+    with console.ending_on_signals(), bars(quiet=quiet) as progress:
+        failures = build_bleed(plan, progress)
+    for failure in failures:
+        console.complain(failure)
+    if not quiet:
+        console.note(f"{plan.folder}: judge with concertclean eval --dataset {plan.folder} --model auto --model kamir")
 
 
 def _sources(folders: "dict[str, list[Path] | None]", corpora: list[Path], task: str) -> "list[Source]":

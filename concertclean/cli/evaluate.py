@@ -107,6 +107,9 @@ def evaluate(
             raise ConfigError("give REFERENCE and ESTIMATE, or --dataset, not some of both")
         by_kind = by_kind or reproduce
         for folder in _datasets(dataset or [], reproduce=reproduce):
+            if (folder / "bleed.json").exists():
+                _judge_bands(folder, ask.models, items, how=how, quiet=quiet)
+                continue
             _judge_dataset(folder, ask, split, items, how=how, by_kind=by_kind, jobs=jobs, quiet=quiet)
 
 
@@ -175,6 +178,37 @@ def _judge_dataset(
     rows = rows_of(scored, scores, by_kind=by_kind)
     facts = {"dataset": str(folder), "task": store.header.task, "split": split}
     _tell(how, rows, scored, ratio_tables(rows, {short_name(model) for model in ask.models}), facts, [])
+
+
+def _judge_bands(folder: Path, methods: tuple[str, ...], items: int | None, *, how: str, quiet: bool) -> None:
+    """Methods of bleed reduction on the test bands of a dataset."""
+    import json
+    from dataclasses import asdict
+
+    from concertclean.dataset.bleed.build import list_sets
+    from concertclean.evaluate.bleed import judge, method_table, track_table
+    from concertclean.evaluate.tables import as_markdown
+
+    sets = list_sets(folder)
+    conditions = dict.fromkeys(one.condition for one in sets)
+    sets = [one for name in conditions for one in [one for one in sets if one.condition == name][:items]]
+    judged = []
+    with bars(quiet=quiet) as progress:
+        for number, one in enumerate(sets):
+            progress("bands", number, len(sets))
+            judged += judge(folder, one, methods or ("auto", "linear", "kamir", "mira", "fastmira"))
+        progress("bands", len(sets), len(sets))
+    tables = [("", *method_table(judged)), ("SDR gain of each track, dB", *track_table(judged))]
+    if how == "json":
+        console.say(json.dumps([asdict(one) for one in judged], indent=2))
+    elif how == "csv":
+        header, body = method_table(judged)
+        console.say("\n".join(",".join(f'"{cell}"' for cell in line) for line in (header, *body)))
+    elif how == "markdown":
+        console.say(as_markdown(tables))
+    else:
+        for title, header, body in tables:
+            print_table(title, header, body)
 
 
 def _tell(

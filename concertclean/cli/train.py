@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import typer
 
 from concertclean.cli import console
+from concertclean.cli.training_bleed import bleed_network, bleed_surroundings
 from concertclean.cli.training_screen import TrainingScreen, with_board
 from concertclean.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from concertclean.config.training import TrainingSettings
+    from concertclean.config.training import BleedTrainingSettings, Recipe, TrainingSettings
     from concertclean.dataset.store import Store
     from concertclean.train.distributed import Place
     from concertclean.train.loop import Surroundings
@@ -48,9 +49,9 @@ def train(
     Ctrl-C or SIGTERM saves and ends; --resume auto goes on as if nothing had happened. Several GPUs:
     torchrun --nproc-per-node N -m concertclean train --config FILE.
     """
-    from concertclean.config.training import read_training_settings
+    from concertclean.config.training import read_recipe
 
-    settings = read_training_settings(config, assignments or [])
+    settings = read_recipe(config, assignments or [])
     folder = output or Path("runs") / settings.name
     from concertclean.train.checkpoint import STATE_NAME
 
@@ -70,7 +71,7 @@ def train(
 
 
 def _train(
-    settings: "TrainingSettings",
+    settings: "TrainingSettings | BleedTrainingSettings",
     folder: Path,
     place: "Place",
     *,
@@ -83,16 +84,13 @@ def _train(
     """The run in this process."""
     import torch
 
-    from concertclean.dataset.store import Store
     from concertclean.train.loop import Run
 
     if settings.run.threads:
         torch.set_num_threads(settings.run.threads)
     torch.manual_seed(settings.run.seed)
-    store = Store(settings.data.dataset)
-    network = _network(settings, store)
     with _Stop() as stop, TrainingScreen(settings, quiet=quiet or place.rank > 0) as screen:
-        around = _surroundings(settings, folder, place, store, overfit=overfit)
+        network, around = _prepared(settings, folder, place, overfit=overfit)
         around.stop, around.tell = lambda: place.any(stop()), screen.line
         if dry:
             _dry_run(settings, network, place, around)
@@ -108,6 +106,20 @@ def _train(
         raise typer.Exit(128 + (stop.number or signal.SIGTERM))
     if place.rank == 0:
         _tell_result(settings, folder, quiet=quiet)
+
+
+def _prepared(
+    settings: "TrainingSettings | BleedTrainingSettings", folder: Path, place: "Place", *, overfit: int
+) -> "tuple[nn.Module, Surroundings]":
+    """The network and what its run gets from outside."""
+    from concertclean.config.training import BleedTrainingSettings
+    from concertclean.dataset.store import Store
+
+    if isinstance(settings, BleedTrainingSettings):
+        network = bleed_network(settings)
+        return network, bleed_surroundings(settings, network, folder, place, overfit=overfit)
+    store = Store(settings.data.dataset)
+    return _network(settings, store), _surroundings(settings, folder, place, store, overfit=overfit)
 
 
 def _network(settings: "TrainingSettings", store: "Store") -> "nn.Module":
@@ -191,7 +203,7 @@ def _data_facts(store: "Store") -> str:
     return f"{', '.join(parts)}; licences: {', '.join(licences)}"
 
 
-def _dry_run(settings: "TrainingSettings", network: "nn.Module", place: "Place", around: "Surroundings") -> None:
+def _dry_run(settings: "Recipe", network: "nn.Module", place: "Place", around: "Surroundings") -> None:
     """One real step and what follows from it, for a person."""
     import tempfile
     import time
@@ -217,7 +229,7 @@ def _dry_run(settings: "TrainingSettings", network: "nn.Module", place: "Place",
     console.say(f"{place.device}: {seconds:.2f} s a step, {hours:.1f} h for {settings.run.steps} steps")
 
 
-def _write_settings(settings: "TrainingSettings", folder: Path) -> None:
+def _write_settings(settings: "Recipe", folder: Path) -> None:
     """The resolved settings and the versions that go with them."""
     import json
     import platform
@@ -235,11 +247,15 @@ def _write_settings(settings: "TrainingSettings", folder: Path) -> None:
         raise OutputError(f"{folder}: cannot be written ({error.strerror}); name another folder with -o") from error
 
 
-def _tell_result(settings: "TrainingSettings", folder: Path, *, quiet: bool) -> None:
+def _tell_result(settings: "Recipe", folder: Path, *, quiet: bool) -> None:
     """Where the weights are, on standard error, and their card, on standard output."""
+    from concertclean.config.training import BleedTrainingSettings
     from concertclean.models.publishing import card_of, card_toml
 
     path = folder / f"{settings.name}.safetensors"
+    if isinstance(settings, BleedTrainingSettings):  # cards are of models that denoise
+        console.note(f"weights: {path}; try them: concertclean debleed TRACKS --model {path}")
+        return
     if not quiet:
         console.note(f"weights: {path}")
         console.note(f"try them: concertclean denoise RECORDING --model {path}")

@@ -8,7 +8,7 @@ from concertclean.cli import console
 from concertclean.errors import ConfigError
 
 if TYPE_CHECKING:
-    from concertclean.config.training import TrainingSettings
+    from concertclean.config.training import Recipe
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -21,7 +21,7 @@ class TrainingScreen:
         quiet: show nothing.
     """
 
-    def __init__(self, settings: "TrainingSettings", *, quiet: bool) -> None:
+    def __init__(self, settings: "Recipe", *, quiet: bool) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._quiet, self._is_terminal = quiet, console.err.is_terminal

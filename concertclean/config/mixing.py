@@ -10,6 +10,29 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Range = tuple[float, float]
 
 
+class BleedLaw(BaseModel):
+    """How stems of one song become what microphones hear.
+
+    Attributes:
+        task: "bleed".
+        gains: of the other stems in a microphone, drawn evenly; its own stem has 1.
+        stem: name of the one instrument that a network is for; None for one that sees all microphones.
+    """
+
+    model_config = STRICT
+
+    task: Literal["bleed"]
+    gains: Range = (0.01, 0.5)
+    stem: str | None = None
+
+    @model_validator(mode="after")
+    def _gains_are_of_bleed(self) -> Self:
+        low, high = self.gains
+        if not 0 <= low <= high < 1:
+            raise ValueError(f"gains run from {low} to {high}; give two from 0 to below 1, the lower first")
+        return self
+
+
 class MixingLaw(BaseModel):
     """How a clean excerpt and noise become an item.
 

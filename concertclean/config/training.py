@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from concertclean.config.mixing import MixingLaw
+from concertclean.config.mixing import BleedLaw, MixingLaw
 from concertclean.config.reading import STRICT, read_toml, validated, with_assignments
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -53,8 +53,8 @@ class LossSettings(BaseModel):
     """What is made small; `concertclean.train.losses` has the equations.
 
     Attributes:
-        name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki), "relative" (own) or "detection"
-            (Sehgal and Kehtarnavaz; for noise_detector).
+        name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki) or "relative" (own); "detection" (Sehgal and
+            Kehtarnavaz) for noise_detector; for bleed "matrix" (t-UNet) or "magnitude" (CAE).
         alpha: weight of the magnitude error of "spectral".
         beta: weight of its complex error.
         gamma: weight of its waveform and multi-resolution error.
@@ -64,7 +64,7 @@ class LossSettings(BaseModel):
 
     model_config = STRICT
 
-    name: Literal["spectral", "two_stage", "relative", "detection"]
+    name: Literal["spectral", "two_stage", "relative", "detection", "matrix", "magnitude"]
     alpha: NotNegative = 1.0
     beta: NotNegative = 1.0
     gamma: NotNegative = 1.0
@@ -135,8 +135,8 @@ class RunSettings(BaseModel):
     threads: CountOrNone = 0
 
 
-class TrainingSettings(BaseModel):
-    """Everything a training run is made of.
+class Recipe(BaseModel):
+    """What every training run is made of.
 
     Attributes:
         name: of the model that comes out; weights are called so.
@@ -144,7 +144,6 @@ class TrainingSettings(BaseModel):
         license: of the weights.
         network: the network.
         data: what it is trained on.
-        mixing: the law of the items.
         loss: what is made small.
         optimizer: how.
         run: how long, where.
@@ -157,7 +156,6 @@ class TrainingSettings(BaseModel):
     license: str = "unknown"
     network: NetworkSettings
     data: DataSettings
-    mixing: MixingLaw
     loss: LossSettings
     optimizer: OptimizerSettings = OptimizerSettings()
     run: RunSettings
@@ -167,6 +165,35 @@ class TrainingSettings(BaseModel):
         if self.optimizer.warmup >= self.run.steps:
             raise ValueError(f"optimizer.warmup is {self.optimizer.warmup}, run.steps only {self.run.steps}")
         return self
+
+
+class TrainingSettings(Recipe):
+    """A run of a network that takes noise away.
+
+    Attributes:
+        mixing: the law of the items.
+    """
+
+    mixing: MixingLaw
+
+
+class BleedTrainingSettings(Recipe):
+    """A run of a network that reduces bleed.
+
+    Attributes:
+        mixing: the law of the items.
+    """
+
+    mixing: BleedLaw
+
+
+def read_recipe(path: Path, assignments: list[str]) -> TrainingSettings | BleedTrainingSettings:
+    """Settings of a TOML file of any task; see `read_training_settings`."""
+    values = with_assignments(read_toml(path), assignments)
+    mixing = values.get("mixing")
+    if isinstance(mixing, dict) and mixing.get("task") == "bleed":
+        return validated(BleedTrainingSettings, values, str(path))
+    return validated(TrainingSettings, values, str(path))
 
 
 def read_training_settings(path: Path, assignments: list[str]) -> TrainingSettings:

@@ -6,14 +6,22 @@ worker processes, so a run can stop after any step and go on from there as if no
 
 import signal
 from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from concertclean.dataset.mixing import Mixer
+from concertclean.dataset.mixing import Item
 
 Batch = tuple[Tensor, Tensor, list[str]]
+
+
+class Mixes(Protocol):
+    """What makes items by their number."""
+
+    def item(self, number: int, n_samples: int) -> Item:
+        """Item `number`, of this length."""
 
 
 class Items(Dataset[tuple[Tensor, Tensor, str]]):
@@ -24,7 +32,7 @@ class Items(Dataset[tuple[Tensor, Tensor, str]]):
         n_samples: length of each.
     """
 
-    def __init__(self, mixer: Mixer, n_samples: int) -> None:
+    def __init__(self, mixer: Mixes, n_samples: int) -> None:
         self._mixer, self._n_samples = mixer, n_samples
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor, str]:

@@ -8,19 +8,25 @@ from typing import Any
 from torch import nn
 
 from concertclean.errors import ModelError
+from concertclean.models.cae import CAE
 from concertclean.models.cards import ModelCard
 from concertclean.models.download import Progress
 from concertclean.models.kanunet_eca import KANUNetECA
 from concertclean.models.noise_detector import NoiseDetector
 from concertclean.models.sources import check_out
+from concertclean.models.tunet import TUNet
 from concertclean.models.two_stage_unet import TwoStageUNet
 from concertclean.models.weights_file import WeightsHeader, load_state, read_header
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {
+    "cae": CAE,
     "kanunet_eca": KANUNetECA,
     "noise_detector": NoiseDetector,
     "two_stage_unet": TwoStageUNet,
 }
+
+MATRIX_ARCHITECTURES: dict[str, type[nn.Module]] = {"tunet": TUNet}
+"""Networks that say how a band is mixed, waveforms in and matrices out."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +79,39 @@ def load_model(name_or_path: str | Path, *, offline: bool = False, progress: Pro
     return LoadedModel(model.eval(), located.card, located.path, located.sha256, header)
 
 
-def build_model(architecture: str, config: Mapping[str, Any], place: str | Path) -> nn.Module:
+def load_matrix_model(path: Path) -> TUNet:
+    """Return a network that says how a band is mixed, with its weights.
+
+    Args:
+        path: of a weights file.
+
+    Raises:
+        ModelError: another architecture, damaged or unfit weights.
+    """
+    header = read_header(path)
+    model = build_model(header.architecture, header.config, path, MATRIX_ARCHITECTURES)
+    if not isinstance(model, TUNet):
+        raise ModelError(f"{path}: {header.architecture} does not say matrices; give weights of a t-UNet")
+    try:
+        model.load_state_dict(load_state(path), strict=True)
+    except RuntimeError as error:
+        raise ModelError(f"{path}: its tensors do not fit its header ({error}); restore your copy") from error
+    return model.eval()
+
+
+def build_model(
+    architecture: str,
+    config: Mapping[str, Any],
+    place: str | Path,
+    table: Mapping[str, type[nn.Module]] = ARCHITECTURES,
+) -> nn.Module:
     """Return a network with fresh parameters.
 
     Args:
-        architecture: key of `ARCHITECTURES`.
+        architecture: key of the table.
         config: keyword arguments of its constructor.
         place: where these come from, a weights file or a recipe, for messages.
+        table: the networks to choose from.
 
     Returns:
         The network.
@@ -87,13 +119,13 @@ def build_model(architecture: str, config: Mapping[str, Any], place: str | Path)
     Raises:
         ModelError: unknown architecture, or settings it does not take.
     """
-    if architecture not in ARCHITECTURES:
+    if architecture not in table:
         raise ModelError(
-            f"{place}: unknown architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}; "
+            f"{place}: unknown architecture {architecture!r}; known: {', '.join(table)}; "
             "correct the name, or update concertclean"
         )
     try:
-        return ARCHITECTURES[architecture](**config)
+        return table[architecture](**config)
     except (TypeError, ValueError) as error:
         raise ModelError(
             f"{place}: {architecture} does not take these settings ({error}); correct them, or update concertclean"

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from concertclean.config.training import TrainingSettings
+from concertclean.config.training import Recipe
 from concertclean.errors import ConfigError
 from concertclean.models.weights_file import save_weights
 
@@ -17,7 +17,7 @@ STATE_NAME = "state.pt"
 _FREE = {"device", "compile", "save_every", "validate_every", "validation_items", "log_every", "threads"}
 
 
-def recipe_hash(settings: TrainingSettings) -> str:
+def recipe_hash(settings: Recipe) -> str:
     """Sixteen hexadecimal digits of everything that decides about the weights."""
     values = settings.model_dump(mode="json")
     values["run"] = {key: value for key, value in values["run"].items() if key not in _FREE}
@@ -57,7 +57,7 @@ def load_state(folder: Path, recipe: str) -> dict[str, Any]:
     return state
 
 
-def export_weights(path: Path, settings: TrainingSettings, state: dict[str, Tensor], facts: dict[str, str]) -> None:
+def export_weights(path: Path, settings: Recipe, state: dict[str, Tensor], facts: dict[str, str]) -> None:
     """Write weights as the registry loads them: matrices as float16, vectors and statistics as float32.
 
     Args:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
-from concertclean.config.training import TrainingSettings
+from concertclean.config.training import Recipe
 from concertclean.devices import choose_precision, tame_allocator
 from concertclean.errors import TrainingError
 from concertclean.train.checkpoint import export_weights, load_state, recipe_hash, save_state
@@ -81,7 +81,7 @@ class Run:
 
     def __init__(
         self,
-        settings: TrainingSettings,
+        settings: Recipe,
         network: nn.Module,
         device: torch.device,
         around: Surroundings,

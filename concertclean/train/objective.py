@@ -13,6 +13,7 @@ from concertclean.train import losses
 
 _COMPRESSED_WINDOWS = (512, 1024, 2048, 4096)
 _JUDGED_EVERY = 5  # frames; neighbours look at nearly the same image
+_SILENT_POWER = 1e-12
 
 
 class SpectrogramNetwork(Protocol):
@@ -28,6 +29,31 @@ class SpectrogramNetwork(Protocol):
 
     def stages(self, degraded: Tensor) -> tuple[Tensor, ...]:
         """Estimates `(batch, channel, freq, frame)` of all stages, the result last."""
+
+
+class MatrixNetwork(Protocol):
+    """What a network of mixing matrices has to be, to be trained."""
+
+    def __call__(self, waveform: Tensor) -> Tensor:
+        """Matrices `(batch, microphone, stem)` of waveforms `(batch, microphone, time)`."""
+
+
+class MagnitudeNetwork(Protocol):
+    """What a network of magnitudes has to be, to be trained.
+
+    Attributes:
+        window: of its STFT.
+        hop_length: of its STFT, samples.
+    """
+
+    window: Tensor
+    hop_length: int
+
+    def windows(self, magnitude: Tensor) -> Tensor:
+        """What the network sees of magnitudes `(batch, freq, frame)`."""
+
+    def rebuilt(self, windows: Tensor) -> Tensor:
+        """What it makes of them, same shape."""
 
 
 class Objective(nn.Module):
@@ -58,6 +84,10 @@ class Objective(nn.Module):
         """
         if self._settings.name == "detection":
             return self._detection(degraded, clean), degraded
+        if self._settings.name == "matrix":
+            return _matrix_error(cast(MatrixNetwork, self.network), degraded, clean)
+        if self._settings.name == "magnitude":
+            return _magnitude_error(cast(MagnitudeNetwork, self.network), degraded, clean)
         network = cast(SpectrogramNetwork, self.network)
         spectrogram = stft.spectrogram(degraded, network.window, network.hop_length)
         stages = network.stages(spectrogram)
@@ -108,3 +138,26 @@ class Objective(nn.Module):
 
     def _windows(self, windows: tuple[int, ...], step: int) -> tuple[int, ...]:
         return (windows[step % len(windows)],) if self._settings.one_resolution else windows
+
+
+def _matrix_error(network: MatrixNetwork, heard: Tensor, stems: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean square error of the mixing matrix, and the stems that its inverse gives."""
+    matrix = network(heard).float()
+    # The microphones hear exactly Λ S, so least squares find the matrix that was drawn.
+    power = stems @ stems.mT
+    load = (
+        1e-9 * power.diagonal(dim1=1, dim2=2).mean(dim=1)[:, None, None] * torch.eye(len(power[0]), device=heard.device)
+    )
+    truth = torch.linalg.solve(power + load, stems @ heard.mT).mT
+    estimate = torch.linalg.pinv(matrix.detach()) @ heard
+    return torch.square(matrix - truth).mean(), estimate
+
+
+def _magnitude_error(network: MagnitudeNetwork, heard: Tensor, stem: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean square error of the magnitudes over the power of the stem, and the stem as the network gives it."""
+    spectrogram, truth = (stft.spectrogram(each, network.window, network.hop_length) for each in (heard, stem))
+    wanted = network.windows(truth[:, 0].abs())
+    found = network.rebuilt(network.windows(spectrogram[:, 0].abs())).float()
+    loss = torch.square(found - wanted).mean() / torch.square(wanted).mean().clamp_min(_SILENT_POWER)
+    estimate = cast(SpectrogramNetwork, network).stages(spectrogram)[-1].detach()
+    return loss, stft.waveform(estimate, network.window, network.hop_length, heard.shape[-1])

@@ -56,10 +56,10 @@ def test_records_are_frozen():
 
 
 def test_every_recipe_in_the_repository_is_right():
-    from concertclean.config.training import read_training_settings
+    from concertclean.config.training import read_recipe
 
     recipes = Path(__file__).parents[2] / "recipes"
     files = sorted(path for path in recipes.rglob("*.toml") if path.name != "open-corpus.toml")
     assert files
-    names = [read_training_settings(path, []).name for path in files]
+    names = [read_recipe(path, []).name for path in files]
     assert len(set(names)) == len(names)

@@ -13,6 +13,7 @@ from concertclean.models.shared_gain import SharedGain
 from concertclean.models.weights_file import load_state, read_header, save_weights
 
 SMALL: dict[str, tuple[str, dict[str, Any]]] = {
+    "cae": ("cae", {"n_fft": 256, "hop_length": 64, "widths": [4, 8], "code": 16}),
     "kanunet_eca": ("kanunet_eca", {"n_fft": 256, "hop_length": 64, "base": 2}),
     "kanunet": ("kanunet_eca", {"n_fft": 256, "hop_length": 64, "base": 2, "eca": False, "basis": "rbf"}),
     "unet": ("kanunet_eca", {"n_fft": 256, "hop_length": 64, "base": 2, "eca": False, "convolution": "plain"}),

@@ -1,0 +1,107 @@
+"""`concertclean debleed`: the tracks of a band that was recorded at once, with less of each other in them."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from concertclean.cli import console, options
+from concertclean.cli.bars import bars
+from concertclean.errors import ConfigError
+
+if TYPE_CHECKING:
+    from concertclean.config.denoise import DenoiseSettings
+    from concertclean.debleed.run import Debled, Track
+
+
+def debleed(
+    inputs: Annotated[
+        list[str],
+        Argument(help="Tracks of one recording: same length, rate and channels; files, a folder or a pattern."),
+    ],
+    *,
+    output: Annotated[
+        Path | None,
+        Option("-o", "--output", help="Folder. \\[default: NAME_clean.wav beside]", rich_help_panel=options.OUTPUT),
+    ] = None,
+    model: Annotated[
+        str,
+        Option(
+            help="auto, linear (bleed without delay), kamir, mira or fastmira (delays and rooms), or a weights file.",
+            rich_help_panel=options.RESTORING,
+        ),
+    ] = "auto",
+    format: options.OutputFormat = None,
+    bit_depth: options.BitDepth = None,
+    residual: options.Residual = False,
+    overwrite: options.Overwrite = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    no_progress: options.NoProgress = False,
+) -> None:
+    """Reduces bleed: what each microphone heard of the other instruments.
+
+    One file a microphone goes in and comes out, NAME_clean.wav; stem k is what belongs to track k. Nothing is ever
+    overwritten unless --overwrite says so.
+    """
+    from concertclean.config.denoise import read_settings
+    from concertclean.debleed.run import debleed as reduce
+
+    settings = read_settings(None, {"format": format, "bit_depth": bit_depth})
+    tracks = _plan(inputs, output, settings, residual=residual)
+    with console.ending_on_signals(), bars(quiet=quiet or no_progress) as progress:
+        done = reduce(tracks, model, settings, overwrite=overwrite, progress=progress)
+    if as_json:
+        console.say(json.dumps(_record(tracks, done), indent=2))
+    if not quiet:
+        _tell(tracks, done)
+
+
+def _plan(inputs: list[str], output: Path | None, settings: "DenoiseSettings", *, residual: bool) -> "list[Track]":
+    """Which file becomes which."""
+    from concertclean import batch
+    from concertclean.audio_io.reader import AudioReader
+    from concertclean.debleed.run import Track
+    from concertclean.results import output_format
+
+    def kept(source: Path) -> str:
+        with AudioReader(source) as reader:
+            return output_format(reader.info, settings).name
+
+    recordings = batch.find_recordings(inputs, recursive=False)
+    jobs = batch.plan(recordings, output, settings.format, residual=residual, resolve=kept)
+    left_out = {source for source, _ in recordings} - {job.source for job in jobs}
+    if left_out:
+        names = ", ".join(sorted(map(str, left_out)))
+        raise ConfigError(f"{names}: is what another track would be written to; choose another folder with -o")
+    return [Track(job.source, job.target, job.residual) for job in jobs]
+
+
+def _tell(tracks: "list[Track]", done: "Debled") -> None:
+    """What became of each track."""
+    for track, reduction in zip(tracks, done.reduction_db, strict=True):
+        console.note(f"{track.source} -> {track.target}, {reduction:.1f} dB lower on average")
+    speed = done.seconds / done.elapsed_seconds if done.elapsed_seconds else 0.0
+    console.note(f"{done.method}: {done.seconds:.1f} s in {done.elapsed_seconds:.1f} s ({speed:.1f}x real time)")
+    for remark in done.remarks:
+        console.note(f"  {remark}")
+
+
+def _record(tracks: "list[Track]", done: "Debled") -> dict[str, object]:
+    """What a program wants to know."""
+    return {
+        "method": done.method,
+        "duration_seconds": done.seconds,
+        "elapsed_seconds": done.elapsed_seconds,
+        "remarks": list(done.remarks),
+        "tracks": [
+            {
+                "input": str(track.source),
+                "output": str(track.target),
+                "removed": None if track.residual is None else str(track.residual),
+                "reduction_db": reduction,
+            }
+            for track, reduction in zip(tracks, done.reduction_db, strict=True)
+        ],
+    }

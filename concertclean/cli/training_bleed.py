@@ -1,0 +1,79 @@
+"""What `concertclean train` needs for networks that reduce bleed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from concertclean.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from concertclean.config.training import BleedTrainingSettings
+    from concertclean.train.distributed import Place
+    from concertclean.train.loop import Surroundings
+
+
+def bleed_network(settings: "BleedTrainingSettings") -> "nn.Module":
+    """The network with its first weights.
+
+    Raises:
+        ConfigError: the loss is not the one for this network.
+    """
+    from concertclean.models.registry import (
+        ARCHITECTURES,
+        MATRIX_ARCHITECTURES,
+        build_model,
+        load_matrix_model,
+        load_model,
+    )
+
+    says_matrices = settings.network.architecture in MATRIX_ARCHITECTURES
+    wanted = "matrix" if says_matrices else "magnitude"
+    if settings.loss.name != wanted or says_matrices != (settings.mixing.stem is None):
+        stem = "no mixing.stem" if says_matrices else "a mixing.stem"
+        raise ConfigError(f"{settings.network.architecture} is trained with loss.name={wanted} and {stem}")
+    table = MATRIX_ARCHITECTURES if says_matrices else ARCHITECTURES
+    network = build_model(settings.network.architecture, settings.network.config, "network", table)
+    if settings.network.init is not None:
+        path = settings.network.init
+        first = load_matrix_model(Path(path)) if says_matrices else load_model(path).model
+        network.load_state_dict(first.state_dict())
+    return network
+
+
+def bleed_surroundings(
+    settings: "BleedTrainingSettings", network: "nn.Module", folder: Path, place: "Place", *, overfit: int
+) -> "Surroundings":
+    """Items and facts for a run.
+
+    Raises:
+        ConfigError: the dataset does not fit the network.
+    """
+    from concertclean.dataset.batches import Deal, Items, batches
+    from concertclean.dataset.bleed.mixer import BleedMixer
+    from concertclean.train.loop import Surroundings
+
+    dataset = settings.data.dataset
+    n_tracks: Any = network.channels
+    mixer = BleedMixer(dataset, settings.mixing, n_tracks, settings.run.seed)
+    if network.sample_rate != mixer.sample_rate:
+        raise ConfigError(
+            f"{dataset}: has {mixer.sample_rate} Hz, the network needs {network.sample_rate}; build another"
+        )
+    n_samples: Any = getattr(network, "segment", round(settings.data.seconds * mixer.sample_rate))
+    items = Items(mixer, n_samples)
+
+    def give(first: int, end: int) -> Iterator[Any]:
+        deal = Deal(
+            batch=settings.data.batch,
+            first_step=first,
+            n_steps=end,
+            rank=place.rank,
+            world_size=place.world_size,
+            n_items=overfit,
+        )
+        return batches(items, deal, settings.data.workers, pin=place.device.type == "cuda")
+
+    facts = {"training_data": f"{mixer.n_songs} songs of {dataset.name}"}
+    return Surroundings(folder, give, None, rank=place.rank, world_size=place.world_size, facts=facts)

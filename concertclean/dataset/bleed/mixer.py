@@ -1,0 +1,104 @@
+"""Training items for bleed: excerpts of songs whose stems are mixed by a law, the same item for the same number."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from concertclean.audio_io.reader import AudioReader
+from concertclean.config.mixing import BleedLaw
+from concertclean.dataset.bleed.build import LIST
+from concertclean.dataset.bleed.conditions import draw_matrix
+from concertclean.dataset.mixing import Item
+from concertclean.errors import ConfigError
+
+Array = NDArray[np.float64]
+
+_LEVELS_DB = (-6.0, 6.0)  # of a stem around the level it is stored at
+_SILENT = 1e-4  # rms
+_TRIES = 20
+
+
+class BleedMixer:
+    """Items from the training songs of a bleed dataset.
+
+    Args:
+        folder: of the dataset.
+        law: of the items.
+        n_tracks: microphones of an item, where the law names no instrument.
+        seed: of the items.
+
+    Raises:
+        ConfigError: the folder holds no such dataset, or no song on its training side fits.
+
+    Attributes:
+        sample_rate: Hz.
+        n_songs: that fit.
+    """
+
+    def __init__(self, folder: Path, law: BleedLaw, n_tracks: int, seed: int) -> None:
+        self._law, self._n_tracks, self._seed = law, n_tracks, seed
+        try:
+            listed = json.loads((folder / LIST).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{folder / LIST}: cannot be read ({error}); build one: dataset build bleed") from error
+        self.sample_rate = int(listed["sample_rate"])
+        songs = [sorted((folder / "train" / name).glob("*.flac")) for name in listed["train"]]
+        self._songs = [song for song in songs if self._fits(song)]
+        self.n_songs = len(self._songs)
+        if not self._songs:
+            wanted = f"{n_tracks} stems" if law.stem is None else f"a stem called {law.stem} and another"
+            raise ConfigError(f"{folder}: no training song has {wanted}; build it of other songs")
+
+    def item(self, number: int, n_samples: int) -> Item:
+        """One item.
+
+        Args:
+            number: of the item, 0 or more.
+            n_samples: its length.
+
+        Returns:
+            What the microphones hear and their stems, `(microphone, time)`, or, where the law names an instrument,
+            its microphone and its stem, `(1, time)`.
+        """
+        rng = np.random.default_rng([self._seed, number])
+        paths, stems = self._excerpt(rng, n_samples)
+        stems *= 10 ** (rng.uniform(*_LEVELS_DB, (len(stems), 1)) / 20)
+        heard = draw_matrix(len(stems), rng, *self._law.gains) @ stems
+        if self._law.stem is not None:
+            heard, stems = heard[:1], stems[:1]
+        story = f"{paths[0].parent.name}: {', '.join(path.stem for path in paths)}"
+        return Item(heard.astype(np.float32), stems.astype(np.float32), story)
+
+    def _fits(self, song: list[Path]) -> bool:
+        if self._law.stem is None:
+            return len(song) >= self._n_tracks
+        return len(song) > 1 and any(path.stem == self._law.stem for path in song)
+
+    def _excerpt(self, rng: np.random.Generator, n_samples: int) -> tuple[list[Path], Array]:
+        """Stems that all sound, if that can be had in a few tries."""
+        for _ in range(_TRIES):
+            paths = self._chosen(rng)
+            stems = _read(paths, rng.random(), n_samples)
+            if np.sqrt(np.square(stems).mean(axis=1)).min() > _SILENT:
+                break
+        return paths, stems
+
+    def _chosen(self, rng: np.random.Generator) -> list[Path]:
+        """Files of one song, in the order of the microphones."""
+        song = self._songs[rng.integers(len(self._songs))]
+        if self._law.stem is None:
+            return [song[k] for k in rng.permutation(len(song))[: self._n_tracks]]
+        return sorted(song, key=lambda path: path.stem != self._law.stem)
+
+
+def _read(paths: list[Path], place: float, n_samples: int) -> Array:
+    """The same excerpt of every file; silence follows a file that is too short."""
+    stems = np.zeros((len(paths), n_samples))
+    for stem, path in zip(stems, paths, strict=True):
+        with AudioReader(path) as reader:
+            reader.skip(int(place * max(0, (reader.info.n_samples or 0) - n_samples)))
+            found = reader.read(n_samples)[0]
+            stem[: len(found)] = found
+    return stems

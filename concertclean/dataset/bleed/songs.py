@@ -1,0 +1,95 @@
+"""Songs as folders of stems, and excerpts of them in which every stem plays."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from concertclean.audio_io.formats import AUDIO_EXTENSIONS
+from concertclean.audio_io.reader import AudioReader
+from concertclean.dsp.resample import resample
+from concertclean.errors import NoInputError
+
+Array = NDArray[np.float64]
+
+_MIXTURES = {"mixture", "mix", "master"}  # files that lie beside stems and are none
+_LEVEL = 0.05  # rms of a stem; a close microphone is set for its own instrument
+_SILENT = 1e-4  # rms
+
+
+@dataclass(frozen=True)
+class Song:
+    """Stems of one song.
+
+    Attributes:
+        name: of the folder.
+        stems: files, by name.
+    """
+
+    name: str
+    stems: tuple[Path, ...]
+
+
+def find_songs(folder: Path) -> list[Song]:
+    """Every folder that holds two stems or more, as MUSDB18-HQ has them; a mixture among them does not count.
+
+    Args:
+        folder: looked into at any depth.
+
+    Raises:
+        NoInputError: there is none.
+    """
+    holders = sorted({path.parent for path in folder.rglob("*") if _is_audio(path)})
+    songs = []
+    for holder in holders:
+        stems = tuple(path for path in sorted(holder.iterdir()) if _is_audio(path) and path.stem not in _MIXTURES)
+        if len(stems) > 1:
+            songs.append(Song(holder.name, stems))
+    if not songs:
+        raise NoInputError(f"{folder}: holds no folder with two or more stems; give one folder a song")
+    return songs
+
+
+def read_stems(song: Song, sample_rate: int, seconds: float) -> tuple[tuple[str, ...], Array]:
+    """The excerpt of a song whose quietest stem is loudest, every stem at one level.
+
+    Args:
+        song: see there.
+        sample_rate: Hz, of the result.
+        seconds: of the excerpt, at most.
+
+    Returns:
+        Names of the stems, and `(stem, time)`, rms 0.05; stems that are silent there are left out.
+
+    Raises:
+        NoInputError: fewer than two stems are left.
+        AudioFileError: a file cannot be decoded.
+    """
+    waveforms = [_mono(path, sample_rate) for path in song.stems]
+    n_samples = min(map(len, waveforms))
+    stems = np.stack([waveform[:n_samples] for waveform in waveforms])
+    length = round(min(seconds * sample_rate, n_samples))
+    starts = np.arange(0, n_samples - length + 1, sample_rate)
+    sums = np.pad(np.cumsum(np.square(stems), axis=1), ((0, 0), (1, 0)))
+    power = sums[:, starts + length] - sums[:, starts]
+    heard = power[power.any(axis=1)]  # a stem that is silent throughout has no say
+    start = int(starts[heard.min(axis=0).argmax()]) if len(heard) else 0
+    stems = stems[:, start : start + length]
+    level = np.sqrt(np.square(stems).mean(axis=1))
+    sounding = np.flatnonzero(level > _SILENT)
+    if len(sounding) < 2:
+        raise NoInputError(f"{song.stems[0].parent}: fewer than two stems sound at once; leave this song out")
+    names = tuple(song.stems[k].stem for k in sounding)
+    return names, stems[sounding] * (_LEVEL / level[sounding, None])
+
+
+def _mono(path: Path, sample_rate: int) -> Array:
+    with AudioReader(path) as reader:
+        waveform = resample(reader.read_all(), reader.info.sample_rate, sample_rate)
+    mono: Array = waveform.mean(axis=0)
+    return mono
+
+
+def _is_audio(path: Path) -> bool:
+    return path.suffix.lower() in AUDIO_EXTENSIONS and not path.name.startswith(".") and path.is_file()

@@ -1,0 +1,1 @@
+"""Bleed reduction of recordings: which tracks belong together, by which method, from files to files."""

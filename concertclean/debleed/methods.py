@@ -1,0 +1,179 @@
+"""The methods of bleed reduction behind one call: learn from an excerpt, apply to the recording.
+
+Tracks may have several channels. Channel n of every track is a band of microphones of its own, so that a stereo track
+keeps its image and its two sides are never taken for each other's bleed.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import tee
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from concertclean.classical import kamir, mira, unmixing
+from concertclean.dsp.resample import Fifo
+from concertclean.errors import ModelError
+
+Array = NDArray[np.float64]
+Blocks = Iterator[Array]
+
+AUTO = "auto"
+_WEIGHTS = ".safetensors"
+_TRAINED = ("tunet", "cae")
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A method that knows the microphones of one recording.
+
+    Attributes:
+        apply: maps blocks `(microphone, time)` to blocks `(stem, time)`, together as long.
+        remarks: one sentence each.
+        matrix: Λ `(microphone, stem)` of diagonal 1, where the method has one.
+    """
+
+    apply: Callable[[Blocks], Blocks]
+    remarks: tuple[str, ...] = ()
+    matrix: Array | None = None
+
+
+Learn = Callable[[Array, int], Learned]
+
+
+def _linear(waveform: Array, sample_rate: int) -> Learned:
+    found = unmixing.learn_unmixing(waveform, sample_rate)
+    kind = unmixing.verdict(waveform, sample_rate)
+    late = max((abs(lag) for lag in kind.lag_seconds.values()), default=0.0)
+    said = f"bleed arrives up to {1000 * late:.1f} ms late, which linear cannot undo; use --model mira"
+    remarks = found.remarks + (said,) * (kind.kind == "delayed")
+    return Learned(partial(unmixing.apply_unmixing, found=found), remarks, found.matrix)
+
+
+def _kamir(waveform: Array, sample_rate: int) -> Learned:
+    found = kamir.learn_kamir(waveform, sample_rate)
+    return Learned(partial(kamir.apply_kamir, found=found), found.remarks)
+
+
+def _mira(waveform: Array, sample_rate: int) -> Learned:
+    found = mira.learn_mira(waveform, sample_rate)
+    return Learned(partial(mira.apply_mira, found=found), found.remarks)
+
+
+def _fast_mira(waveform: Array, sample_rate: int) -> Learned:
+    found = mira.learn_fast_mira(waveform, sample_rate)
+    return Learned(partial(mira.apply_mira, found=found), found.remarks)
+
+
+METHODS: dict[str, Learn] = {"linear": _linear, "kamir": _kamir, "mira": _mira, "fastmira": _fast_mira}
+"""Every method that needs no weights, by its name."""
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What was learned of the tracks of a recording.
+
+    Attributes:
+        method: that was used.
+        channels: what was learned, one for each channel.
+        remarks: one sentence each.
+    """
+
+    method: str
+    channels: tuple[Learned, ...]
+    remarks: tuple[str, ...]
+
+    def apply(self, blocks: Blocks) -> Blocks:
+        """The stems of a recording in blocks.
+
+        Args:
+            blocks: `(track, channel, time)` in order.
+
+        Yields:
+            `(track, channel, time)`, together as long as the blocks, not cut as they are.
+        """
+        copies = tee(blocks, len(self.channels))
+        streams = [
+            learned.apply(_one_channel(copy, channel))
+            for channel, (learned, copy) in enumerate(zip(self.channels, copies, strict=True))
+        ]
+        yield from _stacked(streams)
+
+
+def learn(name: str, waveform: Array, sample_rate: int) -> Reduction:
+    """A method made for the tracks of a recording.
+
+    Args:
+        name: key of `METHODS`, "auto", or a weights file: of a t-UNet, or of a CAE for each track, with commas.
+        waveform: excerpt `(track, channel, time)`, full scale ±1.
+        sample_rate: Hz.
+
+    Raises:
+        ModelError: no such method, or its weights are missing, damaged, or do not fit.
+    """
+    bands = [waveform[:, channel] for channel in range(waveform.shape[1])]
+    chosen, said = (name, ()) if name != AUTO else _choice(bands, sample_rate)
+    if chosen is None:
+        return Reduction("none", (Learned(lambda blocks: blocks),) * len(bands), said)
+    method = METHODS[chosen] if chosen in METHODS else _of_weights(chosen)
+    learned = tuple(method(band, sample_rate) for band in bands)
+    found = dict.fromkeys(remark for one in learned for remark in one.remarks)
+    return Reduction(chosen, learned, (*said, *found))
+
+
+def _of_weights(name: str) -> Learn:
+    """The method that weights files stand for."""
+    if not name.endswith(_WEIGHTS):
+        known = ", ".join((AUTO, *METHODS))
+        if name in _TRAINED:
+            raise ModelError(
+                f"{name}: no weights ship; train them by recipes/bleed-{name}.toml, then --model FILE{_WEIGHTS}"
+            )
+        raise ModelError(f"{name}: no such method; choose one of {known}, or a {_WEIGHTS} file")
+    from concertclean.debleed import networks  # with torch's inference only where it is needed
+
+    paths = [Path(part) for part in name.split(",")]
+
+    def matrix(waveform: Array, sample_rate: int) -> Learned:
+        found = networks.learn_matrix(paths[0], waveform, sample_rate)
+        return Learned(partial(unmixing.apply_unmixing, found=found), found.remarks, found.matrix)
+
+    def instruments(waveform: Array, sample_rate: int) -> Learned:
+        return Learned(networks.instruments(paths, len(waveform), sample_rate))
+
+    return matrix if len(paths) == 1 and networks.knows_matrices(paths[0]) else instruments
+
+
+def _choice(bands: list[Array], sample_rate: int) -> tuple[str | None, tuple[str, ...]]:
+    """The method that fits the mixture, None where there is no bleed, and why."""
+    kinds = [unmixing.verdict(band, sample_rate) for band in bands]
+    late = [abs(lag) for kind in kinds for lag in kind.lag_seconds.values() if lag]
+    if late:
+        return "mira", (f"bleed arrives up to {1000 * max(late):.1f} ms late: mira",)
+    if any(kind.kind == "instantaneous" for kind in kinds):
+        return "linear", ("bleed arrives at once: linear",)
+    return None, ("no bleed was found, nothing was reduced",)
+
+
+def _one_channel(blocks: Blocks, channel: int) -> Blocks:
+    for block in blocks:
+        yield block[:, channel]
+
+
+def _stacked(streams: list[Blocks]) -> Blocks:
+    """Streams `(track, time)`, however they are cut, as `(track, channel, time)`."""
+    held: list[Fifo] = []
+    while True:
+        for channel, stream in enumerate(streams):
+            if channel < len(held) and len(held[channel]):
+                continue
+            block = next(stream, None)
+            if block is None:
+                return
+            if channel == len(held):
+                held.append(Fifo(len(block)))
+            held[channel].push(block)
+        ready = min(map(len, held))
+        yield np.stack([fifo.pop(ready) for fifo in held], axis=1)

@@ -1,0 +1,207 @@
+"""The tracks of one recording from files to files.
+
+Two readings: the first gathers a minute of the loudest pieces, from which the method learns; the second goes through
+the method in blocks. So memory does not grow with the recording.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from concertclean.audio_io.formats import AudioInfo
+from concertclean.audio_io.writer import AudioWriter
+from concertclean.classical.microphones import excerpt
+from concertclean.config.denoise import DenoiseSettings
+from concertclean.debleed.methods import Reduction, learn
+from concertclean.debleed.tracks import check_tracks, count_samples, read_together, spare_tracks
+from concertclean.dsp.levels import EnergyMeter, reduction_db
+from concertclean.dsp.resample import Fifo
+from concertclean.results import OutputFormat, output_format
+
+Array = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Track:
+    """A track and where its results go.
+
+    Attributes:
+        source: as recorded.
+        target: with the bleed reduced.
+        residual: what was taken away, or None.
+    """
+
+    source: Path
+    target: Path
+    residual: Path | None = None
+
+
+@dataclass(frozen=True)
+class Debled:
+    """What was done to the tracks of a recording.
+
+    Attributes:
+        method: that was used; "none" where there is no bleed.
+        seconds: length of the recording.
+        elapsed_seconds: wall time.
+        reduction_db: for each track, level before over level after, mean over the seconds that are not silent.
+        remarks: one sentence each.
+    """
+
+    method: str
+    seconds: float
+    elapsed_seconds: float
+    reduction_db: tuple[float, ...]
+    remarks: tuple[str, ...]
+
+
+def debleed(
+    tracks: Sequence[Track],
+    method: str,
+    settings: DenoiseSettings,
+    *,
+    overwrite: bool = False,
+    progress: Progress = lambda what, done, total: None,
+) -> Debled:
+    """Reduces the bleed between tracks.
+
+    Args:
+        tracks: two or more, of one rate, length and number of channels.
+        method: name, see `methods.learn`.
+        settings: format and bit depth of the results.
+        overwrite: replace existing results, though never a track.
+        progress: told what is done, how many seconds, of how many.
+
+    Raises:
+        TracksError: the tracks do not belong together.
+        AudioFileError: a file cannot be decoded.
+        ModelError: no such method.
+        OutputError: a result exists, is a track, or cannot be written.
+    """
+    begin = time.perf_counter()
+    sources = [track.source for track in tracks]
+    infos = check_tracks(sources)
+    spare_tracks(sources, [path for track in tracks for path in (track.target, track.residual) if path is not None])
+    n_samples = count_samples(sources, infos)
+    rate = infos[0].sample_rate
+    total = round(n_samples / rate)
+    reduction = _learned(sources, infos, n_samples, method, progress)
+    remarks = list(reduction.remarks)
+    with ExitStack() as stack:
+        sinks = [
+            stack.enter_context(_Sink(track, info, output_format(info, settings), overwrite=overwrite))
+            for track, info in zip(tracks, infos, strict=True)
+        ]
+        n_done = 0
+        for original, stems in _pairs(reduction, read_together(sources, remarks)):
+            for sink, before, after in zip(sinks, original, stems, strict=True):
+                sink.write(before, after)
+            n_done += stems.shape[2]
+            progress("reducing, s", n_done // rate, total)
+    remarks += [remark for sink in sinks for remark in sink.remarks()]
+    reductions = tuple(sink.reduction_db() for sink in sinks)
+    return Debled(reduction.method, n_done / rate, time.perf_counter() - begin, reductions, tuple(remarks))
+
+
+def _learned(
+    sources: Sequence[Path], infos: Sequence[AudioInfo], n_samples: int, method: str, progress: Progress
+) -> Reduction:
+    rate, channels = infos[0].sample_rate, infos[0].channels
+
+    def listened() -> Iterator[Array]:
+        n_done = 0
+        for block in read_together(sources):
+            n_done += block.shape[2]
+            progress("listening, s", n_done // rate, round(n_samples / rate))
+            yield block.reshape(-1, block.shape[2])
+
+    heard = listened()
+    if n_samples:
+        loud = excerpt(heard, n_samples, rate)
+        for _ in heard:  # to the end, so that tracks of different length are found before anything is written
+            pass
+    else:
+        loud = np.zeros((len(sources) * channels, 1))
+    return learn(method, loud.reshape(len(sources), channels, -1), rate)
+
+
+def _pairs(reduction: Reduction, blocks: Iterator[Array]) -> Iterator[tuple[Array, Array]]:
+    """Original and stems `(track, channel, time)`, cut alike."""
+    held: list[Fifo] = []
+
+    def passed() -> Iterator[Array]:
+        for block in blocks:
+            flat = block.reshape(-1, block.shape[2])
+            if not held:
+                held.append(Fifo(len(flat)))
+            held[0].push(flat)
+            yield block
+
+    for stems in reduction.apply(passed()):
+        yield held[0].pop(stems.shape[2]).reshape(stems.shape), stems
+
+
+class _Sink:
+    """Files of one track, and what is told about them; a context manager."""
+
+    def __init__(self, track: Track, info: AudioInfo, output: OutputFormat, *, overwrite: bool) -> None:
+        self._track, self._info, self._output, self._overwrite = track, info, output, overwrite
+        self._files = ExitStack()
+        self._meters = EnergyMeter(info.sample_rate), EnergyMeter(info.sample_rate)
+        self._n_clipped = 0
+
+    def __enter__(self) -> "_Sink":
+        with ExitStack() as stack:
+            self._stem = stack.enter_context(self._writer(self._track.target))
+            residual = self._track.residual
+            self._residual = None if residual is None else stack.enter_context(self._writer(residual))
+            self._files = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._files.__exit__(*error)  # type: ignore[arg-type]
+
+    def write(self, original: Array, stem: Array) -> None:
+        """Takes a block `(channel, time)`."""
+        self._stem.write(stem)
+        if self._residual is not None:
+            self._residual.write(original - stem)
+        if not self._output.is_float:
+            self._n_clipped += int((np.abs(stem) > 1).sum())
+        for meter, block in zip(self._meters, (original, stem), strict=True):
+            meter.add(block)
+
+    def reduction_db(self) -> float:
+        """Level before over level after, dB."""
+        return reduction_db(*(meter.values() for meter in self._meters))[0]
+
+    def remarks(self) -> list[str]:
+        """What the listener should know."""
+        if not self._n_clipped:
+            return []
+        cure = "use --bit-depth 32f"
+        return [f"{self._track.target.name}: W105 output would clip: {self._n_clipped} samples were cut; {cure}"]
+
+    def _writer(self, path: Path) -> AudioWriter:
+        info, output = self._info, self._output
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return AudioWriter(
+            path,
+            format=output.name,
+            sample_rate=info.sample_rate,  # a format that cannot store it is refused, nothing is resampled
+            channels=info.channels,
+            bit_depth=output.bit_depth,
+            is_float=output.is_float,
+            bit_rate=output.bit_rate,
+            tags=info.tags,
+            cover=info.cover,
+            channel_layout=info.channel_layout,
+            n_samples=info.n_samples,
+            overwrite=self._overwrite,
+        )

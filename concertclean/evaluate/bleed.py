@@ -1,0 +1,179 @@
+"""Methods of bleed reduction on the test bands of a dataset: quality, matrix error, speed.
+
+*Conventions*: SDR is that of BSS Eval 4 as museval tells it: the ratio in every second, median over seconds (its
+filters do not enter the SDR). `whole` is the ratio of the recording as a whole. Gains are over the microphone as it
+came. Speed is the time of a method over that of KAMIR in the same run.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from concertclean.audio_io.reader import AudioReader
+from concertclean.dataset.bleed.build import BandSet
+from concertclean.debleed.methods import learn
+from concertclean.metrics.sdr import snr
+
+Array = NDArray[np.float64]
+
+SPEED_REFERENCE = "kamir"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One method on one band.
+
+    Attributes:
+        method: name as asked for.
+        band: see there.
+        sdr_before, sdr: of each track, dB.
+        whole_before, whole: of each track, dB.
+        matrix_error: Frobenius norm of the error of the mixing matrix; None where there is none to compare.
+        seconds: learning and applying took, wall time.
+    """
+
+    method: str
+    band: BandSet
+    sdr_before: tuple[float, ...]
+    sdr: tuple[float, ...]
+    whole_before: tuple[float, ...]
+    whole: tuple[float, ...]
+    matrix_error: float | None
+    seconds: float
+
+    @property
+    def gains(self) -> Array:
+        """SDR after less before, of each track, dB."""
+        return np.subtract(self.sdr, self.sdr_before)
+
+    @property
+    def whole_gains(self) -> Array:
+        """Ratio of the recording as a whole, after less before, of each track, dB."""
+        return np.subtract(self.whole, self.whole_before)
+
+
+def segment_sdr(reference: Array, estimate: Array, sample_rate: int) -> float:
+    """Median over seconds of the power of the reference over that of the error, dB; at most 100.
+
+    Args:
+        reference: `(time,)`.
+        estimate: same shape.
+        sample_rate: Hz.
+
+    Returns:
+        dB; seconds in which the reference is silent do not count; nan where all are. A last second that is not full
+        is dropped.
+    """
+    n_seconds = max(1, len(reference) // sample_rate)
+    length = min(sample_rate, len(reference))
+    truth = reference[: n_seconds * length].reshape(n_seconds, length)
+    error = truth - estimate[: n_seconds * length].reshape(n_seconds, length)
+    signal, noise = (np.square(part).sum(axis=1) for part in (truth, error))
+    sounding = signal > 0
+    ratios = 10 * np.log10(signal[sounding] / np.maximum(noise[sounding], 1e-10 * signal[sounding]))
+    return float(np.median(ratios)) if len(ratios) else float("nan")
+
+
+def judge(folder: Path, band: BandSet, methods: Sequence[str]) -> list[Judged]:
+    """Every method on one band.
+
+    Args:
+        folder: of the dataset.
+        band: one of its test sets.
+        methods: names, see `debleed.methods`.
+
+    Raises:
+        AudioFileError: a file is missing or damaged.
+        ModelError: no such method.
+    """
+    mixture, rate = _read([band.microphone(folder, track) for track in band.tracks])
+    truth, _ = _read([band.reference(folder, track) for track in band.tracks])
+    before = _scores(truth, mixture, rate)
+    found = []
+    for method in methods:
+        begin = time.perf_counter()
+        reduction = learn(method, mixture[:, None], rate)
+        stems = np.concatenate(list(reduction.apply(iter([mixture[:, None]]))), axis=2)[:, 0]
+        seconds = time.perf_counter() - begin
+        matrix = reduction.channels[0].matrix
+        error = None
+        if matrix is not None and band.matrix is not None:
+            error = float(np.linalg.norm(matrix - np.array(band.matrix)))
+        after = _scores(truth, stems, rate)
+        found.append(Judged(method, band, before[0], after[0], before[1], after[1], error, seconds))
+    return found
+
+
+def method_table(judged: Sequence[Judged]) -> tuple[list[str], list[list[str]]]:
+    """Method by condition: mean and median gain in SDR, gain of the whole, worst track, matrix error, speed."""
+    header = [
+        "method", "condition", "bands", "SDR before", "SDR gain, mean", "median", "whole, mean", "worst track",
+        "matrix error", f"time / {SPEED_REFERENCE}",
+    ]  # fmt: skip
+    body = []
+    for (method, condition), group in _groups(judged).items():
+        gains = np.concatenate([one.gains for one in group])
+        whole = np.concatenate([one.whole_gains for one in group])
+        before = np.concatenate([one.sdr_before for one in group])
+        errors = [one.matrix_error for one in group if one.matrix_error is not None]
+        body.append(
+            [
+                method, condition, str(len(group)), f"{before.mean():.1f}", f"{gains.mean():+.1f}",
+                f"{np.median(gains):+.1f}", f"{whole.mean():+.1f}", f"{whole.min():+.1f}",
+                f"{np.mean(errors):.4f}" if errors else "", _speed(group, judged),
+            ]
+        )  # fmt: skip
+    return header, body
+
+
+def track_table(judged: Sequence[Judged]) -> tuple[list[str], list[list[str]]]:
+    """Mean gain in SDR of each track by name, a column a method and condition."""
+    groups = _groups(judged)
+    tracks = list(dict.fromkeys(track for one in judged for track in one.band.tracks))
+    header = ["track", *(f"{method}, {condition}" for method, condition in groups)]
+    body = []
+    for track in tracks:
+        cells = []
+        for group in groups.values():
+            gains = [one.gains[one.band.tracks.index(track)] for one in group if track in one.band.tracks]
+            cells.append(f"{np.mean(gains):+.1f}" if gains else "")
+        body.append([track, *cells])
+    return header, body
+
+
+def _groups(judged: Sequence[Judged]) -> dict[tuple[str, str], list[Judged]]:
+    groups: dict[tuple[str, str], list[Judged]] = {}
+    for method in dict.fromkeys(one.method for one in judged):
+        for one in judged:
+            if one.method == method:
+                groups.setdefault((method, one.band.condition), []).append(one)
+    return groups
+
+
+def _speed(group: Sequence[Judged], judged: Sequence[Judged]) -> str:
+    """Time over that of the reference on the same bands; nothing where it did not run."""
+    bands = [one.band for one in group]
+    reference = [one.seconds for one in judged if one.method == SPEED_REFERENCE and one.band in bands]
+    if len(reference) != len(group):
+        return ""
+    return f"{sum(one.seconds for one in group) / sum(reference):.3g}"
+
+
+def _read(paths: Sequence[Path]) -> tuple[Array, int]:
+    waveforms = []
+    for path in paths:
+        with AudioReader(path) as reader:
+            waveforms.append(reader.read_all()[0])
+            rate = reader.info.sample_rate
+    return np.stack(waveforms), rate
+
+
+def _scores(truth: Array, found: Array, rate: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """SDR over seconds and of the whole, of each track."""
+    pairs = list(zip(truth, found, strict=True))
+    whole = tuple(min(snr(one[None], other[None]), 100.0) for one, other in pairs)
+    return tuple(segment_sdr(one, other, rate) for one, other in pairs), whole

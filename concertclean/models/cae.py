@@ -1,0 +1,132 @@
+"""CAE: a convolutional autoencoder that knows one instrument and lets only that pass.
+
+It sees the magnitudes of three frames in a row, stacked along frequency, squeezes them into a short code and rebuilds
+what its instrument can sound like. The phase stays that of the microphone. Nearly all of its parameters are in the two
+dense layers around the code.
+
+Three windows hold each frame, and the estimate is the mean of the three; the paper takes one and throws two away. After
+the last normalisation magnitudes may be negative, which would turn the phase: they are cut at zero.
+
+References:
+    Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 3.1.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from concertclean.dsp import stft
+
+_FRAMES = 3
+_BATCH = 64  # windows at once; with the published widths 50 MB a layer
+_EPSILON = 1e-12
+
+
+class CAE(nn.Module):
+    """Network of one instrument.
+
+    Args:
+        sample_rate: Hz.
+        n_fft: samples of a frame.
+        hop_length: samples between frames.
+        widths: channels of the two convolutions.
+        code: units in the middle.
+    """
+
+    window: Tensor
+    stems = 1
+    channels = 1
+    align_corners = False
+
+    def __init__(
+        self,
+        *,
+        sample_rate: int = 22_050,
+        n_fft: int = 2048,
+        hop_length: int = 512,
+        widths: tuple[int, int] = (32, 64),
+        code: int = 100,
+    ) -> None:
+        super().__init__()
+        self.sample_rate, self.hop_length = sample_rate, hop_length
+        self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
+        first, second = widths
+        length = _FRAMES * (n_fft // 2 + 1) - 2
+        self._inner = second, length
+        self.encoder = nn.Sequential(
+            nn.Conv1d(1, first, 2), nn.ReLU(), nn.BatchNorm1d(first),
+            nn.Conv1d(first, second, 2), nn.ReLU(), nn.BatchNorm1d(second),
+        )  # fmt: skip
+        self.squeeze = nn.Linear(second * length, code)
+        self.unfold = nn.Linear(code, second * length)
+        self.decoder = nn.Sequential(
+            nn.ConvTranspose1d(second, first, 2), nn.ReLU(), nn.BatchNorm1d(first),
+            nn.ConvTranspose1d(first, 1, 2), nn.ReLU(), nn.BatchNorm1d(1),
+        )  # fmt: skip
+
+    @property
+    def alignment(self) -> int:
+        """Segments should start on multiples of so many samples."""
+        return self.hop_length
+
+    @property
+    def context(self) -> int:
+        """Samples on each side that the inner result depends on."""
+        return self.window.numel() + _FRAMES * self.hop_length
+
+    def rebuilt(self, windows: Tensor) -> Tensor:
+        """Magnitudes as the instrument's own code gives them back.
+
+        Args:
+            windows: `(batch, 3 · freq)`, three frames one after the other.
+
+        Returns:
+            Same shape; may be negative.
+        """
+        code = F.relu(self.squeeze(self.encoder(windows[:, None]).flatten(1)))
+        inner = F.relu(self.unfold(code)).reshape(-1, *self._inner)
+        return self.decoder(inner)[:, 0]  # type: ignore[no-any-return]
+
+    def windows(self, magnitude: Tensor) -> Tensor:
+        """What the network sees, `(batch · (frame + 2), 3 · freq)`, of magnitudes `(batch, freq, frame)`.
+
+        The paper's spectrogram is not divided by the sum of the window: its magnitudes are about as large as what the
+        last normalisation begins with.
+        """
+        padded = F.pad(magnitude * self.window.sum(), (_FRAMES - 1, _FRAMES - 1))
+        parts = padded.unfold(2, _FRAMES, 1)  # (batch, freq, window, 3)
+        return parts.permute(0, 2, 3, 1).reshape(-1, _FRAMES * magnitude.shape[1])
+
+    def stages(self, degraded: Tensor) -> tuple[Tensor, ...]:
+        """The estimate as a spectrogram.
+
+        Args:
+            degraded: `(batch, 1, freq, frame)` complex.
+
+        Returns:
+            One spectrogram, same shape.
+        """
+        magnitude = degraded[:, 0].abs()
+        batch, n_freqs, n_frames = magnitude.shape
+        flat = self.windows(magnitude)
+        size = len(flat) if self.training else _BATCH  # the statistics of a batch are those of all its windows
+        found = torch.cat([self.rebuilt(part) for part in torch.split(flat, size)])
+        parts = found.reshape(batch, -1, _FRAMES, n_freqs)
+        # Frame t is the last of window t, the middle of window t + 1, the first of window t + 2.
+        each = [parts[:, shift : shift + n_frames, _FRAMES - 1 - shift] for shift in range(_FRAMES)]
+        estimate = torch.stack(each).mean(dim=0).clamp_min(0).transpose(1, 2) / self.window.sum()
+        gain = estimate / magnitude.clamp_min(_EPSILON)
+        return ((degraded[:, 0] * gain)[:, None],)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """The instrument alone.
+
+        Args:
+            waveform: `(batch, 1, time)`, full scale ±1.
+
+        Returns:
+            `(batch, 1, 1, time)`.
+        """
+        degraded = stft.spectrogram(waveform, self.window, self.hop_length)
+        found = stft.waveform(self.stages(degraded)[-1], self.window, self.hop_length, waveform.shape[-1])
+        return found[:, None]

@@ -1,0 +1,101 @@
+"""t-UNet: the mixing matrix of a band from ten seconds of its microphones.
+
+The same convolutions along time look at each microphone alone; only the dense head compares them. The network says how
+much each microphone hears of each instrument, and the pseudo-inverse of that matrix gives the stems. Delays and rooms
+are outside of this model.
+
+As in `unmixing`, the level of the microphones must not matter: a segment is divided by its rms first (own; the paper
+feeds raw samples), and a matrix counts with its columns divided by their diagonal.
+
+References:
+    Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 3.2.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+_KERNEL, _POOL = 4, 9
+_SILENT = 1e-8  # rms
+_LEAST_DIAGONAL = 0.1  # below it the network has not found the microphone's own instrument
+
+
+class TUNet(nn.Module):
+    """Network for a fixed number of microphones.
+
+    Args:
+        n_microphones: K; as many stems.
+        segment: samples it looks at, 10 s as published.
+        widths: channels of the convolutions, each followed by pooling over nine samples.
+        hidden: units of the dense layers before the last.
+        sample_rate: Hz.
+
+    Raises:
+        ValueError: the segment is too short for the convolutions.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_microphones: int = 4,
+        segment: int = 220_500,
+        widths: Sequence[int] = (16, 32, 64, 128, 512),
+        hidden: Sequence[int] = (512, 128, 64, 32),
+        sample_rate: int = 22_050,
+    ) -> None:
+        super().__init__()
+        self.sample_rate, self.channels, self.segment = sample_rate, n_microphones, segment
+        layers: list[nn.Module] = []
+        length, before = segment, 1
+        for width in widths:
+            layers += [nn.Conv2d(before, width, (1, _KERNEL)), nn.ReLU(), nn.MaxPool2d((1, _POOL))]
+            length, before = (length - _KERNEL + 1) // _POOL, width
+        if length < 1:
+            raise ValueError(f"segment is {segment}, too short for {len(widths)} convolutions")
+        self.encoder = nn.Sequential(*layers)
+        sizes = [n_microphones * length * before, *hidden, n_microphones**2]
+        dense = [layer for one, other in pairwise(sizes) for layer in (nn.Linear(one, other), nn.ReLU())]
+        self.head = nn.Sequential(*dense)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Mixing matrices.
+
+        Args:
+            waveform: `(batch, microphone, segment)`, full scale ±1.
+
+        Returns:
+            Λ `(batch, microphone, stem)`, 0 or more.
+
+        Raises:
+            ValueError: another shape.
+        """
+        if waveform.shape[1:] != (self.channels, self.segment):
+            wanted = f"(batch, {self.channels}, {self.segment})"
+            raise ValueError(f"waveform has shape {tuple(waveform.shape)}, must be {wanted}")
+        level = waveform.square().mean(dim=(1, 2), keepdim=True).sqrt().clamp_min(_SILENT)
+        features = self.encoder((waveform / level)[:, None])
+        # (batch, width, microphone, time) flattened as published: microphone, time, width.
+        matrix: Tensor = self.head(features.permute(0, 2, 3, 1).flatten(1))
+        return matrix.reshape(-1, self.channels, self.channels)
+
+    def matrix(self, waveform: Tensor) -> Tensor:
+        """One mixing matrix of a recording: the mean over its segments.
+
+        Args:
+            waveform: `(microphone, time)`, any length from 1; repeated to a full segment where it is shorter.
+
+        Returns:
+            Λ `(microphone, stem)`, diagonal 1. Where the network finds no own instrument, the identity.
+        """
+        n_copies = -(-self.segment // waveform.shape[1])
+        waveform = waveform.repeat(1, n_copies) if n_copies > 1 else waveform
+        n_segments = waveform.shape[1] // self.segment
+        pieces = waveform[:, : n_segments * self.segment].reshape(self.channels, n_segments, self.segment)
+        with torch.no_grad():
+            mean = torch.stack([self(piece[None])[0] for piece in pieces.unbind(dim=1)]).mean(dim=0)
+        diagonal = mean.diagonal()
+        if float(diagonal.min()) < _LEAST_DIAGONAL:
+            return torch.eye(self.channels)
+        return mean / diagonal

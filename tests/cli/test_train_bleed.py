@@ -1,0 +1,125 @@
+"""Networks that reduce bleed, from stems to weights that work."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from concertclean.config.mixing import BleedLaw
+from concertclean.config.training import BleedTrainingSettings, read_recipe
+from concertclean.dataset.bleed.mixer import BleedMixer
+from concertclean.errors import ConfigError
+from concertclean.models.weights_file import read_header
+
+RATE = 8000
+TUNET = """
+name = "tiny"
+[network]
+architecture = "tunet"
+config = {sample_rate = 8000, n_microphones = 2, segment = 4000, widths = [4, 8], hidden = [16]}
+[data]
+dataset = "data"
+batch = 4
+workers = 0
+[mixing]
+task = "bleed"
+[loss]
+name = "matrix"
+[optimizer]
+warmup = 2
+learning_rate = 1e-2
+[run]
+steps = 20
+precision = "fp32"
+log_every = 4
+"""
+CAE = (
+    TUNET.replace('"tunet"', '"cae"')
+    .replace("n_microphones = 2, segment = 4000", "n_fft = 256, hop_length = 64")
+    .replace("hidden = [16]", "code = 16")
+    .replace('"matrix"', '"magnitude"')
+    .replace('"bleed"', '"bleed"\nstem = "bass"\ngains = [0.1, 0.1]')
+    .replace("batch = 4", "batch = 4\nseconds = 0.5")
+)
+
+
+@pytest.fixture
+def dataset(program, tmp_path):
+    """Three songs of two stems, one held back, and two recipes."""
+    time = np.arange(3 * RATE) / RATE
+    for number in range(3):
+        folder = tmp_path / "stems" / f"song{number}"
+        folder.mkdir(parents=True)
+        soundfile.write(folder / "bass.wav", 0.3 * np.sin(2 * np.pi * (100 + 20 * number) * time), RATE)
+        drums = 0.1 * np.random.default_rng(number).standard_normal(len(time))
+        soundfile.write(folder / "drums.wav", drums, RATE)
+    (tmp_path / "tunet.toml").write_text(TUNET)
+    (tmp_path / "cae.toml").write_text(CAE)
+    how = ["--sample-rate", RATE, "--seconds", 1, "--conditions", "low"]
+    assert program("dataset", "build", "bleed", "data", "--stems", "stems", *how).code == 0
+
+
+@pytest.mark.parametrize("name", ["tunet", "cae"])
+def test_from_stems_to_weights_that_reduce(program, dataset, name):
+    trained = program("train", "--config", f"{name}.toml", "--overfit", 4)
+    assert trained.code == 0, trained.err
+    weights = Path("runs/tiny/tiny.safetensors")
+    header = read_header(weights)
+    assert header.architecture == name
+    assert header.provenance["training_data"] == "2 songs of data"
+    lines = [line for line in Path("runs/tiny/log.jsonl").read_text().splitlines() if '"loss"' in line]
+    losses = [float(line.split('"loss": ')[1].split(",")[0].rstrip("}")) for line in lines]
+    assert losses[-1] < 0.8 * losses[0]
+    song = next(Path("data/test/low").iterdir())
+    model = str(weights) if name == "tunet" else f"{weights},{weights}"
+    tracks = [song / "bass.flac", song / "drums.flac"]
+    ended = program("debleed", *tracks, "--model", model, "-o", "clean")
+    assert ended.code == 0, ended.err
+    assert np.isfinite(soundfile.read("clean/bass_clean.wav")[0]).all()
+
+
+class TestItems:
+    def test_of_the_law_and_of_their_number_alone(self, dataset):
+        mixer = BleedMixer(Path("data"), BleedLaw(task="bleed", gains=(0.2, 0.4)), 2, seed=1)
+        item = mixer.item(5, 4000)
+        again = BleedMixer(Path("data"), BleedLaw(task="bleed", gains=(0.2, 0.4)), 2, seed=1).item(5, 4000)
+        assert np.array_equal(item.degraded, again.degraded)
+        assert not np.array_equal(item.degraded, mixer.item(6, 4000).degraded)
+        matrix = np.linalg.lstsq(item.clean.T, item.degraded.T, rcond=None)[0].T
+        assert np.diag(matrix) == pytest.approx([1, 1], abs=1e-4)
+        assert 0.2 <= min(matrix[0, 1], matrix[1, 0]) <= max(matrix[0, 1], matrix[1, 0]) <= 0.4
+
+    def test_of_one_instrument(self, dataset):
+        law = BleedLaw(task="bleed", gains=(0.1, 0.1), stem="drums")
+        item = BleedMixer(Path("data"), law, 1, seed=0).item(0, 4000)
+        assert item.degraded.shape == item.clean.shape == (1, 4000)
+        assert "drums, bass" in item.story
+        error = item.degraded - item.clean
+        assert 0 < np.square(error).mean() < 0.1 * np.square(item.clean).mean()
+
+    def test_songs_that_do_not_fit(self, dataset):
+        with pytest.raises(ConfigError, match="no training song has 3 stems"):
+            BleedMixer(Path("data"), BleedLaw(task="bleed"), 3, seed=0)
+        with pytest.raises(ConfigError, match="a stem called flute"):
+            BleedMixer(Path("data"), BleedLaw(task="bleed", stem="flute"), 1, seed=0)
+
+
+def test_a_loss_that_is_not_the_networks(program, dataset):
+    ended = program("train", "--config", "tunet.toml", "--set", "loss.name=magnitude")
+    assert ended.code == 2
+    assert "tunet is trained with loss.name=matrix and no mixing.stem" in ended.err
+
+
+@pytest.mark.parametrize("name", ["bleed-tunet", "bleed-cae"])
+def test_the_recipes_are_read(name):
+    settings = read_recipe(Path(__file__).parents[2] / "recipes" / f"{name}.toml", [])
+    assert isinstance(settings, BleedTrainingSettings)
+    assert settings.network.architecture == name.removeprefix("bleed-")
+
+
+def test_gains_above_one_are_no_bleed(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text(TUNET.replace('task = "bleed"', 'task = "bleed"\ngains = [0.1, 1.5]'))
+    with pytest.raises(ConfigError, match=r"gains run from 0\.1 to 1\.5"):
+        read_recipe(path, [])

@@ -1,0 +1,54 @@
+import pytest
+import torch
+from torch import nn
+
+from concertclean.models.cae import CAE
+
+SMALL = {"n_fft": 64, "hop_length": 16, "widths": (2, 3), "code": 5}
+
+
+def test_published_size():
+    """39 540 137 numbers as Keras counts them: parameters and running statistics; nearly all around the code."""
+    with torch.device("meta"):
+        model = CAE()
+    running = [norm for norm in model.modules() if isinstance(norm, nn.BatchNorm1d)]
+    n_running = sum(2 * norm.num_features for norm in running)
+    assert sum(p.numel() for p in model.parameters()) + n_running == 39_540_137
+    assert model.squeeze.in_features == 3073 * 64
+    assert model.rebuilt(torch.zeros(2, 3075, device="meta")).shape == (2, 3075)
+
+
+def spectrogram(n_frames):
+    return torch.randn(2, 1, 33, n_frames, dtype=torch.complex64)
+
+
+def test_a_network_that_gives_back_what_it_sees_changes_nothing(monkeypatch):
+    """Each frame comes from three windows, in the right places; the published code keeps one in three."""
+    model = CAE(**SMALL).eval()
+    monkeypatch.setattr(model, "rebuilt", lambda windows: windows)
+    degraded = spectrogram(7)
+    assert torch.allclose(model.stages(degraded)[0], degraded, atol=1e-6)
+
+
+def test_the_estimate_is_the_mean_of_three(monkeypatch):
+    model = CAE(**SMALL).eval()
+    factors = torch.tensor([1.0, 2.0, 6.0]).repeat_interleave(33)
+    monkeypatch.setattr(model, "rebuilt", lambda windows: windows * factors)
+    degraded = spectrogram(5)
+    assert torch.allclose(model.stages(degraded)[0], 3 * degraded, atol=1e-5)
+
+
+def test_magnitudes_are_never_negative(monkeypatch):
+    """Normalisation after the last ReLU gave negative magnitudes, which turn the phase."""
+    model = CAE(**SMALL).eval()
+    monkeypatch.setattr(model, "rebuilt", lambda windows: -windows)
+    assert not model.stages(spectrogram(5))[0].any()
+
+
+def test_it_sees_magnitudes(monkeypatch):
+    """The published training data were real parts: a complex number cast to a real one."""
+    seen = []
+    model = CAE(**SMALL).eval()
+    monkeypatch.setattr(model, "rebuilt", lambda windows: seen.append(windows) or windows)
+    model.stages(1j * torch.ones(1, 1, 33, 4))
+    assert float(seen[0].max()) == pytest.approx(32)  # times the sum of the window
