@@ -20,6 +20,7 @@ tf = runpy.run_path(str(Path(__file__).parents[1] / "reference/write_tf_bundle.p
 SMALL = {
     "cae": {"n_fft": 256, "hop_length": 64, "widths": [4, 8], "code": 16},
     "kanunet_eca": {"sample_rate": 8000, "n_fft": 64, "hop_length": 16, "base": 2},
+    "noise_detector": {"n_fft": 64, "hop_length": 16, "n_mels": 8},
     "two_stage_unet": {"n_fft": 64, "hop_length": 16, "depth": 2, "widths": [2, 3, 3]},
 }
 
@@ -119,7 +120,7 @@ def test_wrong_hash_is_never_loaded(home, monkeypatch):
 def test_unknown_architecture_lists_the_known(home):
     path = home / "own.safetensors"
     save(path, "two_stage_unet", architecture="os.system")
-    with pytest.raises(ModelError, match=r"'os\.system'; known: cae, kanunet_eca, two_stage_unet"):
+    with pytest.raises(ModelError, match=r"'os\.system'; known: cae, kanunet_eca, noise_detector, two_stage_unet"):
         load_model(path)
 
 
