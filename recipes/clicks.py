@@ -97,7 +97,9 @@ def main() -> None:
     for name, rows in found.items():
         for key in rows[0]:
             values = [row[key] for row in rows]
-            print(f"{name:<9} {key:<16} mean {np.mean(values):7.2f}  median {statistics.median(values):7.2f}")
+            # The mean speed is that of all recordings together: harmonic.
+            mean = statistics.harmonic_mean(values) if key == "x real time" else statistics.mean(values)
+            print(f"{name:<9} {key:<16} mean {mean:7.2f}  median {statistics.median(values):7.2f}")
 
 
 if __name__ == "__main__":

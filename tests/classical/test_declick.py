@@ -145,7 +145,7 @@ def test_better_than_adeclick_where_there_is_nothing_but_clicks():
     """On notes and on clicks of discs; adeclick fades the first and last 100 ms, which do not count."""
     inner = slice(RATE // 5, -RATE // 5)
     rng = np.random.default_rng(5)
-    for clean in (notes(6), voice(6)):
+    for clean in (notes(4), voice(4)):
         disc = crackle(rng, clean.shape[1], clicks_per_second=10, tail=2.0).astype(np.float64)
         disc *= 0.1 * clean.std() / disc.std()
         for waveform in (clicked(clean)[0], clean + disc):
@@ -166,11 +166,10 @@ def test_any_rate(sample_rate):
 
 
 def test_how_the_stream_is_cut_does_not_matter(monkeypatch):
-    waveform, *_ = clicked(np.concatenate([notes(4), castanets(2)], axis=1))
+    waveform, *_ = clicked(np.concatenate([notes(3), castanets(2)], axis=1))
     whole = removed(waveform, block=waveform.shape[1])
     assert whole.any()
-    for block in (9973, 44_100):
-        assert np.array_equal(removed(waveform, block=block), whole)
+    assert np.array_equal(removed(waveform, block=9973), whole)
     monkeypatch.setattr(declick, "_SEGMENT_SECONDS", 1.0)
     assert removed(waveform) == pytest.approx(whole, abs=1e-9)
 
