@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concertclean.classical import kamir, mira, unmixing
+from concertclean.classical.verdict import verdict
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ModelError
 
@@ -45,7 +46,7 @@ Learn = Callable[[Array, int], Learned]
 
 def _linear(waveform: Array, sample_rate: int) -> Learned:
     found = unmixing.learn_unmixing(waveform, sample_rate)
-    kind = unmixing.verdict(waveform, sample_rate)
+    kind = verdict(waveform, sample_rate)
     late = max((abs(lag) for lag in kind.lag_seconds.values()), default=0.0)
     said = f"bleed arrives up to {1000 * late:.1f} ms late, which linear cannot undo; use --model mira"
     remarks = found.remarks + (said,) * (kind.kind == "delayed")
@@ -148,7 +149,7 @@ def _of_weights(name: str) -> Learn:
 
 def _choice(bands: list[Array], sample_rate: int) -> tuple[str | None, tuple[str, ...]]:
     """The method that fits the mixture, None where there is no bleed, and why."""
-    kinds = [unmixing.verdict(band, sample_rate) for band in bands]
+    kinds = [verdict(band, sample_rate) for band in bands]
     late = [abs(lag) for kind in kinds for lag in kind.lag_seconds.values() if lag]
     if late:
         return "mira", (f"bleed arrives up to {1000 * max(late):.1f} ms late: mira",)
