@@ -11,11 +11,9 @@ the likelihood of stems whose level is unknown in every bin. The logarithm lies 
 a coarse, smooth cost first, then an exact one. The rows start at the identity, since a close microphone hears its own
 instrument best; polarity and order are fixed by the diagonal at the end.
 
-Delays and rooms are not in the model. Whether there are any, `verdict` tells from the cross-correlation of every two
-microphones, of phases alone: bleed without delay has its peak at lag 0.
+Delays and rooms are not in the model. Whether there are any, `verdict` tells.
 
 References:
-    Knapp, Carter: The generalized correlation method for estimation of time delay, IEEE TASSP 1976 (of phases alone).
     Pham, Garat: Blind separation of mixture of independent sources through a quasi-maximum likelihood approach, IEEE
     TSP 1997 (the likelihood).
     Ono: Stable and fast update rules for independent vector analysis based on auxiliary function technique, WASPAA
@@ -23,8 +21,6 @@ References:
 """
 
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Literal
 
 import numpy as np
 import torch
@@ -43,9 +39,6 @@ _LOAD = 1e-12  # times the trace; a covariance that rounding made singular can s
 _DOUBT = 4.0  # standard errors (of parts that share their music, hence many); bleed below is taken for none
 _LEAST = 3e-3  # bleed 50 dB below the microphone's level is taken for none: estimates are about as good
 _WORST_CONDITION = 100.0  # beyond, noise would rise by 40 dB
-_LAG_FRAME_SECONDS = 0.186
-_LAG_SECONDS = 0.045  # 15 m of air; a stage is not larger
-_EVIDENCE = 14.0  # peak over the usual correlation; unrelated instruments reach 8, bleed at -30 dB 24 and more
 _SINGULAR = 1e-9  # least eigenvalue of the correlation matrix; a stem that is only dither still has more
 
 
@@ -138,75 +131,6 @@ def apply_unmixing(blocks: Blocks, found: Unmixing) -> Blocks:
     bleed_of = np.eye(len(found.who.kept)) - np.linalg.inv(found.matrix[inner])
     for block in blocks:
         yield found.who.without(block.astype(np.float64), bleed_of @ found.who.pick(block))
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What kind of mixture the microphones hear.
-
-    Attributes:
-        kind: "instantaneous", "delayed" (or a room), or "no bleed".
-        lag_seconds: for each pair of microphones with bleed, counted from 0, where its peak is; positive where the
-            second hears first.
-        peak: of each such pair, over the usual correlation of half the recording.
-    """
-
-    kind: Literal["instantaneous", "delayed", "no bleed"]
-    lag_seconds: dict[tuple[int, int], float]
-    peak: dict[tuple[int, int], float]
-
-
-def verdict(waveform: Array, sample_rate: int) -> Verdict:
-    """Whether bleed arrives at once or late; one late pair makes the mixture a delayed one.
-
-    Args:
-        waveform: `(microphone, time)`, full scale ±1, some seconds.
-        sample_rate: Hz.
-
-    Raises:
-        ValueError: see `microphones.validate`.
-    """
-    waveform = validate(waveform, sample_rate)
-    who = roster(waveform)
-    n_fft = max(64, 2 * round(_LAG_FRAME_SECONDS * sample_rate / 2))
-    lags: dict[tuple[int, int], float] = {}
-    peaks: dict[tuple[int, int], float] = {}
-    if len(who.kept) > 1:
-        window = stft.window("hann", n_fft).double()
-        spectrogram = stft.spectrogram(torch.from_numpy(who.pick(waveform)), window, n_fft // 2).numpy()
-        for i, j in combinations(range(len(spectrogram)), 2):
-            lag, peak = _peak(spectrogram[i], spectrogram[j], round(_LAG_SECONDS * sample_rate))
-            if peak > _EVIDENCE:
-                pair = who.kept[i], who.kept[j]
-                lags[pair], peaks[pair] = lag / sample_rate, peak
-    if not lags:
-        return Verdict("no bleed", lags, peaks)
-    return Verdict("delayed" if any(lags.values()) else "instantaneous", lags, peaks)
-
-
-def _peak(one: NDArray[np.complex128], other: NDArray[np.complex128], reach: int) -> tuple[int, float]:
-    """Lag of the highest correlation of phases, samples, and its height over the usual one.
-
-    Bleed has its peak at one lag all the time; two instruments that happen to play one note have it for that note.
-    So the recording is cut into two halves, and their correlations are multiplied.
-    """
-    loud = np.ones(one.shape, bool)
-    for microphone in (one, other):
-        power = np.square(np.abs(microphone))
-        loud &= power > _FAINT * power.mean()
-    cross = one * other.conj()
-    phases = np.where(loud, cross / np.maximum(np.abs(cross), 1e-30), 0)
-    half = np.arange(one.shape[1]) // _GROUP_FRAMES % 2
-    if not half.any():
-        half = np.arange(one.shape[1]) % 2
-    lags = [np.fft.fftshift(np.fft.irfft(phases[:, half == n].sum(axis=1))) for n in range(2)]
-    middle = len(lags[0]) // 2
-    reach = min(reach, middle)
-    near = np.stack(lags)[:, middle - reach : middle + reach + 1]
-    # The median of the magnitude of a normal variable is 0.67 of its deviation.
-    usual = np.median(np.abs(near), axis=1, keepdims=True) / 0.67
-    agreed = (near / np.maximum(usual, 1e-30)).prod(axis=0)
-    return int(agreed.argmax()) - reach, float(np.sqrt(max(agreed.max(), 0.0)))
 
 
 def _coefficients(waveform: Array, n_fft: int, n_bins: int) -> tuple[Array, NDArray[np.intp]]:

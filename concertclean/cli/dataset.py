@@ -67,7 +67,10 @@ def build(
         int, typer.Option(min=0, help="Fixed mixtures a ratio, for eval.", rich_help_panel=_HOW)
     ] = 24,
     validation: Annotated[float, typer.Option(min=0, max=0.5, help="Share of artists.", rich_help_panel=_HOW)] = 0.1,
-    test: Annotated[float, typer.Option(min=0, max=0.5, help="Share of artists.", rich_help_panel=_HOW)] = 0.1,
+    test: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of artists, at most a half; of songs for bleed.", rich_help_panel=_HOW),
+    ] = 0.1,
     conditions: Annotated[
         str,
         typer.Option(help="For bleed: low, high, cae, delayed, room, shoebox, with commas.", rich_help_panel=_HOW),
@@ -89,6 +92,8 @@ def build(
         names = [name.strip() for name in conditions.split(",") if name.strip()]
         _build_bleed(BleedPlan(folder, stems or [], sample_rate, seconds, names, test, seed), quiet=quiet)
         return
+    if test > 0.5:
+        raise ConfigError(f"--test is {test}, at most 0.5 where there is something to train on")
     from concertclean.dataset.build import Plan
     from concertclean.dataset.build import build as build_dataset
     from concertclean.dataset.corpus.sources import assign_splits

@@ -6,5 +6,6 @@
 ``synthesis``         crowds, disc noise and degradations that are made, not recorded
 ``shelf``, ``mixing``   excerpts drawn at random and mixed into items by a law; ``batches`` deals them out
 ``fixed``             mixtures that stay the same, for validation and test
+``bleed``             bands whose microphones hear each other, made from stems
 ====================  ====================================================================================
 """

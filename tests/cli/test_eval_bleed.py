@@ -38,3 +38,6 @@ def test_wrong_words(program, dataset):
     ended = program("dataset", "build", "bleed", "other")
     assert ended.code == 2
     assert "give --stems FOLDER" in ended.err
+    ended = program("dataset", "build", "concert", "other", "--clean", "stems", "--test", 0.9)
+    assert ended.code == 2
+    assert "--test is 0.9, at most 0.5" in ended.err

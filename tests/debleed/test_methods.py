@@ -85,5 +85,5 @@ def test_auto_looks_at_every_channel():
     at_once = bands.matrix(2, 0.2, 0.4) @ stems
     late = bands.delayed(stems, 0.2, 0.4).sum(axis=1)
     assert learn("auto", np.stack([at_once, at_once], axis=1), RATE).method == "linear"
-    assert learn("auto", np.stack([at_once, late], axis=1)[:, :, :RATE], RATE).method == "mira"
+    assert learn("auto", np.stack([at_once, late], axis=1)[:, :, :RATE], RATE).method == "kamir"
     assert learn("auto", np.stack([stems, stems], axis=1), RATE).method == "none"
