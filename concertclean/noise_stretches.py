@@ -11,11 +11,13 @@ References:
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from concertclean.audio_io.reader import AudioReader
 from concertclean.dsp.resample import resampled
 from concertclean.dsp.segments import segments
 from concertclean.errors import ModelError
@@ -25,6 +27,7 @@ from concertclean.models.registry import load_model
 Floats = NDArray[np.float64]
 
 _SEGMENT_FRAMES = 512
+_BLOCK_SECONDS = 1.0
 _ENTER, _LEAVE = 0.9, 0.7  # probabilities: hysteresis
 _EDGE_SECONDS = 0.5  # left out at both ends, where music rings out or a needle is lowered
 _SILENCE = 1e-5  # rms below which there is no noise to learn from
@@ -69,6 +72,18 @@ def load_detector(name: str = "noise-detector", *, offline: bool = False) -> Noi
     if not isinstance(model, NoiseDetector):
         raise ModelError(f"{name}: restores recordings, it does not find noise; take noise-detector")
     return model
+
+
+def noise_of(recording: str | Path, detector: NoiseDetector, *, least_seconds: float = 2.0) -> list[Stretch]:
+    """Stretches of noise of a file, as `find_noise` gives them.
+
+    Raises:
+        NoInputError, AudioFileError: the file cannot be read.
+    """
+    with AudioReader(recording) as reader:
+        info = reader.info
+        blocks = reader.blocks(round(_BLOCK_SECONDS * info.sample_rate))
+        return find_noise(blocks, info.channels, info.sample_rate, detector, least_seconds=least_seconds)
 
 
 def find_noise(

@@ -31,6 +31,7 @@ Block = NDArray[np.float64]
 Progress = Callable[[float], None]
 Stream = Path | BinaryIO
 Informed = Callable[[Block, int], Restorer]
+Stretch = tuple[float, float]
 
 _BLOCK_SECONDS = 1.0
 
@@ -42,11 +43,18 @@ class Denoiser:
         restorer: ready to run.
         settings: strength, format and the rest.
         informed: makes the restorer for a recording whose noise is known, from `(channel, time)` of it and its
-            sample rate in Hz; taken when the settings name a stretch of the recording as noise.
+            sample rate in Hz.
+        noise_at: where a recording holds noise alone, start and end in seconds; None where it does not.
     """
 
-    def __init__(self, restorer: Restorer, settings: DenoiseSettings, informed: Informed | None = None) -> None:
-        self.restorer, self.settings, self._informed = restorer, settings, informed
+    def __init__(
+        self,
+        restorer: Restorer,
+        settings: DenoiseSettings,
+        informed: Informed | None = None,
+        noise_at: Callable[[Path], Stretch | None] | None = None,
+    ) -> None:
+        self.restorer, self.settings, self._informed, self._noise_at = restorer, settings, informed, noise_at
 
     def run(
         self,
@@ -121,11 +129,13 @@ class Denoiser:
 
     def _restorer_for(self, source: Stream) -> Restorer:
         """The restorer, told the noise of the recording if it is heard in it."""
-        stretch = self.settings.noise_stretch
-        if stretch is None or self._informed is None:
+        if self._noise_at is None or self._informed is None:
             return self.restorer
         if not isinstance(source, Path):
             raise ConfigError("--noise-profile: a stream cannot be heard twice; give the noise as a file")
+        stretch = self._noise_at(source)
+        if stretch is None:
+            return self.restorer
         with AudioReader(source) as reader:
             rate = reader.info.sample_rate
             first, last = (round(seconds * rate) for seconds in stretch)

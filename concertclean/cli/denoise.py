@@ -14,7 +14,7 @@ from concertclean.cli.sink import Sink
 from concertclean.errors import ConcertCleanError, ConfigError, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -193,17 +193,44 @@ def _denoiser(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "Denoi
     networks = {name: _network(name, settings, screen, sink) for name in dict.fromkeys(stages) if name not in METHODS}
     screen.stages(stages)
     return Denoiser(
-        chain_of(stages, networks, noise), settings, lambda waveform, rate: chain_of(stages, networks, (waveform, rate))
+        chain_of(stages, networks, noise),
+        settings,
+        lambda waveform, rate: chain_of(stages, networks, (waveform, rate)),
+        _noise_at(settings, screen),
     )
+
+
+def _noise_at(settings: "DenoiseSettings", screen: Screen) -> "Callable[[Path], tuple[float, float] | None] | None":
+    """Where a recording holds noise alone, as the settings say; None where they do not speak of the recording."""
+    from concertclean.config.denoise import NOISE_FOUND
+
+    stretch = settings.noise_stretch
+    if stretch is not None:
+        return lambda recording: stretch
+    if settings.noise_profile != NOISE_FOUND:
+        return None
+    from concertclean.noise_stretches import load_detector, noise_of
+
+    detector = load_detector(offline=settings.offline)
+
+    def found(recording: Path) -> tuple[float, float] | None:
+        longest = next((one for one in noise_of(recording, detector) if not one.is_guess), None)
+        if longest is None:
+            screen.note(f"{recording}: W115 no two seconds of noise alone; the noise floor is followed instead")
+            return None
+        return longest.start_seconds, min(longest.end_seconds, longest.start_seconds + _LONGEST_NOISE_SECONDS)
+
+    return found
 
 
 def _noise_file(settings: "DenoiseSettings") -> "tuple[NDArray[np.float64], int] | None":
     """The noise and its sample rate, if it is a file."""
     from concertclean.audio_io.reader import AudioReader
+    from concertclean.config.denoise import NOISE_FOUND
 
-    if settings.noise_profile is None or settings.noise_stretch is not None:
+    if settings.noise_profile in (None, NOISE_FOUND) or settings.noise_stretch is not None:
         return None
-    path = Path(settings.noise_profile)
+    path = Path(str(settings.noise_profile))
     if not path.exists():
         raise ConfigError(f"--noise-profile {path}: no such file; give one, or START-END as in 0:00-0:01")
     with AudioReader(path) as reader:

@@ -21,6 +21,7 @@ _WHAT, _HOW, _TOLD = "What is judged", "How it is judged", "What is told"
 _METRICS = "snr,sisdr,sdr"
 _README = {"metrics": "sisdr,snr", "baselines": "afftdn,adeclick,noisereduce"}
 _BUILT = ("data/concert", "data/gramophone")
+_README_MODELS = {"gramophone": ("gramophone", "declick", "lsa-c")}  # by task; else what ships for it
 
 
 def evaluate(
@@ -105,12 +106,13 @@ def evaluate(
             return
         if reference is not None or estimate is not None or noisy is not None:
             raise ConfigError("give REFERENCE and ESTIMATE, or --dataset, not some of both")
-        by_kind = by_kind or reproduce
         for folder in _datasets(dataset or [], reproduce=reproduce):
             if (folder / "bleed.json").exists():
                 _judge_bands(folder, ask.models, items, how=how, quiet=quiet)
                 continue
-            _judge_dataset(folder, ask, split, items, how=how, by_kind=by_kind, jobs=jobs, quiet=quiet)
+            _judge_dataset(
+                folder, ask, split, items, how=how, by_kind=by_kind, reproduce=reproduce, jobs=jobs, quiet=quiet
+            )
 
 
 def _judge_files(
@@ -146,7 +148,16 @@ def _judge_files(
 
 
 def _judge_dataset(
-    folder: Path, ask: "Ask", split: Any, items: int | None, *, how: str, by_kind: bool, jobs: int, quiet: bool
+    folder: Path,
+    ask: "Ask",
+    split: Any,
+    items: int | None,
+    *,
+    how: str,
+    by_kind: bool,
+    reproduce: bool,
+    jobs: int,
+    quiet: bool,
 ) -> None:
     """Models and tools on the fixed mixtures of a dataset."""
     from dataclasses import replace
@@ -163,8 +174,9 @@ def _judge_dataset(
 
     scores = scores_of(ask.metrics)
     store = Store(folder)
+    task = store.header.task
     if not ask.models:  # the model that ships for the task
-        ask = replace(ask, models=(store.header.task,))
+        ask = replace(ask, models=_README_MODELS.get(task, (task,)) if reproduce else (task,))
     cores = os.cpu_count() or 1
     workers = jobs or (cores if choose_device(ask.device).type == "cpu" else 1)
     ask = replace(ask, threads=max(1, cores // workers))
@@ -175,9 +187,10 @@ def _judge_dataset(
         for number, (_, found) in enumerate(in_order(partial(score_mixture, ask=ask), mixtures, workers), start=1):
             scored += found
             progress("mixtures", number, len(mixtures))
-    rows = rows_of(scored, scores, by_kind=by_kind)
-    facts = {"dataset": str(folder), "task": store.header.task, "split": split}
-    _tell(how, rows, scored, ratio_tables(rows, {short_name(model) for model in ask.models}), facts, [])
+    rows = rows_of(scored, scores, by_kind=by_kind or reproduce)
+    facts = {"dataset": str(folder), "task": task, "split": split}
+    by_kinds = ask.models[:1] if reproduce else ask.models  # the kinds of all would bury the table
+    _tell(how, rows, scored, ratio_tables(rows, {short_name(model) for model in by_kinds}), facts, [])
 
 
 def _judge_bands(folder: Path, methods: tuple[str, ...], items: int | None, *, how: str, quiet: bool) -> None:

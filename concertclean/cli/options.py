@@ -30,8 +30,8 @@ Preset = Annotated[
 NoiseProfile = Annotated[
     str | None,
     Option(
-        metavar="START-END|FILE",
-        help="For lsa: where noise is heard alone, as 0:00-0:01, or a file of it.",
+        metavar="START-END|auto|FILE",
+        help="For lsa: where noise is heard alone, as 0:00-0:01, auto to look for it, or a file.",
         rich_help_panel=RESTORING,
     ),
 ]

@@ -22,6 +22,9 @@ PRESETS = {
 }
 """What `--model` would be for each kind of recording."""
 
+NOISE_FOUND = "auto"
+"""The noise profile that the program looks for."""
+
 _STRETCH = re.compile(r"([\d:.]+)-([\d:.]+)")
 _SHORTEST_SECONDS = 0.1
 
@@ -34,7 +37,7 @@ class DenoiseSettings(BaseModel):
             between commas, which work in this order.
         preset: key of `PRESETS`; stands for the model.
         noise_profile: where the noise is heard alone, for `lsa`: START-END in the recording, as 0:00-0:01.5 or 3-4,
-            or a file; None: it is found.
+            "auto" for the longest stretch that a classifier finds in it, or a file; None: it is followed.
         strength: part of the residual that is subtracted, 0 to 1.
         max_reduction_db: nothing is lowered by more than this, dB; None: no such bound.
         start_seconds: what is processed begins here.

@@ -6,9 +6,7 @@ from pathlib import Path
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.whole import write_waveform
 from concertclean.models.noise_detector import NoiseDetector
-from concertclean.noise_stretches import Stretch, find_noise
-
-_BLOCK_SECONDS = 1.0
+from concertclean.noise_stretches import Stretch, noise_of
 
 
 @dataclass(frozen=True)
@@ -22,18 +20,6 @@ class Extract:
 
     path: Path
     stretch: Stretch
-
-
-def noise_of(recording: Path, detector: NoiseDetector, *, least_seconds: float = 2.0) -> list[Stretch]:
-    """Stretches of noise of a file, as `find_noise` gives them.
-
-    Raises:
-        NoInputError, AudioFileError: the file cannot be read.
-    """
-    with AudioReader(recording) as reader:
-        info = reader.info
-        blocks = reader.blocks(round(_BLOCK_SECONDS * info.sample_rate))
-        return find_noise(blocks, info.channels, info.sample_rate, detector, least_seconds=least_seconds)
 
 
 def extract_noise(

@@ -204,3 +204,30 @@ def test_methods_are_judged_like_models():
         expected = left(stages_of(name), waveform)
         assert methods.model(name)(waveform, RATE) == pytest.approx(expected, abs=1e-9)
     assert methods.short_name(f"declick,{Path('runs/mine.safetensors')}") == "declick,mine"
+
+
+@pytest.mark.parametrize(("answer", "told"), [(5.0, False), (-5.0, True)])
+def test_noise_is_looked_for(program, sound, tmp_path, monkeypatch, answer, told):
+    """A classifier that takes all of it for noise, and one that takes nothing."""
+    import torch
+
+    from concertclean import noise_stretches
+    from concertclean.models.noise_detector import NoiseDetector
+
+    detector = NoiseDetector(n_mels=8)
+    torch.nn.init.zeros_(detector.answer.weight)
+    torch.nn.init.constant_(detector.answer.bias, answer)
+    monkeypatch.setattr(noise_stretches, "load_detector", lambda offline: detector.eval())
+    waveform = sound("n.wav", 0.05 * np.random.default_rng(3).standard_normal((1, 5 * RATE)))
+    ended = program("denoise", "n.wav", "--model", "lsa", "--noise-profile", "auto")
+    assert ended.code == 0, ended.err
+    assert ("W115" in ended.err) == told
+    hop_seconds = 1024 / 44100
+    first, last = (round(frame * hop_seconds * RATE) for frame in (22, len_frames(waveform.shape[1] / RATE) - 22))
+    noise = None if told else (waveform[:, first:last], RATE)
+    assert heard(tmp_path / "n_clean.wav") == pytest.approx(left(("lsa",), waveform, noise), abs=2e-6)
+
+
+def len_frames(seconds):
+    """Whole frames of the classifier in a recording."""
+    return int(seconds * 44100) // 1024
