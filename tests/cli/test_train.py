@@ -186,7 +186,7 @@ def test_wrong_settings_end_with_code_2(built, program, words, complaint):
 def test_an_unknown_network_ends_with_code_6(built, program):
     ended = program("train", "--config", "tiny.toml", "--set", "network.architecture=perceptron")
     assert ended.code == 6
-    assert "known: kanunet_eca, two_stage_unet" in ended.err
+    assert "known: cae, kanunet_eca, noise_detector, two_stage_unet" in ended.err
 
 
 def test_weights_to_start_from(built, program, tmp_path):
