@@ -62,7 +62,7 @@ class Chain:
             yield from self.stages[0].removed(blocks, channels, sample_rate)
             return
         held = Fifo(channels)
-        left = _watched(blocks, held)
+        left = held.passing(blocks)
         for stage in self.stages:
             left = _left_by(stage, left, channels, sample_rate)
         for estimate in left:
@@ -128,25 +128,30 @@ def require_noise_taker(stages: Sequence[str]) -> None:
 def _heard(noise: tuple[Waveform, int], before: Sequence[Remover]) -> HeardNoise:
     """The noise as the stages before leave it."""
     waveform, sample_rate = noise
+    return HeardNoise(restored(before, waveform, sample_rate), sample_rate)
+
+
+def restored(stages: Sequence[Remover], waveform: Waveform, sample_rate: int) -> Waveform:
+    """What stages leave of a waveform that fits into memory.
+
+    Args:
+        stages: in order.
+        waveform: `(channel, time)`, full scale ±1.
+        sample_rate: Hz.
+    """
     left: Blocks = (waveform[:, start : start + _BLOCK] for start in range(0, waveform.shape[1], _BLOCK))
-    for stage in before:
+    for stage in stages:
         left = _left_by(stage, left, len(waveform), sample_rate)
-    return HeardNoise(np.concatenate([waveform[:, :0], *left], axis=1), sample_rate)
+    return np.concatenate([waveform[:, :0], *left], axis=1)
 
 
 def _left_by(stage: Remover, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:
     """What a stage leaves of blocks, exactly as long as they are."""
     held = Fifo(channels)
-    for removed in stage.removed(_watched(blocks, held), channels, sample_rate):
+    for removed in stage.removed(held.passing(blocks), channels, sample_rate):
         found = removed[:, : len(held)]  # a resampler may round the length up by one
         yield held.pop(found.shape[1]) - found
     yield held.pop(len(held))  # or down
-
-
-def _watched(blocks: Blocks, held: Fifo) -> Blocks:
-    for block in blocks:
-        held.push(block)
-        yield block
 
 
 def _require_known(names: Sequence[str]) -> None:

@@ -132,13 +132,8 @@ class Enhancer:
             DeviceMemoryError, ModelError: as `stream`.
         """
         seen = Fifo(channels)
-
-        def at_model_rate() -> Iterator[NDArray[np.float64]]:
-            for block in resampled(blocks, sample_rate, self.sample_rate, channels):
-                seen.push(block)
-                yield block
-
-        estimates = self.stream(at_model_rate(), channels)
+        at_model_rate = resampled(blocks, sample_rate, self.sample_rate, channels)
+        estimates = self.stream(seen.passing(at_model_rate), channels)
         residual = (seen.pop(estimate.shape[1]) - estimate for estimate in estimates)
         yield from resampled(residual, self.sample_rate, sample_rate, channels)
 

@@ -94,13 +94,7 @@ class Dethumper:
     def _with_clicks(self, blocks: Iterator[Floats], channels: int, sample_rate: int) -> Iterator[Floats]:
         """Blocks of the waveform with its clicks as further channels."""
         seen = Fifo(channels)
-
-        def watched() -> Iterator[Floats]:
-            for block in blocks:
-                seen.push(block)
-                yield block
-
-        for clicks in self._declicker.removed(watched(), channels, sample_rate):
+        for clicks in self._declicker.removed(seen.passing(blocks), channels, sample_rate):
             yield np.concatenate([seen.pop(clicks.shape[1]), clicks])
 
     def _thumps(self, given: Floats, clicks: Floats, step: int, sample_rate: int) -> Floats:

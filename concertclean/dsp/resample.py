@@ -66,6 +66,12 @@ class Fifo:
         """Appends `(channel, time)`."""
         self._held = np.concatenate([self._held, block], axis=1)
 
+    def passing(self, blocks: Blocks) -> Blocks:
+        """Passes blocks on and holds a copy of each, so that what is made of them can be set beside them."""
+        for block in blocks:
+            self.push(block)
+            yield block
+
     def peek(self, n_samples: int) -> NDArray[np.float64]:
         """The first `n_samples`, or as many as there are, `(channel, time)`; they stay."""
         return self._held[:, :n_samples]

@@ -13,14 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.chain import Restorer, chain_of, stages_of
+from concertclean.chain import Restorer, chain_of, restored, stages_of
 from concertclean.classical.catalogue import METHODS
 from concertclean.errors import ConfigError
 
 Waveform = NDArray[np.float64]
 Method = Callable[[Waveform, int], Waveform]
 
-_BLOCK = 65_536
 _LONGEST_DELAY = 8192
 
 # FFmpeg's filters with the settings their users choose for music under noise.
@@ -83,7 +82,8 @@ def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = 
             from concertclean.models.registry import load_model
 
             networks[stage] = Enhancer(load_model(stage, offline=offline).model, device=device, threads=threads)
-    return partial(_restored, chain_of(stages, networks))
+    chain = chain_of(stages, networks)
+    return lambda degraded, sample_rate: restored([chain], degraded, sample_rate)
 
 
 def short_name(model: str) -> str:
@@ -96,13 +96,6 @@ def best_gain(degraded: Waveform, clean: Waveform) -> Waveform:
     """The degraded waveform at the one gain with the highest SNR: what attenuation alone can reach."""
     energy = float(np.square(degraded).sum())
     return degraded * (float((degraded * clean).sum()) / energy if energy else 1.0)
-
-
-def _restored(restorer: Restorer, degraded: Waveform, sample_rate: int) -> Waveform:
-    """What the restorer leaves: the degraded waveform less what it removes, as the pipeline does it."""
-    blocks = (degraded[:, start : start + _BLOCK] for start in range(0, degraded.shape[1], _BLOCK))
-    removed = np.concatenate(list(restorer.removed(blocks, len(degraded), sample_rate)), axis=1)
-    return degraded - _fitted(removed, degraded.shape[1])
 
 
 def _noisereduced(stationary: bool, degraded: Waveform, sample_rate: int) -> Waveform:
