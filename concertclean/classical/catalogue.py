@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concertclean.classical.declick import Declicker
-from concertclean.classical.decrackle import Decrackler
+from concertclean.classical.decrackle import decrackler
 from concertclean.classical.dehum import Dehummer
 from concertclean.classical.lsa import LSA, logmmse, lsa
 from concertclean.classical.noise_floor import NoiseEstimator
@@ -50,7 +50,7 @@ def _logmmse(noise: NoiseEstimator | None) -> LSA:
 
 METHODS = {
     "declick": Method("Clicks of up to 4 ms, interpolated from what surrounds them.", lambda _: Declicker()),
-    "decrackle": Method("Crackle, hundreds of small ticks a second, and clicks with it.", lambda _: Decrackler()),
+    "decrackle": Method("Crackle, hundreds of small ticks a second, and clicks with it.", lambda _: decrackler()),
     "dethump": Method("Clicks, and the low thumps behind large ones.", lambda _: Dethumper()),
     "dehum": Method("Mains hum of 50 or 60 Hz and its harmonics, found and followed.", lambda _: Dehummer()),
     "lsa": Method("Steady noise such as hiss, tracked or told by --noise-profile.", _lsa, takes_noise=True),

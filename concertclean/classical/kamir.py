@@ -9,30 +9,11 @@ References:
     recordings, ICASSP 2015.
 """
 
-import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
 from concertclean.classical.microphones import Array, Blocks
 from concertclean.classical.power_model import FLOOR, Levels, Settings, Update, apply, bleed_shares, learn
-
-
-def reduce_bleed(waveform: Array, sample_rate: int, settings: Settings | None = None) -> tuple[Array, Levels]:
-    """The stems of a recording by KAMIR, with what was found.
-
-    Args:
-        waveform: `(microphone, time)`, full scale ±1.
-        sample_rate: Hz.
-        settings: see there.
-
-    Returns:
-        `(stem, time)`, and the levels.
-
-    Raises:
-        ValueError: see `microphones.validate`.
-    """
-    found = learn_kamir(waveform, sample_rate, settings)
-    return np.concatenate(list(apply_kamir(iter([waveform]), found)), axis=1), found
 
 
 def learn_kamir(waveform: Array, sample_rate: int, settings: Settings | None = None) -> Levels:

@@ -21,7 +21,6 @@ References:
 import math
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,24 +38,6 @@ from concertclean.classical.power_model import (
 )
 
 _SHRINK = 0.25  # of the exponent, where the whole step goes too far
-
-
-def reduce_bleed(waveform: Array, sample_rate: int, settings: Settings | None = None) -> tuple[Array, Levels]:
-    """The stems of a recording by MIRA, with what was found.
-
-    Args:
-        waveform: `(microphone, time)`, full scale ±1.
-        sample_rate: Hz.
-        settings: see there.
-
-    Returns:
-        `(stem, time)`, and the levels.
-
-    Raises:
-        ValueError: see `microphones.validate`.
-    """
-    found = learn_mira(waveform, sample_rate, settings)
-    return np.concatenate(list(apply_mira(iter([waveform]), found)), axis=1), found
 
 
 def learn_mira(waveform: Array, sample_rate: int, settings: Settings | None = None) -> Levels:

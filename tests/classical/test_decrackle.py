@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from concertclean.classical.declick import Declicker
-from concertclean.classical.decrackle import Decrackler
+from concertclean.classical.decrackle import decrackler
 from concertclean.dataset.synthesis.disc import crackle
 from concertclean.metrics.sdr import snr
 
@@ -13,7 +13,7 @@ RATE = 44_100
 
 def removed(waveform, sample_rate=RATE, block=65_536, method=None):
     blocks = (waveform[:, start : start + block] for start in range(0, waveform.shape[1], block))
-    pieces = list((method or Decrackler()).removed(blocks, len(waveform), sample_rate))
+    pieces = list((method or decrackler()).removed(blocks, len(waveform), sample_rate))
     return np.concatenate([np.zeros((len(waveform), 0)), *pieces], axis=1)
 
 
@@ -41,7 +41,7 @@ def test_crackle_goes_down_further_than_by_the_declicker(per_second):
     degraded = crackled(clean, per_second, 20)
     gained, by_clicks = (
         snr(clean, degraded - removed(degraded, method=method)) - snr(clean, degraded)
-        for method in (Decrackler(), Declicker())
+        for method in (decrackler(), Declicker())
     )
     assert gained > {100: 8, 400: 4}[per_second]
     assert gained > by_clicks + 1

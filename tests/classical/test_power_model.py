@@ -12,12 +12,21 @@ RATE = bands.SAMPLE_RATE
 QUICK = Settings(frame_seconds=0.1, n_frames=128)
 
 
-def fast_mira(waveform, sample_rate, settings):
-    found = mira.learn_fast_mira(waveform, sample_rate, settings)
-    return np.concatenate(list(mira.apply_mira(iter([waveform]), found)), axis=1), found
+def in_one_piece(learn, apply):
+    """Stems of a whole recording, and what was found."""
+
+    def method(waveform, sample_rate, settings):
+        found = learn(waveform, sample_rate, settings)
+        return np.concatenate(list(apply(iter([waveform]), found)), axis=1), found
+
+    return method
 
 
-METHODS = {"kamir": kamir.reduce_bleed, "mira": mira.reduce_bleed, "fastmira": fast_mira}
+METHODS = {
+    "kamir": in_one_piece(kamir.learn_kamir, kamir.apply_kamir),
+    "mira": in_one_piece(mira.learn_mira, mira.apply_mira),
+    "fastmira": in_one_piece(mira.learn_fast_mira, mira.apply_mira),
+}
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
 
