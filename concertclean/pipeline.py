@@ -25,7 +25,7 @@ from concertclean.dsp.levels import EnergyMeter, LoudnessMeter, reduction_db, to
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError, OutputError
 from concertclean.finishing import Finisher
-from concertclean.results import Report, output_format, remarks
+from concertclean.results import Report, open_writer, output_format, remarks
 
 Block = NDArray[np.float64]
 Progress = Callable[[float], None]
@@ -181,21 +181,8 @@ class Denoiser:
         report.reduction_db, report.reduction_p95_db = reduction_db(*(meter.values() for meter in energies))
 
     def _writer(self, target: Stream, report: Report, *, overwrite: bool) -> AudioWriter:
-        info, output = report.info, report.output
-        return AudioWriter(
-            target,
-            format=output.name,
-            sample_rate=output.sample_rate,
-            channels=info.channels,
-            bit_depth=output.bit_depth,
-            is_float=output.is_float,
-            bit_rate=output.bit_rate,
-            tags=info.tags,
-            cover=info.cover,
-            channel_layout=info.channel_layout,
-            n_samples=self._expected_samples(report),
-            overwrite=overwrite,
-        )
+        n_samples = self._expected_samples(report)
+        return open_writer(target, report.info, report.output, n_samples=n_samples, overwrite=overwrite)
 
     def _expected_samples(self, report: Report) -> int | None:
         """Length of the output, as far as the recording declares its own."""

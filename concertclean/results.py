@@ -2,8 +2,11 @@
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
 
 from concertclean.audio_io.formats import FORMATS, AudioInfo, keep_format, supported_sample_rate
+from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.denoise import DenoiseSettings
 
 _MIN_LOSSY_BIT_RATE = 192_000
@@ -80,6 +83,37 @@ def output_format(info: AudioInfo, settings: DenoiseSettings) -> OutputFormat:
         return OutputFormat(name, rate, 32, True, None)
     stored = 16 if depth <= 16 else 24 if depth <= 24 or name != "wav" else 32
     return OutputFormat(name, rate, stored, False, None)
+
+
+def open_writer(
+    target: Path | BinaryIO, info: AudioInfo, output: OutputFormat, *, n_samples: int | None, overwrite: bool
+) -> AudioWriter:
+    """A writer of what a recording becomes, with the recording's channels, tags and cover.
+
+    Args:
+        target: file or binary stream.
+        info: facts about the recording.
+        output: what it becomes.
+        n_samples: that will come, if that is known.
+        overwrite: replace a file that exists.
+
+    Raises:
+        OutputError: the file exists or cannot be written.
+    """
+    return AudioWriter(
+        target,
+        format=output.name,
+        sample_rate=output.sample_rate,
+        channels=info.channels,
+        bit_depth=output.bit_depth,
+        is_float=output.is_float,
+        bit_rate=output.bit_rate,
+        tags=info.tags,
+        cover=info.cover,
+        channel_layout=info.channel_layout,
+        n_samples=n_samples,
+        overwrite=overwrite,
+    )
 
 
 def remarks(info: AudioInfo, output: OutputFormat, settings: DenoiseSettings, model_rate: int | None) -> list[str]:

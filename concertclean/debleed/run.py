@@ -7,7 +7,7 @@ the method in blocks. So memory does not grow with the recording.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from concertclean.debleed.methods import Reduction, learn
 from concertclean.debleed.tracks import check_tracks, count_samples, read_together, spare_tracks
 from concertclean.dsp.levels import EnergyMeter, reduction_db
 from concertclean.dsp.resample import Fifo
-from concertclean.results import OutputFormat, output_format
+from concertclean.results import OutputFormat, open_writer, output_format
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -189,19 +189,8 @@ class _Sink:
         return [f"{self._track.target.name}: W105 output would clip: {self._n_clipped} samples were cut; {cure}"]
 
     def _writer(self, path: Path) -> AudioWriter:
-        info, output = self._info, self._output
         path.parent.mkdir(parents=True, exist_ok=True)
-        return AudioWriter(
-            path,
-            format=output.name,
-            sample_rate=info.sample_rate,  # a format that cannot store it is refused, nothing is resampled
-            channels=info.channels,
-            bit_depth=output.bit_depth,
-            is_float=output.is_float,
-            bit_rate=output.bit_rate,
-            tags=info.tags,
-            cover=info.cover,
-            channel_layout=info.channel_layout,
-            n_samples=info.n_samples,
-            overwrite=self._overwrite,
-        )
+        info = self._info
+        # A format that cannot store the rate is refused, nothing is resampled.
+        output = replace(self._output, sample_rate=info.sample_rate)
+        return open_writer(path, info, output, n_samples=info.n_samples, overwrite=self._overwrite)
