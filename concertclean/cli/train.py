@@ -1,7 +1,7 @@
 """`concertclean train`: a TOML file to trained weights."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -10,6 +10,7 @@ import typer
 
 from concertclean.cli import console
 from concertclean.cli.training_bleed import bleed_network, bleed_surroundings
+from concertclean.cli.training_items import giver
 from concertclean.cli.training_screen import TrainingScreen, with_board
 from concertclean.errors import ConfigError, OutputError
 
@@ -141,24 +142,14 @@ def _surroundings(
     settings: "TrainingSettings", folder: Path, place: "Place", store: "Store", *, overfit: int
 ) -> "Surroundings":
     """Items, validation and facts for a run."""
-    from concertclean.dataset.batches import Deal, Items, batches
+    from concertclean.dataset.batches import Items
     from concertclean.dataset.mixing import Mixer
     from concertclean.train.loop import Surroundings
 
     mixer = Mixer(store, settings.mixing, "train", settings.run.seed)
     items = Items(mixer, round(settings.data.seconds * store.header.sample_rate))
 
-    def give(first: int, end: int) -> "Iterator[Any]":
-        deal = Deal(
-            batch=settings.data.batch,
-            first_step=first,
-            n_steps=end,
-            rank=place.rank,
-            world_size=place.world_size,
-            n_items=overfit,
-        )
-        return batches(items, deal, settings.data.workers, pin=place.device.type == "cuda")
-
+    give = giver(settings.data, items, place, overfit)
     facts = {"training_data": _data_facts(store)}
     return Surroundings(
         folder, give, _judge(settings, folder, store, place), rank=place.rank, world_size=place.world_size, facts=facts

@@ -1,9 +1,9 @@
 """What `concertclean train` needs for networks that reduce bleed."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from concertclean.cli.training_items import giver
 from concertclean.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def bleed_surroundings(
     Raises:
         ConfigError: the dataset does not fit the network.
     """
-    from concertclean.dataset.batches import Deal, Items, batches
+    from concertclean.dataset.batches import Items
     from concertclean.dataset.bleed.mixer import BleedMixer
     from concertclean.train.loop import Surroundings
 
@@ -64,16 +64,6 @@ def bleed_surroundings(
     n_samples: Any = getattr(network, "segment", round(settings.data.seconds * mixer.sample_rate))
     items = Items(mixer, n_samples)
 
-    def give(first: int, end: int) -> Iterator[Any]:
-        deal = Deal(
-            batch=settings.data.batch,
-            first_step=first,
-            n_steps=end,
-            rank=place.rank,
-            world_size=place.world_size,
-            n_items=overfit,
-        )
-        return batches(items, deal, settings.data.workers, pin=place.device.type == "cuda")
-
+    give = giver(settings.data, items, place, overfit)
     facts = {"training_data": f"{mixer.n_songs} songs of {dataset.name}"}
     return Surroundings(folder, give, None, rank=place.rank, world_size=place.world_size, facts=facts)

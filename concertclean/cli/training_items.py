@@ -1,0 +1,34 @@
+"""How the items of a run reach its steps, whatever they are items of."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concertclean.config.training import DataSettings
+    from concertclean.dataset.batches import Items
+    from concertclean.train.distributed import Place
+
+
+def giver(data: "DataSettings", items: "Items", place: "Place", overfit: int) -> Callable[[int, int], Iterator[Any]]:
+    """What gives a run its batches, from one step to another.
+
+    Args:
+        data: batch and workers.
+        items: that are dealt out.
+        place: of this process among those that share each batch.
+        overfit: only so many items, again and again; 0: ever new ones.
+    """
+    from concertclean.dataset.batches import Deal, batches
+
+    def give(first: int, end: int) -> Iterator[Any]:
+        deal = Deal(
+            batch=data.batch,
+            first_step=first,
+            n_steps=end,
+            rank=place.rank,
+            world_size=place.world_size,
+            n_items=overfit,
+        )
+        return batches(items, deal, data.workers, pin=place.device.type == "cuda")
+
+    return give
