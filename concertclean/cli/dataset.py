@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from concertclean.dataset.build import BuildReport
     from concertclean.dataset.corpus.fetch import PackageReport
     from concertclean.dataset.corpus.sources import Source
+    from concertclean.dataset.extract import Extract
 
 app = typer.Typer(
     name="dataset",
@@ -242,10 +243,7 @@ def extract_noise(
     One line a file, the longest stretch of each recording first: file, start, end, probability. A recording that cannot
     be read is told and does not stop the rest.
     """
-    import json
-
     from concertclean.batch import find_recordings
-    from concertclean.dataset.extract import Extract
     from concertclean.dataset.extract import extract_noise as extract
     from concertclean.noise_stretches import load_detector
 
@@ -266,23 +264,7 @@ def extract_noise(
                 if not written and not quiet:
                     console.note(f"{recording}: no noise alone" + ("" if guesses else "; --guesses takes the quietest"))
             progress("recordings", number, len(found))
-    records = [
-        {
-            "path": str(one.path),
-            "recording": str(recording),
-            "start_seconds": round(one.stretch.start_seconds, 3),
-            "end_seconds": round(one.stretch.end_seconds, 3),
-            "probability": round(one.stretch.probability, 3),
-            "is_guess": one.stretch.is_guess,
-        }
-        for recording, one in extracts
-    ]
-    if as_json:
-        console.say(json.dumps(records, indent=2, ensure_ascii=False))
-    else:
-        for record in records:
-            certainty = "guess" if record["is_guess"] else f"{record['probability']:.2f}"
-            console.say(f"{record['path']}\t{record['start_seconds']}\t{record['end_seconds']}\t{certainty}")
+    _tell_extracts(extracts, as_json=as_json)
     for failure in failures:
         console.complain(failure)
     if failures:
@@ -342,6 +324,29 @@ def _tell_build(report: "BuildReport", folder: Path, *, quiet: bool) -> None:
     if not quiet:
         console.note(f"{folder}: {report.n_stored} stored, {report.n_kept} were there")
         console.note(f"look: concertclean dataset stats {folder}; hear: concertclean dataset listen {folder} OUT")
+
+
+def _tell_extracts(extracts: "list[tuple[Path, Extract]]", *, as_json: bool) -> None:
+    """A line, or a record, about each stretch of noise that was cut out of a recording."""
+    import json
+
+    records = [
+        {
+            "path": str(one.path),
+            "recording": str(recording),
+            "start_seconds": round(one.stretch.start_seconds, 3),
+            "end_seconds": round(one.stretch.end_seconds, 3),
+            "probability": round(one.stretch.probability, 3),
+            "is_guess": one.stretch.is_guess,
+        }
+        for recording, one in extracts
+    ]
+    if as_json:
+        console.say(json.dumps(records, indent=2, ensure_ascii=False))
+        return
+    for record in records:
+        certainty = "guess" if record["is_guess"] else f"{record['probability']:.2f}"
+        console.say(f"{record['path']}\t{record['start_seconds']}\t{record['end_seconds']}\t{certainty}")
 
 
 def _counts(numbers: dict[str, int]) -> str:

@@ -228,9 +228,10 @@ def _noise_file(settings: "DenoiseSettings") -> "tuple[NDArray[np.float64], int]
     from concertclean.audio_io.reader import AudioReader
     from concertclean.config.denoise import NOISE_FOUND
 
-    if settings.noise_profile in (None, NOISE_FOUND) or settings.noise_stretch is not None:
+    profile = settings.noise_profile
+    if profile is None or profile == NOISE_FOUND or settings.noise_stretch is not None:
         return None
-    path = Path(str(settings.noise_profile))
+    path = Path(profile)
     if not path.exists():
         raise ConfigError(f"--noise-profile {path}: no such file; give one, or START-END as in 0:00-0:01")
     with AudioReader(path) as reader:

@@ -53,13 +53,13 @@ def extract_noise(
     found = noise_of(recording, detector, least_seconds=least_seconds)
     chosen = [stretch for stretch in found if guesses or not stretch.is_guess][:most]
     extracts = []
-    for stretch in sorted(chosen, key=lambda one: one.start_seconds):
-        with AudioReader(recording) as reader:
-            rate = reader.info.sample_rate
-            start = round(stretch.start_seconds * rate)
-            reader.skip(start)
-            waveform = reader.read(round(stretch.end_seconds * rate) - start)
-        path = folder / f"{recording.stem}_{stretch.start_seconds:.2f}-{stretch.end_seconds:.2f}.wav"
-        write_waveform(path, waveform, rate, overwrite=overwrite)
-        extracts.append(Extract(path, stretch))
+    with AudioReader(recording) as reader:
+        rate, place = reader.info.sample_rate, 0
+        for stretch in sorted(chosen, key=lambda one: one.start_seconds):
+            start, end = (round(seconds * rate) for seconds in (stretch.start_seconds, stretch.end_seconds))
+            reader.skip(start - place)
+            waveform, place = reader.read(end - start), end
+            path = folder / f"{recording.stem}_{stretch.start_seconds:.2f}-{stretch.end_seconds:.2f}.wav"
+            write_waveform(path, waveform, rate, overwrite=overwrite)
+            extracts.append(Extract(path, stretch))
     return sorted(extracts, key=lambda extract: -extract.stretch.seconds)
