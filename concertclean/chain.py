@@ -64,7 +64,7 @@ class Chain:
         held = Fifo(channels)
         left = held.passing(blocks)
         for stage in self.stages:
-            left = _left_by(stage, left, channels, sample_rate)
+            left = left_by(stage, left, channels, sample_rate)
         for estimate in left:
             yield held.pop(estimate.shape[1]) - estimate
 
@@ -141,11 +141,11 @@ def restored(stages: Sequence[Remover], waveform: Waveform, sample_rate: int) ->
     """
     left: Blocks = (waveform[:, start : start + _BLOCK] for start in range(0, waveform.shape[1], _BLOCK))
     for stage in stages:
-        left = _left_by(stage, left, len(waveform), sample_rate)
+        left = left_by(stage, left, len(waveform), sample_rate)
     return np.concatenate([waveform[:, :0], *left], axis=1)
 
 
-def _left_by(stage: Remover, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:
+def left_by(stage: Remover, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:
     """What a stage leaves of blocks, exactly as long as they are."""
     held = Fifo(channels)
     for removed in stage.removed(held.passing(blocks), channels, sample_rate):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from concertclean.classical import kamir, mira, unmixing
 from concertclean.classical.verdict import verdict
-from concertclean.dsp.resample import Fifo
+from concertclean.dsp.resample import in_step
 from concertclean.errors import ModelError
 
 Array = NDArray[np.float64]
@@ -166,16 +166,5 @@ def _one_channel(blocks: Blocks, channel: int) -> Blocks:
 
 def _stacked(streams: list[Blocks]) -> Blocks:
     """Streams `(track, time)`, however they are cut, as `(track, channel, time)`."""
-    held: list[Fifo] = []
-    while True:
-        for channel, stream in enumerate(streams):
-            if channel < len(held) and len(held[channel]):
-                continue
-            block = next(stream, None)
-            if block is None:
-                return
-            if channel == len(held):
-                held.append(Fifo(len(block)))
-            held[channel].push(block)
-        ready = min(map(len, held))
-        yield np.stack([fifo.pop(ready) for fifo in held], axis=1)
+    for pieces in in_step(streams):
+        yield np.stack(pieces, axis=1)

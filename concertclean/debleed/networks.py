@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from concertclean.chain import left_by
 from concertclean.classical.microphones import roster
 from concertclean.classical.unmixing import Unmixing, trusted
-from concertclean.dsp.resample import Fifo, resample
+from concertclean.dsp.resample import in_step, resample
 from concertclean.errors import ModelError
 from concertclean.inference import Enhancer
 from concertclean.models.registry import MATRIX_ARCHITECTURES, load_matrix_model, load_model
@@ -71,19 +72,11 @@ def apply_instruments(blocks: Blocks, enhancers: list[Enhancer], sample_rate: in
         `(stem, time)`, together as long as the blocks.
     """
     streams = [
-        _without(_one_track(copy, track), enhancer, sample_rate)
+        left_by(enhancer, _one_track(copy, track), 1, sample_rate)
         for track, (enhancer, copy) in enumerate(zip(enhancers, tee(blocks, len(enhancers)), strict=True))
     ]
-    held = [Fifo(1) for _ in streams]
-    while True:
-        for fifo, stream in zip(held, streams, strict=True):
-            while not len(fifo):
-                block = next(stream, None)
-                if block is None:
-                    return
-                fifo.push(block)
-        ready = min(map(len, held))
-        yield np.concatenate([fifo.pop(ready) for fifo in held])
+    for pieces in in_step(streams):
+        yield np.concatenate(pieces)
 
 
 def load_instruments(paths: list[Path], n_tracks: int) -> list[Enhancer]:
@@ -106,19 +99,3 @@ def instruments(paths: list[Path], n_tracks: int, sample_rate: int) -> "partial[
 def _one_track(blocks: Blocks, track: int) -> Blocks:
     for block in blocks:
         yield block[track : track + 1]
-
-
-def _without(blocks: Blocks, enhancer: Enhancer, sample_rate: int) -> Blocks:
-    """A track less what its network removes."""
-    held = Fifo(1)
-
-    def listened() -> Blocks:
-        for block in blocks:
-            held.push(block)
-            yield block
-
-    for found in enhancer.removed(listened(), 1, sample_rate):
-        removed = found[:, : len(held)]  # the resampler may round the length up by one
-        yield held.pop(removed.shape[1]) - removed
-    if len(held):  # or down
-        yield held.pop(len(held))

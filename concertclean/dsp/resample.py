@@ -4,7 +4,7 @@ soxr at its very high quality: images and aliases below -190 dB, linear phase. T
 swresample leave aliases at -11 and -20 dB and are not used for audio here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import soxr
@@ -80,3 +80,28 @@ class Fifo:
         """Removes and returns the first `n_samples`, or as many as there are, `(channel, time)`."""
         taken, self._held = self._held[:, :n_samples], self._held[:, n_samples:]
         return taken
+
+
+def in_step(streams: Sequence[Blocks]) -> Iterator[list[NDArray[np.float64]]]:
+    """Streams that are cut differently, cut alike.
+
+    Args:
+        streams: of `(channel, time)` pieces, each as long as the others.
+
+    Yields:
+        A piece of each, all of one length.
+    """
+    held: list[Fifo | None] = [None] * len(streams)
+    while True:
+        for number, stream in enumerate(streams):
+            fifo = held[number]
+            while fifo is None or not len(fifo):
+                block = next(stream, None)
+                if block is None:
+                    return
+                if fifo is None:
+                    fifo = held[number] = Fifo(len(block))
+                fifo.push(block)
+        ready = [fifo for fifo in held if fifo is not None]
+        n_samples = min(map(len, ready))
+        yield [fifo.pop(n_samples) for fifo in ready]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from concertclean.dsp.resample import Fifo, resample, resampled
+from concertclean.dsp.resample import Fifo, in_step, resample, resampled
 
 
 def cut(waveform: np.ndarray, size: int) -> Iterator[np.ndarray]:
@@ -70,3 +70,23 @@ def test_a_whole_waveform_keeps_its_pitch_and_its_time(tone):
     expected = tone(1000, 48_000, sample_rate=48_000)
     # The ends ring, where the tone is cut off.
     assert np.abs(found - expected)[:, 2000:-2000].max() < 1e-6
+
+
+def test_a_queue_passes_on_what_it_holds():
+    blocks = [np.arange(2.0 * n).reshape(2, n) for n in (3, 1, 4)]
+    held = Fifo(2)
+    passed = list(held.passing(iter(blocks)))
+    assert all(first is second for first, second in zip(passed, blocks, strict=True))
+    assert np.array_equal(held.pop(8), np.concatenate(blocks, axis=1))
+
+
+def test_streams_cut_differently_are_cut_alike():
+    waveform = np.random.default_rng(5).standard_normal((3, 100))
+
+    def split(channels, *places):
+        yield from np.split(waveform[channels], places, axis=1)
+
+    pieces = list(in_step([split([0], 10, 10, 50), split([1, 2], 30, 99)]))
+    assert all(first.shape[1] == second.shape[1] > 0 for first, second in pieces)
+    assert np.array_equal(np.concatenate([np.concatenate(piece) for piece in pieces], axis=1), waveform)
+    assert list(in_step([iter([]), iter([])])) == []
