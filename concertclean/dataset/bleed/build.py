@@ -125,11 +125,27 @@ def list_sets(folder: Path) -> list[BandSet]:
     Raises:
         ConfigError: the folder holds none.
     """
+    return _read_list(folder)[2]
+
+
+def list_training(folder: Path) -> tuple[int, list[list[Path]]]:
+    """Sample rate in Hz of a bleed dataset, and the stems of each of its training songs.
+
+    Raises:
+        ConfigError: the folder holds none.
+    """
+    sample_rate, names, _ = _read_list(folder)
+    return sample_rate, [sorted((folder / "train" / name).glob("*.flac")) for name in names]
+
+
+def _read_list(folder: Path) -> tuple[int, list[str], list[BandSet]]:
+    """Sample rate, names of the training songs, test sets."""
     try:
         listed = json.loads((folder / LIST).read_text(encoding="utf-8"))
-        return [
+        sets = [
             BandSet(one["condition"], one["song"], tuple(one["tracks"]), _rows(one["matrix"])) for one in listed["test"]
         ]
+        return int(listed["sample_rate"]), listed["train"], sets
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"{folder / LIST}: cannot be read ({error}); build one: dataset build bleed") from error
 

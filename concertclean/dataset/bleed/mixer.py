@@ -1,6 +1,5 @@
 """Training items for bleed: excerpts of songs whose stems are mixed by a law, the same item for the same number."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.config.mixing import BleedLaw
-from concertclean.dataset.bleed.build import LIST
+from concertclean.dataset.bleed.build import list_training
 from concertclean.dataset.bleed.conditions import draw_matrix
 from concertclean.dataset.mixing import Item
 from concertclean.errors import ConfigError
@@ -39,12 +38,7 @@ class BleedMixer:
 
     def __init__(self, folder: Path, law: BleedLaw, n_tracks: int, seed: int) -> None:
         self._law, self._n_tracks, self._seed = law, n_tracks, seed
-        try:
-            listed = json.loads((folder / LIST).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{folder / LIST}: cannot be read ({error}); build one: dataset build bleed") from error
-        self.sample_rate = int(listed["sample_rate"])
-        songs = [sorted((folder / "train" / name).glob("*.flac")) for name in listed["train"]]
+        self.sample_rate, songs = list_training(folder)
         self._songs = [song for song in songs if self._fits(song)]
         self.n_songs = len(self._songs)
         if not self._songs:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.audio_io.formats import AUDIO_EXTENSIONS
 from concertclean.audio_io.reader import AudioReader
+from concertclean.dataset.corpus.sources import audio_files
 from concertclean.dsp.resample import resample
 from concertclean.errors import NoInputError
 
@@ -40,12 +40,11 @@ def find_songs(folder: Path) -> list[Song]:
     Raises:
         NoInputError: there is none.
     """
-    holders = sorted({path.parent for path in folder.rglob("*") if _is_audio(path)})
-    songs = []
-    for holder in holders:
-        stems = tuple(path for path in sorted(holder.iterdir()) if _is_audio(path) and path.stem not in _MIXTURES)
-        if len(stems) > 1:
-            songs.append(Song(holder.name, stems))
+    by_holder: dict[Path, list[Path]] = {}
+    for path in sorted(audio_files(folder)):
+        if path.stem not in _MIXTURES:
+            by_holder.setdefault(path.parent, []).append(path)
+    songs = [Song(holder.name, tuple(stems)) for holder, stems in sorted(by_holder.items()) if len(stems) > 1]
     if not songs:
         raise NoInputError(f"{folder}: holds no folder with two or more stems; give one folder a song")
     return songs
@@ -89,7 +88,3 @@ def _mono(path: Path, sample_rate: int) -> Array:
         waveform = resample(reader.read_all(), reader.info.sample_rate, sample_rate)
     mono: Array = waveform.mean(axis=0)
     return mono
-
-
-def _is_audio(path: Path) -> bool:
-    return path.suffix.lower() in AUDIO_EXTENSIONS and not path.name.startswith(".") and path.is_file()
