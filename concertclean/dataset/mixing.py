@@ -13,7 +13,7 @@ from concertclean.dataset.corpus.sources import Split
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import Store
 from concertclean.dataset.synthesis import crowd, degradation, disc
-from concertclean.dataset.synthesis.shaping import Waveform, rms
+from concertclean.dataset.synthesis.shaping import Waveform, log_uniform, rms, unit_rms
 from concertclean.errors import ConfigError
 
 _NEARLY_CLEAN_DB = 30.0
@@ -21,6 +21,8 @@ _SILENCE = 3e-5  # rms below which there is nothing to measure a ratio by
 _JOINT_SAMPLES = 2205  # 50 ms at 44.1 kHz
 _ROOM_SECONDS = 2.0
 _RECORDED_SHARE = 0.2  # of the phones; there are few recorded microphones, old ones that end at 7 kHz
+_SECOND_SURFACE = 0.3  # share of the recorded disc noises that are two of them
+_SURFACE_SPEEDS = (0.7, 1.4)
 MICROPHONE = "phone"  # category of impulse responses that are a microphone's; all others are rooms'
 
 
@@ -119,11 +121,8 @@ class Mixer:
     def _draw_noise(self, rng: np.random.Generator, n_samples: int) -> tuple[Waveform, str]:
         """A noise and its name."""
         if self._law.task == "gramophone":
-            recorded = None
-            if self._recorded and rng.random() >= self._law.synthetic_share:
-                recorded = filled(
-                    self._recorded.draw(rng, n_samples / self.sample_rate, rng.uniform(0.8, 1.25)), n_samples
-                )
+            is_recorded = self._recorded and rng.random() >= self._law.synthetic_share
+            recorded = self._surface(rng, n_samples) if is_recorded else None
             return disc.disc_noise(rng, n_samples, self.sample_rate, recorded=recorded), "disc noise"
         low, high = self._law.layers
         names, total = [], np.zeros((self.channels, n_samples), np.float32)
@@ -132,6 +131,17 @@ class Mixer:
             names.append(name)
             total += layer * np.float32(rng.uniform(0.15, 1))
         return total, ", ".join(names)
+
+    def _surface(self, rng: np.random.Generator, n_samples: int) -> Waveform:
+        """Recorded noise, often another one on top, each with a speed, a direction and a colour of its own."""
+        total = np.zeros((self.channels, n_samples), np.float32)
+        for _ in range(1 + (rng.random() < _SECOND_SURFACE)):
+            speed = log_uniform(rng, *_SURFACE_SPEEDS)
+            noise = filled(self._recorded.draw(rng, n_samples / self.sample_rate, speed), n_samples)
+            if rng.random() < 0.5:
+                noise = noise[:, ::-1]
+            total += unit_rms(degradation.colour(rng, noise, self.sample_rate)) * np.float32(rng.uniform(0.3, 1))
+        return total
 
     def _layer(self, rng: np.random.Generator, n_samples: int) -> tuple[Waveform, str]:
         """One noise at rms one, and its name."""

@@ -288,11 +288,14 @@ def disc_noise(
         rng: draws the parts and their levels.
         n_samples: length.
         sample_rate: Hz.
-        recorded: noise of a real disc to be among the parts, `(channel, time)` of any length; its first channel.
+        recorded: noise of a real surface, `(channel, time)` of any length; its first channel. With an even chance it
+            is all there is: what is real is learned best without synthesis on top.
 
     Returns:
         `(1, n_samples)` float32, rms one.
     """
+    if recorded is not None and rng.random() < 0.5:
+        return unit_rms(loop_revolutions(recorded[:1], n_samples, sample_rate))
     total = unit_rms(hiss(rng, n_samples, sample_rate)) * log_uniform(rng, 0.05, 1)
     if rng.random() < 0.8:
         total += unit_rms(crackle(rng, n_samples, sample_rate)) * rng.uniform(0.1, 1)
