@@ -34,6 +34,7 @@ Informed = Callable[[Block, int], Restorer]
 Stretch = tuple[float, float]
 
 _BLOCK_SECONDS = 1.0
+_NO_NOISE_FOUND = "W115 no two seconds of noise alone; the noise floor is followed instead"
 
 
 class Denoiser:
@@ -91,6 +92,8 @@ class Denoiser:
             reader = stack.enter_context(AudioReader(source))
             info = reader.info
             report = Report(info, output_format(info, self.settings))
+            if self._noise_at is not None and restorer is self.restorer:
+                report.warnings.append(_NO_NOISE_FOUND)
             report.warnings += remarks(info, report.output, self.settings, restorer.sample_rate)
             self._go_to_start(reader)
             writer = stack.enter_context(self._writer(target, report, overwrite=overwrite))

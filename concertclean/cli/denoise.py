@@ -196,11 +196,11 @@ def _denoiser(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "Denoi
         chain_of(stages, networks, noise),
         settings,
         lambda waveform, rate: chain_of(stages, networks, (waveform, rate)),
-        _noise_at(settings, screen),
+        _noise_at(settings),
     )
 
 
-def _noise_at(settings: "DenoiseSettings", screen: Screen) -> "Callable[[Path], tuple[float, float] | None] | None":
+def _noise_at(settings: "DenoiseSettings") -> "Callable[[Path], tuple[float, float] | None] | None":
     """Where a recording holds noise alone, as the settings say; None where they do not speak of the recording."""
     from concertclean.config.denoise import NOISE_FOUND
 
@@ -216,7 +216,6 @@ def _noise_at(settings: "DenoiseSettings", screen: Screen) -> "Callable[[Path], 
     def found(recording: Path) -> tuple[float, float] | None:
         longest = next((one for one in noise_of(recording, detector) if not one.is_guess), None)
         if longest is None:
-            screen.note(f"{recording}: W115 no two seconds of noise alone; the noise floor is followed instead")
             return None
         return longest.start_seconds, min(longest.end_seconds, longest.start_seconds + _LONGEST_NOISE_SECONDS)
 

@@ -36,12 +36,11 @@ def list_models(*, as_json: _Json = False) -> None:
         typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))
         return
     table = Table(box=None)
-    for heading in ("model", "weights", "Hz", "channels", "license"):
+    for heading in ("model", "weights", "license"):
         table.add_column(heading, no_wrap=True)
     table.add_column("what it does")
     for card in cards:
-        facts = (_state(card), str(card.sample_rate), str(card.channels), card.license, card.description)
-        table.add_row(card.name, *facts)
+        table.add_row(card.name, _state(card), card.license, card.description)
     methods = Table("method", "what it does, without weights, at any rate, on any number of channels", box=None)
     for name, description in _methods().items():
         methods.add_row(name, description)
@@ -52,16 +51,9 @@ def list_models(*, as_json: _Json = False) -> None:
 
 @app.command()
 def info(name: Annotated[str, typer.Argument(help="Name or alias.")], *, as_json: _Json = False) -> None:
-    """Show everything known about one model."""
-    from concertclean.models.cards import find_card
-    from concertclean.models.sources import stored_path
-    from concertclean.models.weights_file import read_header
-
-    card = find_card(name)
-    facts = _describe(card)
-    path = stored_path(card)
-    if path is not None:
-        facts |= _describe_header(read_header(path))
+    """Show everything known about one model, or what a method does."""
+    methods = _methods()
+    facts = {"name": name, "description": methods[name]} if name in methods else _known(name)
     if as_json:
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
         return
@@ -229,6 +221,17 @@ def _methods() -> dict[str, str]:
 
     found = {name: method.description for name, method in METHODS.items()}
     return found | {name: f"{', then '.join(stages)}." for name, stages in COMBINATIONS.items()}
+
+
+def _known(name: str) -> dict[str, Any]:
+    """The card of a model, and the header of its weights if they are on this disk."""
+    from concertclean.models.cards import find_card
+    from concertclean.models.sources import stored_path
+    from concertclean.models.weights_file import read_header
+
+    card = find_card(name)
+    path = stored_path(card)
+    return _describe(card) | ({} if path is None else _describe_header(read_header(path)))
 
 
 def _describe(card: "ModelCard") -> dict[str, Any]:

@@ -133,16 +133,16 @@ def _timed(work: Callable[[], Any], repeats: int) -> Iterator[float]:
 
 
 def speed_table(found: Sequence[Speed]) -> tuple[str, list[str], list[list[str]]]:
-    """Title, header and lines; a column for each tool says how many times as fast a model is."""
-    tools = [one for one in found if not one.device]
-    header = ["", "device", "precision", "x real time", "start-up, s", "memory, MiB", "outside network"]
+    """Title, header and lines; a column for each model says how many times as fast it is as the others."""
+    models = [one for one in found if one.device]
+    header = ["", "on", "x real time", "start, s", "memory, MiB", "outside network"]
     body = []
     for one in found:
-        line = [one.name, one.device, one.precision, f"{one.times_real_time:.1f}"]
+        line = [one.name, f"{one.device} {one.precision}".strip(), f"{one.times_real_time:.1f}"]
         line.append("" if one.startup_seconds is None else f"{one.startup_seconds:.1f}")
         line.append("" if one.peak_memory_mib is None else f"{one.peak_memory_mib:.0f}")
         line.append("" if one.outside_network is None else f"{100 * one.outside_network:.0f} %")
-        body.append([*line, *(f"{one.times_real_time / tool.times_real_time:.2f}" for tool in tools)])
+        body.append([*line, *(f"{model.times_real_time / one.times_real_time:.2f}" for model in models)])
     seconds = found[0].seconds if found else 0.0
     title = f"{seconds:g} s of stereo at {SAMPLE_RATE} Hz, from file to file"
-    return title, [*header, *(f"/ {tool.name}" for tool in tools)], body
+    return title, [*header, *(f"{model.name} is" for model in models)], body

@@ -219,9 +219,10 @@ def test_noise_is_looked_for(program, sound, tmp_path, monkeypatch, answer, told
     torch.nn.init.constant_(detector.answer.bias, answer)
     monkeypatch.setattr(noise_stretches, "load_detector", lambda offline: detector.eval())
     waveform = sound("n.wav", 0.05 * np.random.default_rng(3).standard_normal((1, 5 * RATE)))
-    ended = program("denoise", "n.wav", "--model", "lsa", "--noise-profile", "auto")
+    ended = program("denoise", "n.wav", "--model", "lsa", "--noise-profile", "auto", "--jsonl-log", "log.jsonl")
     assert ended.code == 0, ended.err
     assert ("W115" in ended.err) == told
+    assert ("W115" in (tmp_path / "log.jsonl").read_text()) == told
     hop_seconds = 1024 / 44100
     first, last = (round(frame * hop_seconds * RATE) for frame in (22, len_frames(waveform.shape[1] / RATE) - 22))
     noise = None if told else (waveform[:, first:last], RATE)

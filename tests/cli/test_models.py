@@ -92,6 +92,10 @@ def test_info_shows_card_and_header():
     assert "964cda73631a60ca09def2640f71b48e97f3e3fee9a6bcaf4827dc1f91030ac9" in text
 
 
+def test_info_of_a_method_says_what_it_does():
+    assert "interpolated" in json.loads(run("info", "declick", "--json").stdout)["description"]
+
+
 def test_info_of_unknown_model():
     with pytest.raises(ModelError, match="known models: concert"):
         run("info", "consert")
