@@ -254,14 +254,9 @@ def print_table(title: str, header: list[str], body: list[list[str]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
 
-    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for place, name in enumerate(header):
-        table.add_column(
-            name,
-            justify="left" if place == 0 or name == "recording" else "right",
-            overflow="fold",
-            min_width=min(12, max((len(line[0]) for line in body), default=0)) if place == 0 else None,
-        )
+        table.add_column(name, justify="left" if place == 0 or name == "recording" else "right", overflow="fold")
     for line in body:
         table.add_row(*(Text(cell) for cell in line))
     Console(highlight=False).print(table)

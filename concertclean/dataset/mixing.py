@@ -137,7 +137,8 @@ class Mixer:
         total = np.zeros((self.channels, n_samples), np.float32)
         for _ in range(1 + (rng.random() < _SECOND_SURFACE)):
             speed = log_uniform(rng, *_SURFACE_SPEEDS)
-            noise = filled(self._recorded.draw(rng, n_samples / self.sample_rate, speed), n_samples)
+            drawn = self._recorded.draw(rng, n_samples / self.sample_rate, speed)
+            noise = disc.loop_revolutions(drawn, n_samples, self.sample_rate)
             if rng.random() < 0.5:
                 noise = noise[:, ::-1]
             total += unit_rms(degradation.colour(rng, noise, self.sample_rate)) * np.float32(rng.uniform(0.3, 1))
