@@ -254,7 +254,14 @@ def print_table(title: str, header: list[str], body: list[list[str]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
 
-    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
     for place, name in enumerate(header):
         table.add_column(name, justify="left" if place == 0 or name == "recording" else "right", overflow="fold")
     for line in body:

@@ -5,10 +5,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from concertclean.config.mixing import BleedLaw, MixingLaw
+from concertclean.config.mixing import BleedLaw, MixingLaw, Share
 from concertclean.config.reading import STRICT, read_toml, validated, with_assignments
 
-Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]

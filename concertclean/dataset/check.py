@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from concertclean.dataset.prepare import clipped_blocks
+from concertclean.dataset.prepare import BLOCK_SECONDS, clipped_blocks
 from concertclean.dataset.store import FULL_SCALE, Entry, Store
 from concertclean.errors import ConfigError
 
@@ -64,7 +64,7 @@ def _damage(store: Store, entry: Entry) -> Iterator[Fault]:
     elif np.abs(samples.astype(np.int32)).max() < FULL_SCALE * 10 ** (-60 / 20):
         yield Fault("silent", entry.name, "nothing louder than -60 dB in it")
     elif entry.role in ("clean", "noise") and entry.sha256:
-        block = round(0.1 * store.header.sample_rate)
+        block = round(BLOCK_SECONDS * store.header.sample_rate)
         share = clipped_blocks(samples.T / FULL_SCALE, block).mean()
         if share > 0.01:
             yield Fault("clipped", entry.name, f"{100 * share:.0f} % of it stands still at the peak")

@@ -16,7 +16,7 @@ from concertclean.models.download import file_sha256
 
 Real = TypeVar("Real", bound=np.floating)
 
-_BLOCK_SECONDS = 0.1
+BLOCK_SECONDS = 0.1  # of what is judged silent or clipped as a whole
 _SILENCE_DB = -60.0  # below the recording's loudest block
 _FLAT_RUN = 4  # samples in a row at one value near the peak: no music stands still there
 _MARGIN_BLOCKS = 2  # of silence left around sound, so that its decay is kept
@@ -94,12 +94,12 @@ def _kept(
     """The stretches of a waveform that are kept, and the seconds left out as silent and as clipped."""
     if role == "response":  # its quiet tail is what it is for
         return [waveform], 0.0, 0.0
-    block = round(_BLOCK_SECONDS * sample_rate)
+    block = round(BLOCK_SECONDS * sample_rate)
     silent, clipped = silent_blocks(waveform, block), clipped_blocks(waveform, block)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], ~silent & ~clipped, [False]]).astype(int))) * block
     pieces = [waveform[:, a:b] for a, b in edges.reshape(-1, 2)]
     long_enough = [piece for piece in pieces if piece.shape[1] >= SHORTEST_SECONDS[role] * sample_rate]
-    return long_enough, silent.sum() * _BLOCK_SECONDS, (clipped & ~silent).sum() * _BLOCK_SECONDS
+    return long_enough, silent.sum() * BLOCK_SECONDS, (clipped & ~silent).sum() * BLOCK_SECONDS
 
 
 def silent_blocks(waveform: NDArray[np.float64], block: int) -> NDArray[np.bool_]:
