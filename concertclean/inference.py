@@ -111,7 +111,7 @@ class Enhancer:
         segment = max(1, round(self.segment_seconds * self.sample_rate / model.alignment)) * model.alignment
         overlap = min(segment // 2, round(self.overlap_ratio * segment))
         overlap -= overlap % model.alignment  # keeps every start on the grid
-        windows = segments(blocks, channels, segment, segment - overlap, model.context)
+        windows = segments(blocks, channels, segment, segment - overlap, model.context, outside="mirrored")
         estimates = self._run(windows, model)
         yield from joined(estimates, segment, overlap)
 

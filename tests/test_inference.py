@@ -96,7 +96,7 @@ def test_segments_give_the_whole_to_60_db(segment_seconds: float, noise: Callabl
     whole = enhance(Enhancer(network(), device="cpu", precision="fp32", segment_seconds=100.0), waveform)
     pieces = enhance(Enhancer(network(), device="cpu", precision="fp32", segment_seconds=segment_seconds), waveform)
     assert error_db(whole, pieces) < -100
-    assert error_db(waveform, whole) > -20  # it does do something
+    assert error_db(waveform, whole) > -30  # it does do something
 
 
 def test_a_network_that_sees_everything_shows_its_seams(noise: Callable[..., np.ndarray]) -> None:

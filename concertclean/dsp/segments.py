@@ -1,12 +1,13 @@
 """A stream of any length in segments with context, and the segments joined again.
 
 Neighbours overlap a little and are joined by straight ramps that sum to one, so where two segments agree the result is
-exactly what both say. Outside the recording there is silence.
+exactly what both say.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,13 @@ class Segment:
 
 
 def segments(
-    blocks: Iterator[NDArray[np.float64]], channels: int, segment: int, hop: int, context: int
+    blocks: Iterator[NDArray[np.float64]],
+    channels: int,
+    segment: int,
+    hop: int,
+    context: int,
+    *,
+    outside: Literal["silence", "mirrored"] = "silence",
 ) -> Iterator[Segment]:
     """A stream cut on a fixed grid, each segment with its context.
 
@@ -38,12 +45,13 @@ def segments(
         segment: samples a segment, context apart.
         hop: samples between the starts of segments, 1 to `segment`.
         context: samples on each side that come with a segment.
+        outside: what stands for the context that lies outside the stream; "mirrored" is the stream itself, backwards
+            from its end.
 
     Yields:
-        Segments of `segment + 2 * context` samples; silence stands for what lies outside the stream.
+        Segments of `segment + 2 * context` samples.
     """
     held = Fifo(channels)
-    held.push(np.zeros((channels, context)))
     whole = segment + 2 * context
     start = n_samples = 0
     ended = False
@@ -56,12 +64,19 @@ def segments(
                 held.push(block)
         if ended and start >= n_samples:
             return
+        if not start:
+            held.push_front(_beyond(held.peek(len(held)), context, 0, outside)[:, :context])
         audio = held.peek(whole)
-        yield Segment(np.pad(audio, ((0, 0), (0, whole - audio.shape[1]))), min(segment, n_samples - start))
+        yield Segment(_beyond(audio, 0, whole - audio.shape[1], outside), min(segment, n_samples - start))
         if ended and n_samples <= start + segment:
             return
         held.pop(hop)
         start += hop
+
+
+def _beyond(audio: NDArray[np.float64], before: int, after: int, outside: str) -> NDArray[np.float64]:
+    """Audio, not empty, with what lies outside of it."""
+    return np.pad(audio, ((0, 0), (before, after)), mode="constant" if outside == "silence" else "reflect")
 
 
 def joined(estimates: Iterator[Segment], segment: int, overlap: int) -> Iterator[NDArray[np.float64]]:

@@ -6,9 +6,9 @@ import pytest
 from concertclean.dsp.segments import Segment, grouped, joined, segments, ungrouped
 
 
-def cut(waveform, segment, hop, context, block=70):
+def cut(waveform, segment, hop, context, block=70, **options):
     blocks = (waveform[:, start : start + block] for start in range(0, waveform.shape[1], block))
-    return segments(blocks, len(waveform), segment, hop, context)
+    return segments(blocks, len(waveform), segment, hop, context, **options)
 
 
 @pytest.mark.parametrize("n_samples", [1, 99, 100, 101, 180, 181, 1000])
@@ -26,6 +26,17 @@ def test_context_is_the_neighbourhood_and_silence_outside(noise):
     assert [s.n_valid for s in found] == [100, 100, 50]
     for number, piece in enumerate(found):
         assert np.array_equal(piece.audio, padded[:, 100 * number : 100 * number + 160])
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 20, 99, 250])
+def test_a_mirrored_stream_stands_outside_of_itself(noise, n_samples):
+    """As far as the context goes; what a last, short segment has beyond is never heard."""
+    waveform = noise(n_samples)
+    padded = np.pad(waveform, ((0, 0), (30, 30)), mode="reflect")
+    for number, piece in enumerate(cut(waveform, 100, 100, 30, outside="mirrored")):
+        assert piece.audio.shape[1] == 160
+        seen = slice(100 * number, 100 * number + piece.n_valid + 60)
+        assert np.array_equal(piece.audio[:, : piece.n_valid + 60], padded[:, seen])
 
 
 def test_two_segments_that_disagree_are_cross_faded():
