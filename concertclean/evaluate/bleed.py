@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from concertclean.audio_io.reader import AudioReader
 from concertclean.dataset.bleed.build import BandSet
 from concertclean.debleed.methods import learn
-from concertclean.metrics.sdr import snr
+from concertclean.metrics.sdr import snr, window_energies
 
 Array = NDArray[np.float64]
 
@@ -68,11 +68,7 @@ def segment_sdr(reference: Array, estimate: Array, sample_rate: int) -> float:
         dB; seconds in which the reference is silent do not count; nan where all are. A last second that is not full
         is dropped.
     """
-    n_seconds = max(1, len(reference) // sample_rate)
-    length = min(sample_rate, len(reference))
-    truth = reference[: n_seconds * length].reshape(n_seconds, length)
-    error = truth - estimate[: n_seconds * length].reshape(n_seconds, length)
-    signal, noise = (np.square(part).sum(axis=1) for part in (truth, error))
+    signal, noise = window_energies(reference, estimate, min(sample_rate, len(reference)))
     sounding = signal > 0
     ratios = 10 * np.log10(signal[sounding] / np.maximum(noise[sounding], 1e-10 * signal[sounding]))
     return float(np.median(ratios)) if len(ratios) else float("nan")

@@ -13,12 +13,15 @@ References:
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 _KERNEL, _POOL = 4, 9
 _SILENT = 1e-8  # rms
+_USUAL_BLEED = 0.25  # mean of the published gains
+_FIRST_SPREAD = 0.1  # of the first matrices around it
 _LEAST_DIAGONAL = 0.1  # below it the network has not found the microphone's own instrument
 
 
@@ -50,7 +53,8 @@ class TUNet(nn.Module):
         layers: list[nn.Module] = []
         length, before = segment, 1
         for width in widths:
-            layers += [nn.Conv2d(before, width, (1, _KERNEL)), nn.ReLU(), nn.MaxPool2d((1, _POOL))]
+            # The largest of nine goes first, as published after the ReLU: the same numbers from a ninth of the work.
+            layers += [nn.Conv1d(before, width, _KERNEL), nn.MaxPool1d(_POOL), nn.ReLU()]
             length, before = (length - _KERNEL + 1) // _POOL, width
         if length < 1:
             raise ValueError(f"segment is {segment}, too short for {len(widths)} convolutions")
@@ -58,6 +62,18 @@ class TUNet(nn.Module):
         sizes = [n_microphones * length * before, *hidden, n_microphones**2]
         dense = [layer for one, other in pairwise(sizes) for layer in (nn.Linear(one, other), nn.ReLU())]
         self.head = nn.Sequential(*dense)
+        self._begin()
+
+    def _begin(self) -> None:
+        """First weights of He, undamped through ten layers, and a matrix of which no entry is dead."""
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv1d | nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(cast(Tensor, layer.bias))
+        last = cast(nn.Linear, self.head[-2])
+        with torch.no_grad():
+            last.weight.mul_(_FIRST_SPREAD)
+            last.bias.copy_((_USUAL_BLEED + (1 - _USUAL_BLEED) * torch.eye(self.channels)).flatten())
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Mixing matrices.
@@ -75,9 +91,9 @@ class TUNet(nn.Module):
             wanted = f"(batch, {self.channels}, {self.segment})"
             raise ValueError(f"waveform has shape {tuple(waveform.shape)}, must be {wanted}")
         level = waveform.square().mean(dim=(1, 2), keepdim=True).sqrt().clamp_min(_SILENT)
-        features = self.encoder((waveform / level)[:, None])
-        # (batch, width, microphone, time) flattened as published: microphone, time, width.
-        matrix: Tensor = self.head(features.permute(0, 2, 3, 1).flatten(1))
+        features = self.encoder((waveform / level).flatten(0, 1)[:, None])  # (batch · microphone, width, time)
+        # Flattened as published: microphone, time, width.
+        matrix: Tensor = self.head(features.mT.reshape(len(waveform), -1))
         return matrix.reshape(-1, self.channels, self.channels)
 
     def matrix(self, waveform: Tensor) -> Tensor:

@@ -99,7 +99,7 @@ class TestItems:
         assert 0 < np.square(error).mean() < 0.1 * np.square(item.clean).mean()
 
     def test_songs_that_do_not_fit(self, dataset):
-        with pytest.raises(ConfigError, match="no training song has 3 stems"):
+        with pytest.raises(ConfigError, match="no song on the train side has 3 stems"):
             BleedMixer(Path("data"), BleedLaw(task="bleed"), 3, seed=0)
         with pytest.raises(ConfigError, match="a stem called flute"):
             BleedMixer(Path("data"), BleedLaw(task="bleed", stem="flute"), 1, seed=0)

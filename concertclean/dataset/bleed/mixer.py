@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.audio_io.reader import AudioReader
 from concertclean.config.mixing import BleedLaw
-from concertclean.dataset.bleed.build import list_training
+from concertclean.dataset.bleed.build import list_songs
 from concertclean.dataset.bleed.conditions import draw_matrix
 from concertclean.dataset.mixing import Item
+from concertclean.dataset.store import FULL_SCALE
 from concertclean.errors import ConfigError
 
 Array = NDArray[np.float64]
@@ -20,30 +20,31 @@ _TRIES = 20
 
 
 class BleedMixer:
-    """Items from the training songs of a bleed dataset.
+    """Items from the songs on one side of a bleed dataset.
 
     Args:
         folder: of the dataset.
         law: of the items.
         n_tracks: microphones of an item, where the law names no instrument.
         seed: of the items.
+        side: whose songs, "train" or "validation".
 
     Raises:
-        ConfigError: the folder holds no such dataset, or no song on its training side fits.
+        ConfigError: the folder holds no such dataset, or no song on that side fits.
 
     Attributes:
         sample_rate: Hz.
         n_songs: that fit.
     """
 
-    def __init__(self, folder: Path, law: BleedLaw, n_tracks: int, seed: int) -> None:
+    def __init__(self, folder: Path, law: BleedLaw, n_tracks: int, seed: int, side: str = "train") -> None:
         self._law, self._n_tracks, self._seed = law, n_tracks, seed
-        self.sample_rate, songs = list_training(folder)
+        self.sample_rate, songs = list_songs(folder, side)
         self._songs = [song for song in songs if self._fits(song)]
         self.n_songs = len(self._songs)
         if not self._songs:
             wanted = f"{n_tracks} stems" if law.stem is None else f"a stem called {law.stem} and another"
-            raise ConfigError(f"{folder}: no training song has {wanted}; build it of other songs")
+            raise ConfigError(f"{folder}: no song on the {side} side has {wanted}; build it of other songs")
 
     def item(self, number: int, n_samples: int) -> Item:
         """One item.
@@ -88,11 +89,11 @@ class BleedMixer:
 
 
 def _read(paths: list[Path], place: float, n_samples: int) -> Array:
-    """The same excerpt of every file; silence follows a file that is too short."""
+    """The same excerpt of every stem; silence follows one that is too short."""
     stems = np.zeros((len(paths), n_samples))
     for stem, path in zip(stems, paths, strict=True):
-        with AudioReader(path) as reader:
-            reader.skip(int(place * max(0, (reader.info.n_samples or 0) - n_samples)))
-            found = reader.read(n_samples)[0]
-            stem[: len(found)] = found
+        stored = np.load(path, mmap_mode="r")
+        start = int(place * max(0, len(stored) - n_samples))
+        found = stored[start : start + n_samples]
+        stem[: len(found)] = found / FULL_SCALE
     return stems

@@ -121,7 +121,7 @@ class TestBuild:
         train = json.loads((plan.folder / "bleed.json").read_text())["train"]
         assert len(train) == 3
         assert sets[0].song not in train
-        assert sorted(path.name for path in (plan.folder / "train" / train[0]).iterdir()) == ["bass.flac", "drums.flac"]
+        assert sorted(path.name for path in (plan.folder / "train" / train[0]).iterdir()) == ["bass.npy", "drums.npy"]
 
     def test_the_same_bytes_twice(self, plan, tmp_path):
         from dataclasses import replace
