@@ -58,7 +58,8 @@ def bleed_surroundings(
 
     dataset = settings.data.dataset
     n_tracks: Any = network.channels
-    mixer = BleedMixer(dataset, settings.mixing, n_tracks, settings.run.seed)
+    instruments: Any = getattr(network, "instruments", ())
+    mixer = BleedMixer(dataset, settings.mixing, n_tracks, settings.run.seed, instruments=instruments)
     if network.sample_rate != mixer.sample_rate:
         raise ConfigError(
             f"{dataset}: has {mixer.sample_rate} Hz, the network needs {network.sample_rate}; build another"
@@ -68,12 +69,12 @@ def bleed_surroundings(
 
     give = giver(settings.data, items, place, overfit)
     facts = {"training_data": f"{mixer.n_songs} songs of {dataset.name}"}
-    judge = _judge(settings, n_tracks, n_samples, place)
+    judge = _judge(settings, n_tracks, n_samples, instruments, place)
     return Surroundings(folder, give, judge, rank=place.rank, world_size=place.world_size, facts=facts)
 
 
 def _judge(
-    settings: "BleedTrainingSettings", n_tracks: int, n_samples: int, place: "Place"
+    settings: "BleedTrainingSettings", n_tracks: int, n_samples: int, instruments: tuple[str, ...], place: "Place"
 ) -> "Callable[[nn.Module], dict[str, float]] | None":
     """Validation on bands of songs that no item comes from, the same every time; None if there are none."""
     from concertclean.cli import console
@@ -81,7 +82,8 @@ def _judge(
     from concertclean.train.validation import validate_bleed
 
     try:
-        mixer = BleedMixer(settings.data.dataset, settings.mixing, n_tracks, settings.run.seed, "validation")
+        data, law, seed = settings.data.dataset, settings.mixing, settings.run.seed
+        mixer = BleedMixer(data, law, n_tracks, seed, "validation", instruments)
     except ConfigError as error:
         if place.rank == 0:
             console.note(f"{error}: the last weights are taken, not the best")

@@ -4,7 +4,7 @@ Tracks may have several channels. Channel n of every track is a band of micropho
 keeps its image and its two sides are never taken for each other's bleed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import tee
@@ -23,7 +23,8 @@ Blocks = Iterator[Array]
 
 AUTO = "auto"
 _WEIGHTS = ".safetensors"
-_TRAINED = ("tunet", "cae")
+_MATRIX_MODEL = "bleed-tunet"
+_INSTRUMENT_MODEL = "bleed-cae-{}"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ def _fast_mira(waveform: Array, sample_rate: int) -> Learned:
 METHODS: dict[str, Learn] = {"linear": _linear, "kamir": _kamir, "mira": _mira, "fastmira": _fast_mira}
 """Every method that needs no weights, by its name."""
 
+TRAINED = ("tunet", "cae")
+"""Every method whose weights ship."""
+
 
 @dataclass(frozen=True)
 class Reduction:
@@ -103,13 +107,25 @@ class Reduction:
         yield from _stacked(streams)
 
 
-def learn(name: str, waveform: Array, sample_rate: int) -> Reduction:
+def learn(
+    name: str,
+    waveform: Array,
+    sample_rate: int,
+    *,
+    tracks: Sequence[str] = (),
+    device: str = "auto",
+    threads: int = 0,
+) -> Reduction:
     """A method made for the tracks of a recording.
 
     Args:
-        name: key of `METHODS`, "auto", or a weights file: of a t-UNet, or of a CAE for each track, with commas.
+        name: key of `METHODS`, "auto", "tunet", "cae", or a weights file: of a t-UNet, or of a CAE for each track, with
+            commas.
         waveform: excerpt `(track, channel, time)`, full scale ±1.
         sample_rate: Hz.
+        tracks: their names, from which "cae" knows the instruments.
+        device: of networks, as for `choose_device`.
+        threads: CPU cores of networks; 0: all.
 
     Raises:
         ModelError: no such method, or its weights are missing, damaged, or do not fit.
@@ -118,33 +134,43 @@ def learn(name: str, waveform: Array, sample_rate: int) -> Reduction:
     chosen, said = (name, ()) if name != AUTO else _choice(bands, sample_rate)
     if chosen is None:
         return Reduction("none", (Learned(lambda blocks: blocks),) * len(bands), said)
-    method = METHODS[chosen] if chosen in METHODS else _of_weights(chosen)
+    method = METHODS[chosen] if chosen in METHODS else _of_weights(chosen, tracks, device, threads)
     learned = tuple(method(band, sample_rate) for band in bands)
     found = dict.fromkeys(remark for one in learned for remark in one.remarks)
     return Reduction(chosen, learned, (*said, *found))
 
 
-def _of_weights(name: str) -> Learn:
-    """The method that weights files stand for."""
-    if not name.endswith(_WEIGHTS):
-        known = ", ".join((AUTO, *METHODS))
-        if name in _TRAINED:
-            raise ModelError(
-                f"{name}: no weights ship; train them by recipes/bleed-{name}.toml, then --model FILE{_WEIGHTS}"
-            )
-        raise ModelError(f"{name}: no such method; choose one of {known}, or a {_WEIGHTS} file")
-    from concertclean.debleed import networks  # with torch's inference only where it is needed
+def _of_weights(name: str, tracks: Sequence[str], device: str, threads: int) -> Learn:
+    """The method that trained networks stand for, with torch's inference only where it is needed."""
+    from concertclean.debleed import networks
 
-    paths = [Path(part) for part in name.split(",")]
+    running = networks.Running(device, threads)
+    if name not in TRAINED and not name.endswith(_WEIGHTS):
+        known = ", ".join((AUTO, *METHODS, *TRAINED))
+        raise ModelError(f"{name}: no such method; choose one of {known}, or a {_WEIGHTS} file")
+    models: Sequence[str | Path] = [Path(part) for part in name.split(",")]
+    if name in TRAINED:
+        roles = [networks.instrument(track) for track in tracks]
+        models = [_MATRIX_MODEL] if name == "tunet" else [_INSTRUMENT_MODEL.format(role) for role in roles]
 
     def matrix(waveform: Array, sample_rate: int) -> Learned:
-        found = networks.learn_matrix(paths[0], waveform, sample_rate)
+        found = networks.learn_matrix(models[0], waveform, sample_rate, running, tracks)
         return Learned(partial(unmixing.apply_unmixing, found=found), found.remarks, found.matrix)
 
     def instruments(waveform: Array, sample_rate: int) -> Learned:
-        return Learned(networks.instruments(paths, len(waveform), sample_rate))
+        enhancers = networks.load_instruments(models, len(waveform), running)
+        apply = partial(networks.apply_instruments, enhancers=enhancers, sample_rate=sample_rate)
+        return Learned(apply, () if name != "cae" else (_said_of(tracks),))
 
-    return matrix if len(paths) == 1 and networks.knows_matrices(paths[0]) else instruments
+    of_file = len(models) == 1 and isinstance(models[0], Path) and networks.knows_matrices(models[0])
+    return matrix if name == "tunet" or of_file else instruments
+
+
+def _said_of(tracks: Sequence[str]) -> str:
+    """Which instrument each track was taken for."""
+    from concertclean.debleed.networks import instrument
+
+    return "by their names: " + ", ".join(f"{track} is {instrument(track)}" for track in tracks)
 
 
 def _choice(bands: list[Array], sample_rate: int) -> tuple[str | None, tuple[str, ...]]:

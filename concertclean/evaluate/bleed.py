@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
+from concertclean.classical.microphones import excerpt
 from concertclean.dataset.bleed.build import BandSet
 from concertclean.debleed.methods import learn
 from concertclean.metrics.sdr import snr, window_energies
@@ -92,7 +93,8 @@ def judge(folder: Path, band: BandSet, methods: Sequence[str]) -> list[Judged]:
     found = []
     for method in methods:
         begin = time.perf_counter()
-        reduction = learn(method, mixture[:, None], rate)
+        heard = excerpt(iter([mixture]), mixture.shape[1], rate)  # as `debleed` learns
+        reduction = learn(method, heard[:, None], rate, tracks=band.tracks)
         stems = np.concatenate(list(reduction.apply(iter([mixture[:, None]]))), axis=2)[:, 0]
         seconds = time.perf_counter() - begin
         matrix = reduction.channels[0].matrix

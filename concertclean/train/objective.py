@@ -53,6 +53,9 @@ class MagnitudeNetwork(Protocol):
     def rebuilt(self, windows: Tensor) -> Tensor:
         """What it makes of them, same shape."""
 
+    def gained(self, degraded: Tensor, found: Tensor) -> Tensor:
+        """Spectrogram `(batch, 1, freq, frame)` with the magnitudes that were found."""
+
 
 class Objective(nn.Module):
     """A network and its loss as one module: degraded and clean in, loss and result out.
@@ -155,6 +158,6 @@ def _magnitude_error(network: MagnitudeNetwork, heard: Tensor, stem: Tensor) -> 
     spectrogram, truth = (stft.spectrogram(each, network.window, network.hop_length) for each in (heard, stem))
     wanted = network.windows(truth[:, 0].abs())
     found = network.rebuilt(network.windows(spectrogram[:, 0].abs())).float()
-    estimate = cast(SpectrogramNetwork, network).stages(spectrogram)[-1].detach()
+    estimate = network.gained(spectrogram, found.detach())
     waveform = stft.waveform(estimate, network.window, network.hop_length, heard.shape[-1])
     return losses.magnitude_mse(wanted, found), waveform

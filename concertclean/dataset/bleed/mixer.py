@@ -1,5 +1,6 @@
 """Training items for bleed: excerpts of songs whose stems are mixed by a law, the same item for the same number."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ class BleedMixer:
         n_tracks: microphones of an item, where the law names no instrument.
         seed: of the items.
         side: whose songs, "train" or "validation".
+        instruments: stems of the microphones, always in this order; none: any, in any order.
 
     Raises:
         ConfigError: the folder holds no such dataset, or no song on that side fits.
@@ -37,13 +39,23 @@ class BleedMixer:
         n_songs: that fit.
     """
 
-    def __init__(self, folder: Path, law: BleedLaw, n_tracks: int, seed: int, side: str = "train") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        law: BleedLaw,
+        n_tracks: int,
+        seed: int,
+        side: str = "train",
+        instruments: Sequence[str] = (),
+    ) -> None:
+        self._instruments = tuple(instruments)
         self._law, self._n_tracks, self._seed = law, n_tracks, seed
         self.sample_rate, songs = list_songs(folder, side)
         self._songs = [song for song in songs if self._fits(song)]
         self.n_songs = len(self._songs)
         if not self._songs:
             wanted = f"{n_tracks} stems" if law.stem is None else f"a stem called {law.stem} and another"
+            wanted = f"all of {', '.join(instruments)}" if instruments else wanted
             raise ConfigError(f"{folder}: no song on the {side} side has {wanted}; build it of other songs")
 
     def item(self, number: int, n_samples: int) -> Item:
@@ -67,6 +79,8 @@ class BleedMixer:
         return Item(heard.astype(np.float32), stems.astype(np.float32), story)
 
     def _fits(self, song: list[Path]) -> bool:
+        if self._instruments:
+            return set(self._instruments) <= {path.stem for path in song}
         if self._law.stem is None:
             return len(song) >= self._n_tracks
         return len(song) > 1 and any(path.stem == self._law.stem for path in song)
@@ -83,6 +97,9 @@ class BleedMixer:
     def _chosen(self, rng: np.random.Generator) -> list[Path]:
         """Files of one song, in the order of the microphones."""
         song = self._songs[rng.integers(len(self._songs))]
+        if self._instruments:
+            by_name = {path.stem: path for path in song}
+            return [by_name[name] for name in self._instruments]
         if self._law.stem is None:
             return [song[k] for k in rng.permutation(len(song))[: self._n_tracks]]
         return sorted(song, key=lambda path: path.stem != self._law.stem)
