@@ -1,12 +1,11 @@
 """Bands without end: MIDI files played by a General MIDI soundfont, a folder of stems for every song.
 
     apt-get install fluidsynth fluid-soundfont-gm simutrans-data openttd-openmsx kobodeluxe-data
-    apt-get install timgm6mb-soundfont planetblupi-music-midi freedink-data
+    apt-get install timgm6mb-soundfont planetblupi-music-midi
     pip install mido
     python recipes/midi_stems.py stems/train /usr/share/sounds/sf2/FluidR3_GM.sf2 /usr/share/games/simutrans/music \
         /usr/share/games/openttd/baseset/openmsx /usr/share/kobo-deluxe/sfx
-    python recipes/midi_stems.py stems/test /usr/share/sounds/sf2/TimGM6mb.sf2 /usr/share/planetblupi/music \
-        /usr/share/games/dink/dink/Sound
+    python recipes/midi_stems.py stems/test /usr/share/sounds/sf2/TimGM6mb.sf2 /usr/share/planetblupi/music
 
 Stems are called as MUSDB18-HQ calls them: `drums` is channel 10, `bass` the programs 33 to 40, `vocals` the lead
 melody, `other` the rest. Nobody sings: `vocals` is the instrument whose notes lie highest among those that play much,
@@ -14,7 +13,7 @@ be it a flute or a guitar. A role that no instrument has gives no stem, and a so
 out. Nothing reverberates, as in a close microphone; rooms come with the conditions of `dataset build bleed`.
 
 Licences (debian/copyright): simutrans-data Artistic-1.0, openttd-openmsx GPL-2.0, kobodeluxe-data GPL-2+ or LGPL-2.1+,
-planetblupi-music-midi GPL-3+, freedink-data Zlib and free replacements, fluid-soundfont-gm MIT, timgm6mb-soundfont
+planetblupi-music-midi GPL-3+, fluid-soundfont-gm MIT, timgm6mb-soundfont
 GPL-2; mido is MIT, fluidsynth LGPL-2.1+.
 """
 

@@ -279,7 +279,7 @@ def _build_bleed(plan: "BleedPlan", *, quiet: bool) -> None:
     """Bands of stems, and what became of the songs."""
     from concertclean.dataset.bleed.build import build_bleed
 
-    if not plan.stems:
+    if not plan.stems and not plan.held_back:
         raise ConfigError("bleed is made of stems; give --stems FOLDER")
     with console.ending_on_signals(), bars(quiet=quiet) as progress:
         failures = build_bleed(plan, progress)
