@@ -24,7 +24,7 @@ Blocks = Iterator[Array]
 AUTO = "auto"
 _WEIGHTS = ".safetensors"
 _MATRIX_MODEL = "bleed-tunet"
-_INSTRUMENT_MODEL = "bleed-cae-{}"
+_INSTRUMENT_MODELS = {"bass": "bleed-cae-bass", "drums": "bleed-cae-drums"}  # of the others no weights help
 
 
 @dataclass(frozen=True)
@@ -148,13 +148,14 @@ def _of_weights(name: str, tracks: Sequence[str], device: str, threads: int) -> 
     if name not in TRAINED and not name.endswith(_WEIGHTS):
         known = ", ".join((AUTO, *METHODS, *TRAINED))
         raise ModelError(f"{name}: no such method; choose one of {known}, or a {_WEIGHTS} file")
-    models: Sequence[str | Path] = [Path(part) for part in name.split(",")]
-    if name in TRAINED:
-        roles = [networks.instrument(track) for track in tracks]
-        models = [_MATRIX_MODEL] if name == "tunet" else [_INSTRUMENT_MODEL.format(role) for role in roles]
+    models: Sequence[str | Path | None] = [Path(part) for part in name.split(",")]
+    if name == "tunet":
+        models = [_MATRIX_MODEL]
+    elif name == "cae":
+        models = [_INSTRUMENT_MODELS.get(networks.instrument(track)) for track in tracks]
 
     def matrix(waveform: Array, sample_rate: int) -> Learned:
-        found = networks.learn_matrix(models[0], waveform, sample_rate, running, tracks)
+        found = networks.learn_matrix(str(models[0]), waveform, sample_rate, running, tracks)
         return Learned(partial(unmixing.apply_unmixing, found=found), found.remarks, found.matrix)
 
     def instruments(waveform: Array, sample_rate: int) -> Learned:
@@ -170,7 +171,11 @@ def _said_of(tracks: Sequence[str]) -> str:
     """Which instrument each track was taken for."""
     from concertclean.debleed.networks import instrument
 
-    return "by their names: " + ", ".join(f"{track} is {instrument(track)}" for track in tracks)
+    roles = {track: instrument(track) for track in tracks}
+    said = [
+        f"{track} is {role}" + (" and stays" if role not in _INSTRUMENT_MODELS else "") for track, role in roles.items()
+    ]
+    return f"by their names: {', '.join(said)}"
 
 
 def _choice(bands: list[Array], sample_rate: int) -> tuple[str | None, tuple[str, ...]]:

@@ -111,27 +111,27 @@ def learn_matrix(
     return Unmixing(plain, 0 * plain, (), who, who.remarks() + remarks)
 
 
-def apply_instruments(blocks: Blocks, enhancers: list[Enhancer], sample_rate: int) -> Blocks:
+def apply_instruments(blocks: Blocks, enhancers: Sequence[Enhancer | None], sample_rate: int) -> Blocks:
     """Every track through the network of its own instrument.
 
     Args:
         blocks: `(microphone, time)` in order.
-        enhancers: one a microphone.
+        enhancers: one a microphone; None leaves it as it is.
         sample_rate: Hz.
 
     Yields:
         `(stem, time)`, together as long as the blocks.
     """
     streams = [
-        left_by(enhancer, _one_track(copy, track), 1, sample_rate)
+        _one_track(copy, track) if enhancer is None else left_by(enhancer, _one_track(copy, track), 1, sample_rate)
         for track, (enhancer, copy) in enumerate(zip(enhancers, tee(blocks, len(enhancers)), strict=True))
     ]
     for pieces in in_step(streams):
         yield np.concatenate(pieces)
 
 
-def load_instruments(models: Sequence[str | Path], n_tracks: int, running: Running) -> list[Enhancer]:
-    """Networks of one instrument each, ready to run; one that several tracks share is loaded once.
+def load_instruments(models: Sequence[str | Path | None], n_tracks: int, running: Running) -> list[Enhancer | None]:
+    """Networks of one instrument each, ready to run; one that several tracks share is loaded once, None stays None.
 
     Raises:
         ModelError: not one for each track, or the weights do not fit.
@@ -142,8 +142,9 @@ def load_instruments(models: Sequence[str | Path], n_tracks: int, running: Runni
     loaded = {
         model: Enhancer(load_model(model).model, device=running.device, threads=running.threads)
         for model in dict.fromkeys(models)
+        if model is not None
     }
-    return [loaded[model] for model in models]
+    return [None if model is None else loaded[model] for model in models]
 
 
 def _one_track(blocks: Blocks, track: int) -> Blocks:

@@ -18,7 +18,8 @@ from torch.nn import functional as F
 from concertclean.dsp import stft
 
 _FRAMES = 3
-_BATCH = 16  # windows at once; more of the published widths do not fit the cache
+_BATCH = 64  # windows at once, at most
+_LAYER = 3_200_000  # numbers in a layer for them; more do not fit the cache
 _EPSILON = 1e-12
 
 
@@ -52,7 +53,7 @@ class CAE(nn.Module):
         self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
         first, second = widths
         length = _FRAMES * (n_fft // 2 + 1) - 2
-        self._inner = second, length
+        self._inner, self._widest = (second, length), max(widths)
         self.encoder = nn.Sequential(
             nn.Conv1d(1, first, 2), nn.ReLU(), nn.BatchNorm1d(first),
             nn.Conv1d(first, second, 2), nn.ReLU(), nn.BatchNorm1d(second),
@@ -129,7 +130,8 @@ class CAE(nn.Module):
             One spectrogram, same shape.
         """
         flat = self.windows(degraded[:, 0].abs())
-        size = len(flat) if self.training else _BATCH  # the statistics of a batch are those of all its windows
+        # The statistics of a batch are those of all its windows.
+        size = len(flat) if self.training else min(_BATCH, max(1, _LAYER // (self._widest * flat.shape[1])))
         found = torch.cat([self.rebuilt(part) for part in torch.split(flat, size)])
         return (self.gained(degraded, found),)
 

@@ -25,7 +25,7 @@ _SILENT = 1e-8  # rms
 _LEAST_FEATURE = 1e-2  # of features, which begin around 1
 _USUAL_BLEED = 0.25  # mean of the published gains
 _FIRST_SPREAD = 0.1  # of the first matrices around it
-_MOST_SEGMENTS = 8  # of a recording that are looked at
+_MOST_SEGMENTS = 4  # of a recording that are looked at
 _LEAST_DIAGONAL = 0.1  # below it the network has not found the microphone's own instrument
 
 
@@ -109,7 +109,7 @@ class TUNet(nn.Module):
         return matrix.reshape(-1, self.channels, self.channels)
 
     def matrix(self, waveform: Tensor) -> Tensor:
-        """One mixing matrix of a recording: the mean over its segments, at most eight, evenly spread.
+        """One mixing matrix of a recording: the mean over its segments, at most four, evenly spread.
 
         A stage does not move, so more of them only take longer.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from concertclean.debleed import networks
+from concertclean.debleed import methods, networks
 from concertclean.debleed.methods import learn
 from concertclean.debleed.networks import instrument, seats
 from concertclean.errors import ModelError
@@ -105,6 +105,7 @@ def test_each_track_gets_the_network_of_its_instrument(noise, monkeypatch, tmp_p
             config=CAE_CONFIG,
             provenance={},
         )
+    monkeypatch.setattr(methods, "_INSTRUMENT_MODELS", {name.split("-")[2]: name for name in paths})
     plain = networks.load_model
     monkeypatch.setattr(networks, "load_model", lambda model: plain(paths.get(model, model)))
     music = noise(4000)
@@ -115,6 +116,22 @@ def test_each_track_gets_the_network_of_its_instrument(noise, monkeypatch, tmp_p
         assert np.array_equal(found, reduced(named, music)[0])
         assert reduction.remarks == (f"by their names: {tracks[0]} is {instrument(tracks[0])}, "
                                      f"{tracks[1]} is {instrument(tracks[1])}",)  # fmt: skip
+
+
+def test_a_track_that_no_shipped_network_helps_stays(noise):
+    music = noise(4000)[:, None]
+    reduction = learn("cae", music, RATE, tracks=("flute", "voice"))
+    assert np.array_equal(np.concatenate(list(reduction.apply(iter([music]))), axis=2), music)
+    assert reduction.remarks == ("by their names: flute is other and stays, voice is vocals and stays",)
+
+
+@pytest.mark.parametrize(("name", "tracks"), [("cae", ("bass", "kick")), ("tunet", ("bass", "kick", "voice", "keys"))])
+def test_shipped_weights_need_no_path(noise, name, tracks):
+    music = noise(4000, channels=len(tracks))[:, None]
+    reduction = learn(name, music, RATE, tracks=tracks)
+    found = np.concatenate(list(reduction.apply(iter([music]))), axis=2)
+    assert found.shape == music.shape
+    assert np.isfinite(found).all()
 
 
 def test_tracks_take_the_seats_of_a_matrix_network(noise, tmp_path):
