@@ -3,9 +3,13 @@
 import ctypes
 import ctypes.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
+
+from concertclean.errors import ConfigError
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -28,6 +32,29 @@ def choose_device(name: str) -> torch.device:
         msg = f"device {name!r} is not present here; use --device auto"
         raise ValueError(msg)
     return device
+
+
+def require_device(name: str) -> None:
+    """Refuses a device that does not exist here, before weights are fetched for hours.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    try:
+        choose_device(name)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Torch with so many CPU cores while the context lasts; 0: as it is."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_precision(name: str, device: torch.device) -> Precision:

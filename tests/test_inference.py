@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from concertclean.devices import choose_device, choose_precision
-from concertclean.errors import DeviceMemoryError
+from concertclean.devices import choose_device, choose_precision, cpu_threads, require_device
+from concertclean.errors import ConfigError, DeviceMemoryError
 from concertclean.inference import Enhancer
 from concertclean.models.kanunet_eca import KANUNetECA
 
@@ -189,6 +189,17 @@ def test_devices_and_precisions_by_name() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="not present"):
             choose_device("cuda")
+    with pytest.raises(ConfigError, match="abacus"):
+        require_device("abacus")
+
+
+def test_threads_are_given_back() -> None:
+    before = torch.get_num_threads()
+    with cpu_threads(1):
+        assert torch.get_num_threads() == 1
+    with cpu_threads(0):
+        assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == before
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

@@ -50,6 +50,7 @@ def build(
         _folders("What `dataset fetch` fetched, or MUSDB18-HQ, MusicNet, Gramophone Record Noise Dataset, ESC-50."),
     ] = None,
     stems: Annotated[list[Path] | None, _folders("For bleed: songs, a folder of stems each, as MUSDB18-HQ.")] = None,
+    held_back: Annotated[list[Path] | None, _folders("For bleed: songs of other artists, only to judge on.")] = None,
     sample_rate: Annotated[int, typer.Option(min=8000, help="Hz.", rich_help_panel=_HOW)] = 44_100,
     channels: Annotated[
         int | None, typer.Option(min=1, max=2, help="1 or 2. \\[default: 2 for concert, else 1]", rich_help_panel=_HOW)
@@ -67,7 +68,9 @@ def build(
     test_items: Annotated[
         int, typer.Option(min=0, help="Fixed mixtures a ratio, for eval.", rich_help_panel=_HOW)
     ] = 24,
-    validation: Annotated[float, typer.Option(min=0, max=0.5, help="Share of artists.", rich_help_panel=_HOW)] = 0.1,
+    validation: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Share of artists; of songs for bleed.", rich_help_panel=_HOW)
+    ] = 0.1,
     test: Annotated[
         float,
         typer.Option(min=0, max=1, help="Share of artists, at most a half; of songs for bleed.", rich_help_panel=_HOW),
@@ -91,7 +94,8 @@ def build(
         from concertclean.dataset.bleed.build import BleedPlan
 
         names = [name.strip() for name in conditions.split(",") if name.strip()]
-        _build_bleed(BleedPlan(folder, stems or [], sample_rate, seconds, names, test, seed), quiet=quiet)
+        songs = stems or [], sample_rate, seconds, names, test, held_back or [], validation, seed
+        _build_bleed(BleedPlan(folder, *songs), quiet=quiet)
         return
     if test > 0.5:
         raise ConfigError(f"--test is {test}, at most 0.5 where there is something to train on")
@@ -275,7 +279,7 @@ def _build_bleed(plan: "BleedPlan", *, quiet: bool) -> None:
     """Bands of stems, and what became of the songs."""
     from concertclean.dataset.bleed.build import build_bleed
 
-    if not plan.stems:
+    if not plan.stems and not plan.held_back:
         raise ConfigError("bleed is made of stems; give --stems FOLDER")
     with console.ending_on_signals(), bars(quiet=quiet) as progress:
         failures = build_bleed(plan, progress)

@@ -28,13 +28,16 @@ def debleed(
     model: Annotated[
         str,
         Option(
-            help="auto, linear (bleed without delay), kamir, mira or fastmira (delays and rooms), or a weights file.",
+            help="auto, linear or tunet (bleed without delay), kamir, mira or fastmira (delays and rooms), cae (each "
+            "track by its name), or a weights file.",
             rich_help_panel=options.RESTORING,
         ),
     ] = "auto",
     format: options.OutputFormat = None,
     bit_depth: options.BitDepth = None,
     residual: options.Residual = False,
+    device: options.Device = None,
+    threads: options.Threads = None,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -47,10 +50,13 @@ def debleed(
     """
     from concertclean.config.denoise import read_settings
     from concertclean.debleed.run import debleed as reduce
+    from concertclean.devices import cpu_threads, require_device
 
-    settings = read_settings(None, {"format": format, "bit_depth": bit_depth})
+    given = {"format": format, "bit_depth": bit_depth, "device": device, "threads": threads}
+    settings = read_settings(None, given)
     tracks = _plan(inputs, output, settings, residual=residual)
-    with console.ending_on_signals(), bars(quiet=quiet or no_progress) as progress:
+    require_device(settings.device)
+    with console.ending_on_signals(), cpu_threads(settings.threads), bars(quiet=quiet or no_progress) as progress:
         done = reduce(tracks, model, settings, overwrite=overwrite, progress=progress)
     if as_json:
         console.say(json.dumps(_record(tracks, done), indent=2))

@@ -246,14 +246,11 @@ def _network(name: str, settings: "DenoiseSettings", screen: Screen, sink: Sink)
     import os
 
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    from concertclean.devices import choose_device
+    from concertclean.devices import require_device
     from concertclean.inference import Enhancer
     from concertclean.models.registry import load_model
 
-    try:
-        choose_device(settings.device)  # before weights are fetched for hours
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    require_device(settings.device)
     with screen.fetching() as fetched:
         weights = load_model(name, offline=settings.offline, progress=fetched)
     if weights.model.stems != 1:

@@ -7,7 +7,9 @@ from concertclean.cli.training_items import giver
 from concertclean.errors import ConfigError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
 
     from concertclean.config.training import BleedTrainingSettings
     from concertclean.train.distributed import Place
@@ -56,7 +58,8 @@ def bleed_surroundings(
 
     dataset = settings.data.dataset
     n_tracks: Any = network.channels
-    mixer = BleedMixer(dataset, settings.mixing, n_tracks, settings.run.seed)
+    instruments: Any = getattr(network, "instruments", ())
+    mixer = BleedMixer(dataset, settings.mixing, n_tracks, settings.run.seed, instruments=instruments)
     if network.sample_rate != mixer.sample_rate:
         raise ConfigError(
             f"{dataset}: has {mixer.sample_rate} Hz, the network needs {network.sample_rate}; build another"
@@ -66,4 +69,39 @@ def bleed_surroundings(
 
     give = giver(settings.data, items, place, overfit)
     facts = {"training_data": f"{mixer.n_songs} songs of {dataset.name}"}
-    return Surroundings(folder, give, None, rank=place.rank, world_size=place.world_size, facts=facts)
+    judge = _judge(settings, n_tracks, n_samples, instruments, place)
+    return Surroundings(folder, give, judge, rank=place.rank, world_size=place.world_size, facts=facts)
+
+
+def _judge(
+    settings: "BleedTrainingSettings", n_tracks: int, n_samples: int, instruments: tuple[str, ...], place: "Place"
+) -> "Callable[[nn.Module], dict[str, float]] | None":
+    """Validation on bands of songs that no item comes from, the same every time; None if there are none."""
+    from concertclean.cli import console
+    from concertclean.dataset.bleed.mixer import BleedMixer
+    from concertclean.train.validation import validate_bleed
+
+    try:
+        data, law, seed = settings.data.dataset, settings.mixing, settings.run.seed
+        mixer = BleedMixer(data, law, n_tracks, seed, "validation", instruments)
+    except ConfigError as error:
+        if place.rank == 0:
+            console.note(f"{error}: the last weights are taken, not the best")
+        return None
+
+    def judge(model: "nn.Module") -> dict[str, float]:
+        bands = (mixer.item(number, n_samples) for number in range(settings.run.validation_items))
+        return validate_bleed(_unbled_by(model, settings), bands, place.device)
+
+    return judge
+
+
+def _unbled_by(model: "nn.Module", settings: "BleedTrainingSettings") -> "Callable[[Tensor], Tensor]":
+    """What gives `(1, stem, time)` of `(1, microphone, time)`."""
+    from typing import cast
+
+    from concertclean.train.objective import MatrixNetwork, unmixed
+
+    if settings.mixing.stem is None:
+        return lambda heard: unmixed(cast(MatrixNetwork, model), heard)[1]
+    return lambda heard: model(heard)[:, 0]

@@ -4,7 +4,7 @@ Tracks may have several channels. Channel n of every track is a band of micropho
 keeps its image and its two sides are never taken for each other's bleed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import tee
@@ -23,7 +23,8 @@ Blocks = Iterator[Array]
 
 AUTO = "auto"
 _WEIGHTS = ".safetensors"
-_TRAINED = ("tunet", "cae")
+_MATRIX_MODEL = "bleed-tunet"
+_INSTRUMENT_MODELS = {"bass": "bleed-cae-bass", "drums": "bleed-cae-drums"}  # of the others no weights help
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ def _fast_mira(waveform: Array, sample_rate: int) -> Learned:
 METHODS: dict[str, Learn] = {"linear": _linear, "kamir": _kamir, "mira": _mira, "fastmira": _fast_mira}
 """Every method that needs no weights, by its name."""
 
+TRAINED = ("tunet", "cae")
+"""Every method whose weights ship."""
+
 
 @dataclass(frozen=True)
 class Reduction:
@@ -103,13 +107,25 @@ class Reduction:
         yield from _stacked(streams)
 
 
-def learn(name: str, waveform: Array, sample_rate: int) -> Reduction:
+def learn(
+    name: str,
+    waveform: Array,
+    sample_rate: int,
+    *,
+    tracks: Sequence[str] = (),
+    device: str = "auto",
+    threads: int = 0,
+) -> Reduction:
     """A method made for the tracks of a recording.
 
     Args:
-        name: key of `METHODS`, "auto", or a weights file: of a t-UNet, or of a CAE for each track, with commas.
+        name: key of `METHODS`, "auto", "tunet", "cae", or a weights file: of a t-UNet, or of a CAE for each track, with
+            commas.
         waveform: excerpt `(track, channel, time)`, full scale ±1.
         sample_rate: Hz.
+        tracks: their names, from which "cae" knows the instruments.
+        device: of networks, as for `choose_device`.
+        threads: CPU cores of networks; 0: all.
 
     Raises:
         ModelError: no such method, or its weights are missing, damaged, or do not fit.
@@ -118,33 +134,48 @@ def learn(name: str, waveform: Array, sample_rate: int) -> Reduction:
     chosen, said = (name, ()) if name != AUTO else _choice(bands, sample_rate)
     if chosen is None:
         return Reduction("none", (Learned(lambda blocks: blocks),) * len(bands), said)
-    method = METHODS[chosen] if chosen in METHODS else _of_weights(chosen)
+    method = METHODS[chosen] if chosen in METHODS else _of_weights(chosen, tracks, device, threads)
     learned = tuple(method(band, sample_rate) for band in bands)
     found = dict.fromkeys(remark for one in learned for remark in one.remarks)
     return Reduction(chosen, learned, (*said, *found))
 
 
-def _of_weights(name: str) -> Learn:
-    """The method that weights files stand for."""
-    if not name.endswith(_WEIGHTS):
-        known = ", ".join((AUTO, *METHODS))
-        if name in _TRAINED:
-            raise ModelError(
-                f"{name}: no weights ship; train them by recipes/bleed-{name}.toml, then --model FILE{_WEIGHTS}"
-            )
-        raise ModelError(f"{name}: no such method; choose one of {known}, or a {_WEIGHTS} file")
-    from concertclean.debleed import networks  # with torch's inference only where it is needed
+def _of_weights(name: str, tracks: Sequence[str], device: str, threads: int) -> Learn:
+    """The method that trained networks stand for, with torch's inference only where it is needed."""
+    from concertclean.debleed import networks
 
-    paths = [Path(part) for part in name.split(",")]
+    running = networks.Running(device, threads)
+    if name not in TRAINED and not name.endswith(_WEIGHTS):
+        known = ", ".join((AUTO, *METHODS, *TRAINED))
+        raise ModelError(f"{name}: no such method; choose one of {known}, or a {_WEIGHTS} file")
+    models: Sequence[str | Path | None] = [Path(part) for part in name.split(",")]
+    if name == "tunet":
+        models = [_MATRIX_MODEL]
+    elif name == "cae":
+        models = [_INSTRUMENT_MODELS.get(networks.instrument(track)) for track in tracks]
 
     def matrix(waveform: Array, sample_rate: int) -> Learned:
-        found = networks.learn_matrix(paths[0], waveform, sample_rate)
+        found = networks.learn_matrix(str(models[0]), waveform, sample_rate, running, tracks)
         return Learned(partial(unmixing.apply_unmixing, found=found), found.remarks, found.matrix)
 
     def instruments(waveform: Array, sample_rate: int) -> Learned:
-        return Learned(networks.instruments(paths, len(waveform), sample_rate))
+        enhancers = networks.load_instruments(models, len(waveform), running)
+        apply = partial(networks.apply_instruments, enhancers=enhancers, sample_rate=sample_rate)
+        return Learned(apply, () if name != "cae" else (_said_of(tracks),))
 
-    return matrix if len(paths) == 1 and networks.knows_matrices(paths[0]) else instruments
+    of_file = len(models) == 1 and isinstance(models[0], Path) and networks.knows_matrices(models[0])
+    return matrix if name == "tunet" or of_file else instruments
+
+
+def _said_of(tracks: Sequence[str]) -> str:
+    """Which instrument each track was taken for."""
+    from concertclean.debleed.networks import instrument
+
+    roles = {track: instrument(track) for track in tracks}
+    said = [
+        f"{track} is {role}" + (" and stays" if role not in _INSTRUMENT_MODELS else "") for track, role in roles.items()
+    ]
+    return f"by their names: {', '.join(said)}"
 
 
 def _choice(bands: list[Array], sample_rate: int) -> tuple[str | None, tuple[str, ...]]:

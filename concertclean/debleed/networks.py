@@ -1,11 +1,13 @@
 """Trained networks as methods of bleed reduction: one for the matrix of a band, or one for each track.
 
 A matrix network sees the excerpt at its own rate; its matrix holds at every rate. A network of one instrument hears
-its track and only what it would remove comes back to the recording's rate, as when denoising.
+its track and only what it would remove comes back to the recording's rate, as when denoising. Which of the shipped
+networks a track gets, its name says.
 """
 
-from collections.abc import Iterator
-from functools import partial
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import tee
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from concertclean.chain import left_by
 from concertclean.classical.microphones import roster
 from concertclean.classical.unmixing import Unmixing, trusted
+from concertclean.devices import choose_device
 from concertclean.dsp.resample import in_step, resample
 from concertclean.errors import ModelError
 from concertclean.inference import Enhancer
@@ -24,6 +27,31 @@ from concertclean.models.weights_file import read_header
 
 Array = NDArray[np.float64]
 Blocks = Iterator[Array]
+
+_INSTRUMENTS = {  # the first that fits: a bass drum is a drum
+    "drums": r"drum|kick|snare|cymbal|hi-?hat|percussion|overhead",
+    "vocals": r"voc|vox|voice|sing|choir",
+    "bass": r"bass(?!oon)",
+}
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where and how networks run.
+
+    Attributes:
+        device: name as for `choose_device`.
+        threads: CPU cores; 0: all.
+    """
+
+    device: str = "auto"
+    threads: int = 0
+
+
+def instrument(track: str) -> str:
+    """Which of vocals, bass, drums and other a track is, by its name."""
+    fitting = (name for name, words in _INSTRUMENTS.items() if re.search(words, track.lower()))
+    return next(fitting, "other")
 
 
 def knows_matrices(path: Path) -> bool:
@@ -35,65 +63,88 @@ def knows_matrices(path: Path) -> bool:
     return read_header(path).architecture in MATRIX_ARCHITECTURES
 
 
-def learn_matrix(path: Path, waveform: Array, sample_rate: int) -> Unmixing:
+def seats(instruments: Sequence[str], tracks: Sequence[str]) -> list[int]:
+    """Which track takes the place of each instrument, by their names; those that fit none fill what is left, in order.
+
+    Args:
+        instruments: one a track; none: every track stays where it is.
+        tracks: names.
+    """
+    if not instruments:
+        return list(range(len(tracks)))
+    roles = [instrument(track) for track in tracks]
+    fitting = {one: roles.index(one) for one in instruments if one in roles}
+    left = iter([k for k in range(len(tracks)) if k not in fitting.values()])
+    return [fitting[one] if one in fitting else next(left) for one in instruments]
+
+
+def learn_matrix(
+    model: str | Path, waveform: Array, sample_rate: int, running: Running, tracks: Sequence[str] = ()
+) -> Unmixing:
     """The mixing matrix as a network sees it.
 
     Args:
-        path: weights of a t-UNet.
+        model: name or weights file of a t-UNet.
         waveform: `(microphone, time)`, full scale ±1.
         sample_rate: Hz.
+        running: where.
+        tracks: names, for a network whose microphones have an order.
 
     Raises:
         ModelError: the weights do not fit, or are for another number of microphones.
     """
-    network = load_matrix_model(path)
+    network = load_matrix_model(model)
     if network.channels != len(waveform):
-        raise ModelError(f"{path}: is for {network.channels} microphones, these are {len(waveform)}; use --model auto")
+        raise ModelError(f"{model}: is for {network.channels} microphones, these are {len(waveform)}; use --model auto")
     who = roster(waveform)
-    heard = torch.from_numpy(resample(waveform, sample_rate, network.sample_rate)).float()
+    device = choose_device(running.device)
+    heard = torch.from_numpy(resample(waveform, sample_rate, network.sample_rate)).float().to(device)
     plain = np.eye(len(waveform))
     if len(who.kept) < 2:
         return Unmixing(plain, 0 * plain, (), who, who.remarks())
+    order = seats(network.instruments, tracks) if tracks else list(range(len(waveform)))
+    whole = np.empty_like(plain)
+    whole[np.ix_(order, order)] = network.to(device).matrix(heard[order]).cpu().double().numpy()
     inner = np.ix_(who.kept, who.kept)
-    found, remarks = trusted(network.matrix(heard).double().numpy()[inner], np.zeros((1, 1)), who)
+    found, remarks = trusted(whole[inner], np.zeros((1, 1)), who)
     plain[inner] = found
     return Unmixing(plain, 0 * plain, (), who, who.remarks() + remarks)
 
 
-def apply_instruments(blocks: Blocks, enhancers: list[Enhancer], sample_rate: int) -> Blocks:
+def apply_instruments(blocks: Blocks, enhancers: Sequence[Enhancer | None], sample_rate: int) -> Blocks:
     """Every track through the network of its own instrument.
 
     Args:
         blocks: `(microphone, time)` in order.
-        enhancers: one a microphone.
+        enhancers: one a microphone; None leaves it as it is.
         sample_rate: Hz.
 
     Yields:
         `(stem, time)`, together as long as the blocks.
     """
     streams = [
-        left_by(enhancer, _one_track(copy, track), 1, sample_rate)
+        _one_track(copy, track) if enhancer is None else left_by(enhancer, _one_track(copy, track), 1, sample_rate)
         for track, (enhancer, copy) in enumerate(zip(enhancers, tee(blocks, len(enhancers)), strict=True))
     ]
     for pieces in in_step(streams):
         yield np.concatenate(pieces)
 
 
-def load_instruments(paths: list[Path], n_tracks: int) -> list[Enhancer]:
-    """Networks of one instrument each, ready to run.
+def load_instruments(models: Sequence[str | Path | None], n_tracks: int, running: Running) -> list[Enhancer | None]:
+    """Networks of one instrument each, ready to run; one that several tracks share is loaded once, None stays None.
 
     Raises:
         ModelError: not one for each track, or the weights do not fit.
     """
-    if len(paths) != n_tracks:
-        named = ", ".join(map(str, paths))
-        raise ModelError(f"{named}: {len(paths)} weights for {n_tracks} tracks; give one a track, in their order")
-    return [Enhancer(load_model(path).model) for path in paths]
-
-
-def instruments(paths: list[Path], n_tracks: int, sample_rate: int) -> "partial[Blocks]":
-    """What `apply_instruments` does, with its networks."""
-    return partial(apply_instruments, enhancers=load_instruments(paths, n_tracks), sample_rate=sample_rate)
+    if len(models) != n_tracks:
+        named = ", ".join(map(str, models))
+        raise ModelError(f"{named}: {len(models)} weights for {n_tracks} tracks; give one a track, in their order")
+    loaded = {
+        model: Enhancer(load_model(model).model, device=running.device, threads=running.threads)
+        for model in dict.fromkeys(models)
+        if model is not None
+    }
+    return [None if model is None else loaded[model] for model in models]
 
 
 def _one_track(blocks: Blocks, track: int) -> Blocks:

@@ -74,7 +74,7 @@ def debleed(
     Args:
         tracks: two or more, of one rate, length and number of channels.
         method: name, see `methods.learn`.
-        settings: format and bit depth of the results.
+        settings: format and bit depth of the results; device and threads.
         overwrite: replace existing results, though never a track.
         progress: told what is done, how many seconds, of how many.
 
@@ -91,7 +91,7 @@ def debleed(
     n_samples = count_samples(sources, infos)
     rate = infos[0].sample_rate
     total = round(n_samples / rate)
-    reduction = _learned(sources, infos, n_samples, method, progress)
+    reduction = _learned(sources, infos, n_samples, method, settings, progress)
     remarks = list(reduction.remarks)
     with ExitStack() as stack:
         sinks = [
@@ -110,7 +110,12 @@ def debleed(
 
 
 def _learned(
-    sources: Sequence[Path], infos: Sequence[AudioInfo], n_samples: int, method: str, progress: Progress
+    sources: Sequence[Path],
+    infos: Sequence[AudioInfo],
+    n_samples: int,
+    method: str,
+    settings: DenoiseSettings,
+    progress: Progress,
 ) -> Reduction:
     rate, channels = infos[0].sample_rate, infos[0].channels
 
@@ -128,7 +133,9 @@ def _learned(
             pass
     else:
         loud = np.zeros((len(sources) * channels, 1))
-    return learn(method, loud.reshape(len(sources), channels, -1), rate)
+    loud = loud.reshape(len(sources), channels, -1)
+    names = [source.stem for source in sources]
+    return learn(method, loud, rate, tracks=names, device=settings.device, threads=settings.threads)
 
 
 def _pairs(reduction: Reduction, blocks: Iterator[Array]) -> Iterator[tuple[Array, Array]]:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
+from concertclean.classical.microphones import excerpt
 from concertclean.dataset.bleed.build import BandSet
 from concertclean.debleed.methods import learn
-from concertclean.metrics.sdr import snr
+from concertclean.metrics.sdr import snr, window_energies
 
 Array = NDArray[np.float64]
 
@@ -68,11 +69,7 @@ def segment_sdr(reference: Array, estimate: Array, sample_rate: int) -> float:
         dB; seconds in which the reference is silent do not count; nan where all are. A last second that is not full
         is dropped.
     """
-    n_seconds = max(1, len(reference) // sample_rate)
-    length = min(sample_rate, len(reference))
-    truth = reference[: n_seconds * length].reshape(n_seconds, length)
-    error = truth - estimate[: n_seconds * length].reshape(n_seconds, length)
-    signal, noise = (np.square(part).sum(axis=1) for part in (truth, error))
+    signal, noise = window_energies(reference, estimate, min(sample_rate, len(reference)))
     sounding = signal > 0
     ratios = 10 * np.log10(signal[sounding] / np.maximum(noise[sounding], 1e-10 * signal[sounding]))
     return float(np.median(ratios)) if len(ratios) else float("nan")
@@ -96,7 +93,8 @@ def judge(folder: Path, band: BandSet, methods: Sequence[str]) -> list[Judged]:
     found = []
     for method in methods:
         begin = time.perf_counter()
-        reduction = learn(method, mixture[:, None], rate)
+        heard = excerpt(iter([mixture]), mixture.shape[1], rate)  # as `debleed` learns
+        reduction = learn(method, heard[:, None], rate, tracks=band.tracks)
         stems = np.concatenate(list(reduction.apply(iter([mixture[:, None]]))), axis=2)[:, 0]
         seconds = time.perf_counter() - begin
         matrix = reduction.channels[0].matrix

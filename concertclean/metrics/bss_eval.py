@@ -30,7 +30,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from concertclean.errors import MetricError
 from concertclean.metrics.pair import Waveform, validate
-from concertclean.metrics.sdr import energy, mean_db, ratio_db
+from concertclean.metrics.sdr import energy, mean_db, ratio_db, window_energies
 
 Array = NDArray[np.float64]
 Spectra = NDArray[np.complex128]
@@ -155,9 +155,16 @@ def images(references: Waveform, estimates: Waveform, sample_rate: int, *, n_tap
         raise MetricError("in every window a reference or an estimate is silent: BSS Eval is not defined")
     decomposition = _Decomposition(truth, found, n_taps)
     frames = [_frame_scores(decomposition, truth, found, at, window) for at in starts[~is_silent]]
-    scores = np.stack(frames, axis=-1)
+    scores = np.concatenate([_sdr(truth, found, window)[None, :, ~is_silent], np.stack(frames, axis=-1)])
     scores[:, (references == estimates).all(axis=(1, 2))] = np.inf
     return ImageScores(scores[0], scores[1], scores[2], scores[3], is_silent)
+
+
+def _sdr(truth: Array, found: Array, window: int) -> Array:
+    """SDR of every window, `(source, window)`."""
+    signal, noise = (each.sum(axis=1) for each in window_energies(truth, found, window))
+    ratios = [ratio_db(s, n) for s, n in zip(signal.ravel(), noise.ravel(), strict=True)]
+    return np.reshape(ratios, signal.shape)
 
 
 class _Decomposition:
@@ -202,12 +209,12 @@ class _Decomposition:
 
 
 def _frame_scores(parts: _Decomposition, truth: Array, found: Array, start: int, n_samples: int) -> Array:
-    """SDR, ISR, SIR and SAR of one window, `(ratio, source)`."""
+    """ISR, SIR and SAR of one window, `(ratio, source)`."""
     own, every = parts.projections(start, n_samples)
     part = slice(start, start + n_samples)
     tail = ((0, 0), (0, 0), (0, own.shape[-1] - n_samples))
     target, candidate = np.pad(truth[..., part], tail), np.pad(found[..., part], tail)
-    pairs = (target, candidate - target), (target, own - target), (own, every - own), (every, candidate - every)
+    pairs = (target, own - target), (own, every - own), (every, candidate - every)
     return np.stack([_ratios(signal, error) for signal, error in pairs])
 
 

@@ -14,9 +14,12 @@ References:
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from concertclean.errors import MetricError
 from concertclean.metrics.pair import Waveform, validate
+
+Energies = NDArray[np.float64]
 
 _FRAME = 1024  # samples, 23 ms at 44.1 kHz
 _RANGE_DB = (-10.0, 35.0)  # below nothing is left of the music, above nobody hears the error
@@ -50,11 +53,8 @@ def segmental_snr(reference: Waveform, estimate: Waveform) -> float:
     n_frames = reference.shape[1] // _FRAME
     if not n_frames:
         raise MetricError(f"the segmental SNR needs {_FRAME} samples, these are {reference.shape[1]}")
-    framed = (len(reference), n_frames, _FRAME)
-    truth = reference[:, : n_frames * _FRAME].reshape(framed).astype(np.float64)
-    error = truth - estimate[:, : n_frames * _FRAME].reshape(framed)
     means = []
-    for signal, noise in zip(np.square(truth).sum(axis=2), np.square(error).sum(axis=2), strict=True):
+    for signal, noise in zip(*window_energies(reference, estimate, _FRAME), strict=True):
         values = [ratio_db(s, n) for s, n in zip(signal, noise, strict=True) if s > 0]
         if values:
             means.append(np.clip(values, *_RANGE_DB).mean())
@@ -75,6 +75,24 @@ def si_sdr(reference: Waveform, estimate: Waveform) -> float:
         # What the projection of an identical estimate leaves is rounding alone, at -305 dB.
         values.append(ratio_db(energy(target), rest if rest > _ROUNDING * energy(target) else 0.0))
     return mean_db(values)
+
+
+def window_energies(reference: Waveform, estimate: Waveform, window: int) -> tuple[Energies, Energies]:
+    """Energy of the reference and of the error in windows that do not overlap.
+
+    Args:
+        reference: `(..., time)`.
+        estimate: same shape.
+        window: samples; a last window that is not full is dropped.
+
+    Returns:
+        Both `(..., window)`.
+    """
+    n_windows = reference.shape[-1] // window
+    framed = (*reference.shape[:-1], n_windows, window)
+    truth = reference[..., : n_windows * window].reshape(framed).astype(np.float64)
+    error = truth - estimate[..., : n_windows * window].reshape(framed)
+    return np.square(truth).sum(axis=-1), np.square(error).sum(axis=-1)
 
 
 def energy(waveform: Waveform) -> float:

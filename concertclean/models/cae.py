@@ -18,7 +18,8 @@ from torch.nn import functional as F
 from concertclean.dsp import stft
 
 _FRAMES = 3
-_BATCH = 64  # windows at once; with the published widths 50 MB a layer
+_BATCH = 64  # windows at once, at most
+_LAYER = 3_200_000  # numbers in a layer for them; more do not fit the cache
 _EPSILON = 1e-12
 
 
@@ -52,16 +53,17 @@ class CAE(nn.Module):
         self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
         first, second = widths
         length = _FRAMES * (n_fft // 2 + 1) - 2
-        self._inner = second, length
+        self._inner, self._widest = (second, length), max(widths)
         self.encoder = nn.Sequential(
             nn.Conv1d(1, first, 2), nn.ReLU(), nn.BatchNorm1d(first),
             nn.Conv1d(first, second, 2), nn.ReLU(), nn.BatchNorm1d(second),
         )  # fmt: skip
         self.squeeze = nn.Linear(second * length, code)
         self.unfold = nn.Linear(code, second * length)
+        # Published as transposed: for two taps the same as plain ones with the taps turned round, ten times as fast.
         self.decoder = nn.Sequential(
-            nn.ConvTranspose1d(second, first, 2), nn.ReLU(), nn.BatchNorm1d(first),
-            nn.ConvTranspose1d(first, 1, 2), nn.ReLU(), nn.BatchNorm1d(1),
+            nn.Conv1d(second, first, 2, padding=1), nn.ReLU(), nn.BatchNorm1d(first),
+            nn.Conv1d(first, 1, 2, padding=1), nn.ReLU(), nn.BatchNorm1d(1),
         )  # fmt: skip
 
     @property
@@ -97,6 +99,27 @@ class CAE(nn.Module):
         parts = padded.unfold(2, _FRAMES, 1)  # (batch, freq, window, 3)
         return parts.permute(0, 2, 3, 1).reshape(-1, _FRAMES * magnitude.shape[1])
 
+    def gained(self, degraded: Tensor, found: Tensor) -> Tensor:
+        """The estimate as a spectrogram, of what the windows were rebuilt to.
+
+        A microphone hears its own instrument and more, so its magnitudes are only ever lowered (own; the paper lets
+        what was rebuilt stand, also where it is louder than the recording).
+
+        Args:
+            degraded: `(batch, 1, freq, frame)` complex.
+            found: of `rebuilt`, for all its windows.
+
+        Returns:
+            Same shape as `degraded`, its phase.
+        """
+        batch, _, n_freqs, n_frames = degraded.shape
+        parts = found.reshape(batch, -1, _FRAMES, n_freqs)
+        # Frame t is the last of window t, the middle of window t + 1, the first of window t + 2.
+        first, middle, last = (parts[:, _FRAMES - 1 - k : _FRAMES - 1 - k + n_frames, k] for k in range(_FRAMES))
+        estimate = (first + middle + last).mT / (_FRAMES * self.window.sum())
+        magnitude = degraded[:, 0].abs().clamp_min(_EPSILON)
+        return degraded * (estimate / magnitude).clamp(0, 1)[:, None]
+
     def stages(self, degraded: Tensor) -> tuple[Tensor, ...]:
         """The estimate as a spectrogram.
 
@@ -106,17 +129,11 @@ class CAE(nn.Module):
         Returns:
             One spectrogram, same shape.
         """
-        magnitude = degraded[:, 0].abs()
-        batch, n_freqs, n_frames = magnitude.shape
-        flat = self.windows(magnitude)
-        size = len(flat) if self.training else _BATCH  # the statistics of a batch are those of all its windows
+        flat = self.windows(degraded[:, 0].abs())
+        # The statistics of a batch are those of all its windows.
+        size = len(flat) if self.training else min(_BATCH, max(1, _LAYER // (self._widest * flat.shape[1])))
         found = torch.cat([self.rebuilt(part) for part in torch.split(flat, size)])
-        parts = found.reshape(batch, -1, _FRAMES, n_freqs)
-        # Frame t is the last of window t, the middle of window t + 1, the first of window t + 2.
-        each = [parts[:, shift : shift + n_frames, _FRAMES - 1 - shift] for shift in range(_FRAMES)]
-        estimate = torch.stack(each).mean(dim=0).clamp_min(0).transpose(1, 2) / self.window.sum()
-        gain = estimate / magnitude.clamp_min(_EPSILON)
-        return ((degraded[:, 0] * gain)[:, None],)
+        return (self.gained(degraded, found),)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """The instrument alone.

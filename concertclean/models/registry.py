@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -49,13 +49,20 @@ class LoadedModel:
     header: WeightsHeader
 
 
-def load_model(name_or_path: str | Path, *, offline: bool = False, progress: Progress | None = None) -> LoadedModel:
+def load_model(
+    name_or_path: str | Path,
+    *,
+    offline: bool = False,
+    progress: Progress | None = None,
+    table: Mapping[str, type[nn.Module]] = ARCHITECTURES,
+) -> LoadedModel:
     """Return a network with its weights, fetched and checked.
 
     Args:
         name_or_path: a model's name or alias, or the path of a weights file.
         offline: never use the network.
         progress: called with the bytes fetched so far and all bytes, or None where the server does not say.
+        table: the networks it may be one of.
 
     Returns:
         The network, ready to run, and where it came from.
@@ -66,7 +73,7 @@ def load_model(name_or_path: str | Path, *, offline: bool = False, progress: Pro
     """
     located = check_out(name_or_path, offline=offline, progress=progress)
     header = read_header(located.path)
-    model = build_model(header.architecture, header.config, located.path)
+    model = build_model(header.architecture, header.config, located.path, table)
     if located.card is not None:
         _check_card(located.card, model, header, located.path)
     try:
@@ -79,24 +86,9 @@ def load_model(name_or_path: str | Path, *, offline: bool = False, progress: Pro
     return LoadedModel(model.eval(), located.card, located.path, located.sha256, header)
 
 
-def load_matrix_model(path: Path) -> TUNet:
-    """Return a network that says how a band is mixed, with its weights.
-
-    Args:
-        path: of a weights file.
-
-    Raises:
-        ModelError: another architecture, damaged or unfit weights.
-    """
-    header = read_header(path)
-    model = build_model(header.architecture, header.config, path, MATRIX_ARCHITECTURES)
-    if not isinstance(model, TUNet):
-        raise ModelError(f"{path}: {header.architecture} does not say matrices; give weights of a t-UNet")
-    try:
-        model.load_state_dict(load_state(path), strict=True)
-    except RuntimeError as error:
-        raise ModelError(f"{path}: its tensors do not fit its header ({error}); restore your copy") from error
-    return model.eval()
+def load_matrix_model(name_or_path: str | Path) -> TUNet:
+    """Return a network that says how a band is mixed, with its weights; see `load_model`."""
+    return cast(TUNet, load_model(name_or_path, table=MATRIX_ARCHITECTURES).model)
 
 
 def build_model(

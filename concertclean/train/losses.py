@@ -9,11 +9,14 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 WINDOWS = (4096, 2048, 1024, 512, 256)
 HOP = 147  # samples; 3.3 ms at 44.1 kHz
 _FLOOR = 1e-10
 _EXPONENT = 0.3
+_SILENT_POWER = 1e-12
+_LOAD = 1e-9  # of the power of a stem, against stems that are silent or equal
 
 
 def magnitude_mae(reference: Tensor, estimate: Tensor) -> Tensor:
@@ -115,6 +118,65 @@ def compressed_mae(reference: Tensor, estimate: Tensor, degraded: Tensor, n_fft:
     spectra = (_spectrum(waveform / unit, n_fft, n_fft // 4) / n_fft**0.5 for waveform in (reference, estimate))
     (m1, c1), (m2, c2) = (_compressed(spectrum) for spectrum in spectra)
     return (m1 - m2).abs().mean() + 0.5 * torch.view_as_real(c1 - c2).abs().mean()
+
+
+def detection_bce(is_noise: Tensor, logits: Tensor) -> Tensor:
+    """Cross entropy of noise and music, `-mean (y ln σ(z) + (1 - y) ln (1 - σ(z)))`.
+
+    Args:
+        is_noise: y, 1 where there is nothing but noise, else 0.
+        logits: z, same shape.
+
+    References:
+        Sehgal, Kehtarnavaz: A convolutional neural network smartphone app for real-time voice activity detection,
+        IEEE Access 2018, section II.
+    """
+    return F.binary_cross_entropy_with_logits(logits, is_noise)
+
+
+def mixing_matrix(stems: Tensor, heard: Tensor) -> Tensor:
+    """The matrix that stems were mixed with, by least squares, `Λ = X Sᵀ (S Sᵀ)⁻¹`.
+
+    Exact where microphones hear gains alone, as in training.
+
+    Args:
+        stems: S `(batch, stem, time)`.
+        heard: X `(batch, microphone, time)`.
+
+    Returns:
+        Λ `(batch, microphone, stem)`.
+
+    References:
+        own; the published training keeps the matrix that it drew, which is the same.
+    """
+    power = stems @ stems.mT
+    unit = torch.eye(power.shape[-1], device=power.device)
+    load = _LOAD * power.diagonal(dim1=1, dim2=2).mean(dim=1)[:, None, None] * unit
+    truth: Tensor = torch.linalg.solve(power + load, stems @ heard.mT).mT
+    return truth
+
+
+def matrix_mse(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Mean square error of mixing matrices, `mean (Λ̂ - Λ)²`.
+
+    References:
+        Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 3.2.
+    """
+    return (estimate - reference).square().mean()
+
+
+def magnitude_mse(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Mean square error of magnitudes over their power, `mean (M̂ - M)² / mean M²`.
+
+    Args:
+        reference: M, magnitudes of the stem.
+        estimate: M̂, same shape; may be negative.
+
+    References:
+        Rajesh, Rajan, WASPAA 2023, section 3.1; own: divided by the power, so that the level of a batch does not
+        decide how much it teaches.
+    """
+    return (estimate - reference).square().mean() / reference.square().mean().clamp_min(_SILENT_POWER)
 
 
 def _compressed(spectrum: Tensor) -> tuple[Tensor, Tensor]:

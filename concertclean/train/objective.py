@@ -3,7 +3,6 @@
 from typing import Protocol, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from concertclean.config.training import LossSettings
@@ -13,7 +12,6 @@ from concertclean.train import losses
 
 _COMPRESSED_WINDOWS = (512, 1024, 2048, 4096)
 _JUDGED_EVERY = 5  # frames; neighbours look at nearly the same image
-_SILENT_POWER = 1e-12
 
 
 class SpectrogramNetwork(Protocol):
@@ -54,6 +52,9 @@ class MagnitudeNetwork(Protocol):
 
     def rebuilt(self, windows: Tensor) -> Tensor:
         """What it makes of them, same shape."""
+
+    def gained(self, degraded: Tensor, found: Tensor) -> Tensor:
+        """Spectrogram `(batch, 1, freq, frame)` with the magnitudes that were found."""
 
 
 class Objective(nn.Module):
@@ -119,7 +120,7 @@ class Objective(nn.Module):
             for waveform in (degraded, clean, degraded - clean)
         )
         wanted = network.is_noise_alone(music, noise, _JUDGED_EVERY)
-        return F.binary_cross_entropy_with_logits(network.noise_logits(heard, _JUDGED_EVERY), wanted)
+        return losses.detection_bce(wanted, network.noise_logits(heard, _JUDGED_EVERY))
 
     def _relative(self, clean: Tensor, estimate: Tensor, degraded: Tensor, step: int, done: float) -> Tensor:
         s = self._settings
@@ -140,24 +141,23 @@ class Objective(nn.Module):
         return (windows[step % len(windows)],) if self._settings.one_resolution else windows
 
 
-def _matrix_error(network: MatrixNetwork, heard: Tensor, stems: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean square error of the mixing matrix, and the stems that its inverse gives."""
+def unmixed(network: MatrixNetwork, heard: Tensor) -> tuple[Tensor, Tensor]:
+    """Mixing matrices `(batch, microphone, stem)`, and the stems `(batch, stem, time)` that their inverse gives."""
     matrix = network(heard).float()
-    # The microphones hear exactly Λ S, so least squares find the matrix that was drawn.
-    power = stems @ stems.mT
-    load = (
-        1e-9 * power.diagonal(dim1=1, dim2=2).mean(dim=1)[:, None, None] * torch.eye(len(power[0]), device=heard.device)
-    )
-    truth = torch.linalg.solve(power + load, stems @ heard.mT).mT
-    estimate = torch.linalg.pinv(matrix.detach()) @ heard
-    return torch.square(matrix - truth).mean(), estimate
+    return matrix, torch.linalg.pinv(matrix.detach()) @ heard
+
+
+def _matrix_error(network: MatrixNetwork, heard: Tensor, stems: Tensor) -> tuple[Tensor, Tensor]:
+    """Error of the mixing matrix, and the stems."""
+    matrix, estimate = unmixed(network, heard)
+    return losses.matrix_mse(losses.mixing_matrix(stems, heard), matrix), estimate
 
 
 def _magnitude_error(network: MagnitudeNetwork, heard: Tensor, stem: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean square error of the magnitudes over the power of the stem, and the stem as the network gives it."""
+    """Error of the magnitudes, and the stem as the network gives it."""
     spectrogram, truth = (stft.spectrogram(each, network.window, network.hop_length) for each in (heard, stem))
     wanted = network.windows(truth[:, 0].abs())
     found = network.rebuilt(network.windows(spectrogram[:, 0].abs())).float()
-    loss = torch.square(found - wanted).mean() / torch.square(wanted).mean().clamp_min(_SILENT_POWER)
-    estimate = cast(SpectrogramNetwork, network).stages(spectrogram)[-1].detach()
-    return loss, stft.waveform(estimate, network.window, network.hop_length, heard.shape[-1])
+    estimate = network.gained(spectrogram, found.detach())
+    waveform = stft.waveform(estimate, network.window, network.hop_length, heard.shape[-1])
+    return losses.magnitude_mse(wanted, found), waveform

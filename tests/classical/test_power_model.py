@@ -179,6 +179,24 @@ def test_blocks_equal_whole(room, learn, apply):
     assert np.allclose(pieces, whole, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("changed", [{"median_frames": 5}, {"level_updates": 0}, {"alpha": 1.0}, {"beta": 1.0}])
+def test_every_setting_of_kamir_runs(room, changed):
+    """The public port names what it never defines: the kernel's filter, the least level, the first levels."""
+    own, mixture = (part[:, : 2 * RATE] for part in room)
+    found = kamir.learn_kamir(mixture, RATE, Settings(frame_seconds=0.1, n_frames=128, **changed))
+    estimates = np.concatenate(list(kamir.apply_kamir(iter([mixture]), found)), axis=1)
+    assert np.isfinite(estimates).all()
+    assert bands.sdr(own, estimates).mean() > bands.sdr(own, mixture).mean()
+
+
+def test_what_comes_out_is_not_rounded(room):
+    """The public port of KAMIR writes int16."""
+    mixture = 1e-6 * room[1][:, :RATE]
+    found = kamir.learn_kamir(mixture, RATE, Settings(frame_seconds=0.1, n_frames=128))
+    estimates = np.concatenate(list(kamir.apply_kamir(iter([mixture]), found)), axis=1)
+    assert 0 < np.square(estimates).mean() < np.square(mixture).mean()
+
+
 def test_all_microphones_share_the_random_sums():
     """mirapie draws sums of its own for each microphone, which tears apart what they hear together."""
     heard = torch.randn(1, 5, 300, dtype=torch.complex64, generator=torch.Generator().manual_seed(1))

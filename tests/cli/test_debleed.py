@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from tests.classical import bands
 
@@ -48,6 +49,20 @@ def test_bleed_is_reduced_and_told(program, band):
     assert (bands.sdr(band, found) - bands.sdr(band, read("a.wav", "b.wav"))).min() > 20
     removed = read("clean/a_clean_removed.wav", "clean/b_clean_removed.wav")
     assert np.allclose(found + removed, read("a.wav", "b.wav"), rtol=0, atol=1e-6)
+
+
+def test_device_and_threads(program, band):
+    before = torch.get_num_threads()
+    ended = program("debleed", "a.wav", "b.wav", "--model", "kamir", "--device", "cpu", "--threads", "1", "-o", "clean")
+    assert ended.code == 0, ended.err
+    assert torch.get_num_threads() == before
+    ended = program("debleed", "a.wav", "b.wav", "--device", "abacus", "-o", "other")
+    assert ended.code == 2
+    assert "abacus" in ended.err
+    assert not Path("other").exists()
+    ended = program("debleed", "a.wav", "b.wav", "--threads", "-1")
+    assert ended.code == 2
+    assert "threads" in ended.err
 
 
 def test_stereo_keeps_its_image(program, write):

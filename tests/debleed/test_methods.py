@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from concertclean.debleed import methods, networks
 from concertclean.debleed.methods import learn
+from concertclean.debleed.networks import instrument, seats
 from concertclean.errors import ModelError
 from concertclean.models.cae import CAE
 from concertclean.models.tunet import TUNet
@@ -71,12 +73,87 @@ def test_networks_of_instruments_take_each_track_alone(cae, rate, noise):
         learn(cae, music[:, None], rate)
 
 
-def test_without_weights(noise):
+def test_a_method_that_is_none(noise):
     music = noise(1000)[:, None]
-    with pytest.raises(ModelError, match=r"no weights ship; train them by recipes/bleed-tunet\.toml"):
-        learn("tunet", music, RATE)
+    with pytest.raises(ModelError, match="magic: no such method; choose one of auto, linear"):
+        learn("magic", music, RATE)
     with pytest.raises(ModelError, match=r"gone\.safetensors"):
         learn("gone.safetensors", music, RATE)
+
+
+@pytest.mark.parametrize(
+    ("track", "wanted"),
+    [
+        ("01 Lead Vox", "vocals"), ("backing_vocals", "vocals"), ("BASS DI", "bass"), ("bassoon", "other"),
+        ("bass drum", "drums"), ("Overhead L", "drums"), ("Hi-Hat", "drums"), ("leadguitar", "other"), ("", "other"),
+    ],
+)  # fmt: skip
+def test_instruments_by_name(track, wanted):
+    assert instrument(track) == wanted
+
+
+def test_each_track_gets_the_network_of_its_instrument(noise, monkeypatch, tmp_path):
+    """The published scripts hand the weights of the drums to the bass, and those of the bass to the drums."""
+    paths = {}
+    for seed, name in enumerate(("vocals", "bass", "drums", "other")):
+        torch.manual_seed(seed)
+        paths[f"bleed-cae-{name}"] = tmp_path / f"{name}.safetensors"
+        save_weights(
+            paths[f"bleed-cae-{name}"],
+            CAE(**CAE_CONFIG).state_dict(),
+            architecture="cae",
+            config=CAE_CONFIG,
+            provenance={},
+        )
+    monkeypatch.setattr(methods, "_INSTRUMENT_MODELS", {name.split("-")[2]: name for name in paths})
+    plain = networks.load_model
+    monkeypatch.setattr(networks, "load_model", lambda model: plain(paths.get(model, model)))
+    music = noise(4000)
+    for tracks in (("drums", "bass"), ("bass", "drums"), ("flute", "voice")):
+        reduction = learn("cae", music[:, None], RATE, tracks=tracks)
+        found = np.concatenate(list(reduction.apply(iter([music[:, None]]))), axis=2)[:, 0]
+        named = ",".join(str(paths[f"bleed-cae-{instrument(track)}"]) for track in tracks)
+        assert np.array_equal(found, reduced(named, music)[0])
+        assert reduction.remarks == (f"by their names: {tracks[0]} is {instrument(tracks[0])}, "
+                                     f"{tracks[1]} is {instrument(tracks[1])}",)  # fmt: skip
+
+
+def test_a_track_that_no_shipped_network_helps_stays(noise):
+    music = noise(4000)[:, None]
+    reduction = learn("cae", music, RATE, tracks=("flute", "voice"))
+    assert np.array_equal(np.concatenate(list(reduction.apply(iter([music]))), axis=2), music)
+    assert reduction.remarks == ("by their names: flute is other and stays, voice is vocals and stays",)
+
+
+@pytest.mark.parametrize(("name", "tracks"), [("cae", ("bass", "kick")), ("tunet", ("bass", "kick", "voice", "keys"))])
+def test_shipped_weights_need_no_path(noise, name, tracks):
+    music = noise(4000, channels=len(tracks))[:, None]
+    reduction = learn(name, music, RATE, tracks=tracks)
+    found = np.concatenate(list(reduction.apply(iter([music]))), axis=2)
+    assert found.shape == music.shape
+    assert np.isfinite(found).all()
+
+
+def test_tracks_take_the_seats_of_a_matrix_network(noise, tmp_path):
+    """A network that was trained on vocals, then bass, is shown them in that order, however the tracks lie."""
+    config = TUNET | {"instruments": ["vocals", "bass"]}
+    model = TUNet(**config)
+    with torch.no_grad():
+        model.head[-2].weight.zero_()
+        model.head[-2].bias.copy_(torch.tensor([1.0, 0.25, 0.5, 1.0]))
+    path = tmp_path / "ordered.safetensors"
+    save_weights(path, model.state_dict(), architecture="tunet", config=config, provenance={})
+    for tracks, wanted in ((("vox", "bass"), [[1, 0.25], [0.5, 1]]), (("bass", "vox"), [[1, 0.5], [0.25, 1]])):
+        found = learn(str(path), noise(5000)[:, None], RATE, tracks=tracks).channels[0].matrix
+        assert found.tolist() == wanted
+
+
+def test_seats():
+    four = ("vocals", "bass", "drums", "other")
+    assert seats(four, ("drums", "voice", "keys", "bass")) == [1, 3, 0, 2]
+    assert seats(four, ("bass", "kit drums", "horns", "guitar")) == [3, 0, 1, 2]
+    assert seats(four, ("a", "b", "c", "d")) == [1, 2, 3, 0]
+    assert seats((), ("bass", "vocals")) == [0, 1]
 
 
 def test_auto_looks_at_every_channel():

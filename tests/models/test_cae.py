@@ -2,7 +2,9 @@ import pytest
 import torch
 from torch import nn
 
+from concertclean.config.training import LossSettings
 from concertclean.models.cae import CAE
+from concertclean.train.objective import Objective
 
 SMALL = {"n_fft": 64, "hop_length": 16, "widths": (2, 3), "code": 5}
 
@@ -32,10 +34,10 @@ def test_a_network_that_gives_back_what_it_sees_changes_nothing(monkeypatch):
 
 def test_the_estimate_is_the_mean_of_three(monkeypatch):
     model = CAE(**SMALL).eval()
-    factors = torch.tensor([1.0, 2.0, 6.0]).repeat_interleave(33)
+    factors = torch.tensor([0.1, 0.2, 0.6]).repeat_interleave(33)
     monkeypatch.setattr(model, "rebuilt", lambda windows: windows * factors)
     degraded = spectrogram(5)
-    assert torch.allclose(model.stages(degraded)[0], 3 * degraded, atol=1e-5)
+    assert torch.allclose(model.stages(degraded)[0], 0.3 * degraded, atol=1e-5)
 
 
 def test_magnitudes_are_never_negative(monkeypatch):
@@ -43,6 +45,40 @@ def test_magnitudes_are_never_negative(monkeypatch):
     model = CAE(**SMALL).eval()
     monkeypatch.setattr(model, "rebuilt", lambda windows: -windows)
     assert not model.stages(spectrogram(5))[0].any()
+
+
+def test_nothing_becomes_louder(monkeypatch):
+    """What is rebuilt louder than the microphone heard it would be bleed brought back."""
+    model = CAE(**SMALL).eval()
+    monkeypatch.setattr(model, "rebuilt", lambda windows: 2 * windows)
+    degraded = spectrogram(5)
+    assert torch.allclose(model.stages(degraded)[0], degraded, atol=1e-6)
+
+
+def test_the_same_windows_in_training_and_in_use(monkeypatch):
+    """The published test script stacks three windows of three frames, a shape that its own network refuses."""
+    seen = []
+    model = CAE(**SMALL).eval()
+    monkeypatch.setattr(model, "rebuilt", lambda windows: seen.append(windows) or windows)
+    degraded = spectrogram(6)
+    magnitude_mse = Objective(model, LossSettings(name="magnitude"))
+    waveform = torch.randn(2, 1, 200)
+    magnitude_mse(waveform, waveform, 0, 0.0)
+    model.stages(degraded)
+    assert {each.shape[1] for each in seen} == {3 * 33}
+
+
+def test_decoding_as_published():
+    """Transposed convolutions of two taps are convolutions with the taps turned round."""
+    model = CAE(**SMALL).eval()
+    inner = torch.randn(4, 3, 97)
+    for layer, channels in ((model.decoder[0], (3, 2)), (model.decoder[3], (2, 1))):
+        transposed = nn.ConvTranspose1d(*channels, 2)
+        with torch.no_grad():
+            transposed.weight.copy_(layer.weight.transpose(0, 1).flip(2))
+            transposed.bias.copy_(layer.bias)
+            assert torch.allclose(layer(inner), transposed(inner), atol=1e-5)
+            inner = torch.randn(4, 2, 98)
 
 
 def test_it_sees_magnitudes(monkeypatch):

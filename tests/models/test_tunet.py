@@ -9,7 +9,7 @@ SMALL = {"segment": 2000, "widths": (2, 3), "hidden": (8,)}
 def test_published_size():
     """Layer table of the paper: five convolutions, five dense layers, 3 528 736 parameters."""
     with torch.device("meta"):
-        model = TUNet()
+        model = TUNet().eval()
     assert sum(p.numel() for p in model.parameters()) == 3_528_736
     assert [p.numel() for p in model.encoder.parameters()][::2] == [64, 2048, 8192, 32_768, 262_144]
     assert model.head[0].in_features == 4 * 3 * 512
@@ -28,7 +28,7 @@ def test_any_number_of_microphones(n_microphones):
 
 def test_the_level_of_the_recording_does_not_matter():
     torch.manual_seed(0)
-    model = TUNet(**SMALL)
+    model = TUNet(**SMALL).eval()
     waveform = torch.randn(1, 4, 2000)
     assert torch.allclose(model(waveform), model(0.01 * waveform), atol=1e-6)
     assert torch.isfinite(model(0 * waveform)).all()
@@ -45,7 +45,7 @@ def test_every_parameter_can_learn():
 class TestMatrixOfARecording:
     def model(self, rows):
         """A network that always says the same."""
-        model = TUNet(n_microphones=2, **SMALL)
+        model = TUNet(n_microphones=2, **SMALL).eval()
         with torch.no_grad():
             model.head[-2].weight.zero_()
             model.head[-2].bias.copy_(torch.tensor(rows).flatten())
@@ -59,7 +59,31 @@ class TestMatrixOfARecording:
     def test_no_own_instrument_is_no_matrix(self):
         assert torch.equal(self.model([[0.0, 0.2], [0.1, 1.0]]).matrix(torch.randn(2, 3000)), torch.eye(2))
 
+    def test_a_long_recording_takes_no_longer(self, monkeypatch):
+        """One matrix holds for the whole recording: four segments from the first to the last say it."""
+        heard = []
+        model = self.model([[1.0, 0.2], [0.1, 1.0]])
+        monkeypatch.setattr(model.encoder, "forward", lambda each: heard.append(each) or torch.ones(2, 3, 24))
+        waveform = torch.arange(100.0).repeat_interleave(2000).expand(2, -1)
+        model.matrix(waveform)
+        levels = [float(each[0, 0, 0]) for each in heard]
+        assert len(levels) == 4
+        assert levels == [1.0 if number else 0.0 for number in range(4)]  # divided by their rms; the first is silent
+
 
 def test_too_short_a_segment():
     with pytest.raises(ValueError, match="segment is 20"):
         TUNet(segment=20, widths=(2, 2))
+
+
+def test_an_instrument_for_each_microphone():
+    with pytest.raises(ValueError, match="instruments are bass, drums, for 4"):
+        TUNet(instruments=["bass", "drums"], **SMALL)
+
+
+def test_no_entry_of_the_first_matrix_is_dead():
+    """ReLU is also the output: an entry that begins below zero for every band would never learn."""
+    torch.manual_seed(0)
+    first = TUNet(**SMALL)(torch.randn(8, 4, 2000))
+    assert (first.detach().amax(dim=0) > 0).all()
+    assert (first.detach() > 0).float().mean() > 0.9

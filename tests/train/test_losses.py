@@ -93,3 +93,26 @@ def test_compressed_error_of_a_known_pair():
     expected = (power - 1e-6**0.15).abs().mean() + 0.5 * parts
     found = losses.compressed_mae(clean, torch.zeros_like(clean), clean, 256)
     assert float(found) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_detection_error():
+    logits, is_noise = torch.tensor([0.0, math.log(3)]), torch.tensor([1.0, 0.0])
+    assert float(losses.detection_bce(is_noise, logits)) == pytest.approx((math.log(2) + math.log(4)) / 2)
+
+
+def test_the_mixing_matrix_is_the_one_that_mixed():
+    generator = torch.Generator().manual_seed(0)
+    stems = torch.randn(3, 4, 2000, generator=generator)
+    truth = torch.rand(3, 4, 4, generator=generator)
+    assert torch.allclose(losses.mixing_matrix(stems, truth @ stems), truth, atol=1e-5)
+    stems[:, 2] = 0
+    assert torch.isfinite(losses.mixing_matrix(stems, truth @ stems)).all()
+
+
+def test_matrix_and_magnitude_errors():
+    truth = torch.tensor([[[1.0, 0.5], [0.0, 1.0]]])
+    assert float(losses.matrix_mse(truth, torch.eye(2)[None])) == pytest.approx(0.25 / 4)
+    magnitude = torch.tensor([3.0, 4.0])
+    assert float(losses.magnitude_mse(magnitude, 0 * magnitude)) == pytest.approx(1)
+    assert float(losses.magnitude_mse(magnitude, -magnitude)) == pytest.approx(4)
+    assert float(losses.magnitude_mse(0 * magnitude, 0 * magnitude)) == 0

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from concertclean.train.validation import validate
+from concertclean.metrics.sdr import si_sdr
+from concertclean.train.validation import validate, validate_bleed
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,18 @@ def test_silence_is_bad_but_finite(mixtures):
 
 def test_without_noisy_mixtures_there_is_no_score(mixtures):
     assert set(validate(Same(), mixtures[:1], torch.device("cpu"))) == {"clean_snr"}
+
+
+def test_bands_are_judged_by_their_mean_gain(noise):
+    """Two bands of two microphones, bleed at -20 dB in one and -6 dB in the other; one method knows the stems."""
+    stems = noise(4000, channels=2).astype(np.float32)
+    stems -= stems.mean(axis=1, keepdims=True)
+    bands = [Mixed(0.0, stems + gain * stems[::-1], stems) for gain in (0.1, 0.5)]
+    cpu = torch.device("cpu")
+    told = validate_bleed(lambda heard: heard, bands, cpu)
+    assert told == {"si_sdr_gain": pytest.approx(0), "worst_band": pytest.approx(0), "score": pytest.approx(0)}
+    gains = [si_sdr(stems, 0.9 * stems + 0.01 * band.degraded) - si_sdr(stems, band.degraded) for band in bands]
+    told = validate_bleed(lambda heard: 0.9 * torch.from_numpy(stems)[None] + 0.01 * heard, bands, cpu)
+    assert told["score"] == told["si_sdr_gain"] == pytest.approx(np.mean(gains), abs=1e-3)
+    assert told["worst_band"] == pytest.approx(min(gains), abs=1e-3)
+    assert validate_bleed(torch.zeros_like, bands, cpu)["score"] < -50

@@ -3,7 +3,8 @@
 ::
 
     bleed.json
-    train/SONG/STEM.flac
+    train/SONG/STEM.npy                        `(time,)` int16, read by memory map
+    validation/SONG/STEM.npy                   of songs that no training item comes from
     test/CONDITION/SONG/TRACK.flac             what the microphones heard
     test/CONDITION/SONG/reference/TRACK.flac   what they would have heard of their own instrument alone
 """
@@ -18,12 +19,14 @@ import numpy as np
 from concertclean.audio_io.whole import write_waveform
 from concertclean.dataset.bleed.conditions import CONDITIONS, images
 from concertclean.dataset.bleed.songs import Song, find_songs, read_stems
+from concertclean.dataset.store import FULL_SCALE
 from concertclean.errors import ConfigError, NoInputError
 
 Progress = Callable[[str, int, int], None]
 
 LIST = "bleed.json"
-_FORMAT = 1
+SIDES = ("train", "validation")
+_FORMAT = 2  # 1 had the songs to train on as FLAC, where finding an excerpt takes longer than the network
 _PEAK = 0.95
 
 
@@ -62,7 +65,9 @@ class BleedPlan:
         sample_rate: Hz.
         seconds: of each song.
         conditions: of the test sets.
-        test: share of songs that are held back, 0 to 1; at least one is.
+        test: share of songs that are held back, 0 to 1; at least one is, unless there are folders of such songs.
+        held_back: folders of songs that judge and never train, of other artists.
+        validation: share of the other songs that choose the best weights of a run, 0 to 1.
         seed: of splits, gains and rooms.
     """
 
@@ -72,6 +77,8 @@ class BleedPlan:
     seconds: float = 20.0
     conditions: Sequence[str] = ("low", "high", "delayed", "room")
     test: float = 0.2
+    held_back: Sequence[Path] = ()
+    validation: float = 0.0
     seed: int = 0
 
 
@@ -95,26 +102,24 @@ def build_bleed(plan: BleedPlan, progress: Progress = lambda what, done, total: 
         raise ConfigError(f"{', '.join(sorted(unknown))}: no such condition; choose of {', '.join(CONDITIONS)}")
     if (plan.folder / LIST).exists():
         raise ConfigError(f"{plan.folder / LIST}: exists already; choose another folder")
-    songs = [song for folder in plan.stems for song in find_songs(folder)]
-    order = np.random.default_rng(plan.seed).permutation(len(songs))
-    held_back = set(order[: max(1, round(plan.test * len(songs)))].tolist())
+    songs = _dealt(plan)
     sets: list[BandSet] = []
-    train: list[str] = []
+    names: dict[str, list[str]] = {side: [] for side in SIDES}
     failures = []
-    for number, song in enumerate(songs):
+    for number, (song, side) in enumerate(songs):
         progress("songs", number, len(songs))
         try:
-            if number in held_back:
-                sets += _write_test(plan, song, number)
+            if side in SIDES:
+                _write_stems(plan, song, side)
+                names[side].append(song.name)
             else:
-                _write_train(plan, song)
-                train.append(song.name)
+                sets += _write_test(plan, song, number)
         except NoInputError as error:
             failures.append(str(error))
     progress("songs", len(songs), len(songs))
     if not sets:
         raise NoInputError(f"{plan.folder}: no song is left for the test side; {'; '.join(failures)}")
-    listed = {"format": _FORMAT, "sample_rate": plan.sample_rate, "train": train, "test": [asdict(one) for one in sets]}
+    listed = {"format": _FORMAT, "sample_rate": plan.sample_rate, **names, "test": [asdict(one) for one in sets]}
     (plan.folder / LIST).write_text(json.dumps(listed, indent=1), encoding="utf-8")
     return failures
 
@@ -128,24 +133,39 @@ def list_sets(folder: Path) -> list[BandSet]:
     return _read_list(folder)[2]
 
 
-def list_training(folder: Path) -> tuple[int, list[list[Path]]]:
-    """Sample rate in Hz of a bleed dataset, and the stems of each of its training songs.
+def list_songs(folder: Path, side: str = "train") -> tuple[int, list[list[Path]]]:
+    """Sample rate in Hz of a bleed dataset, and the stems of each song on one of its `SIDES`.
 
     Raises:
         ConfigError: the folder holds none.
     """
     sample_rate, names, _ = _read_list(folder)
-    return sample_rate, [sorted((folder / "train" / name).glob("*.flac")) for name in names]
+    return sample_rate, [sorted((folder / side / name).glob("*.npy")) for name in names[side]]
 
 
-def _read_list(folder: Path) -> tuple[int, list[str], list[BandSet]]:
-    """Sample rate, names of the training songs, test sets."""
+def _dealt(plan: BleedPlan) -> list[tuple[Song, str]]:
+    """Every song and its side."""
+    songs = [song for folder in plan.stems for song in find_songs(folder)]
+    apart = [song for folder in plan.held_back for song in find_songs(folder)]
+    order = np.random.default_rng(plan.seed).permutation(len(songs))
+    n_test = 0 if apart else max(1, round(plan.test * len(songs)))
+    n_validation = round(plan.validation * (len(songs) - n_test))
+    sides = np.full(len(songs), "train", dtype=object)
+    sides[order[:n_test]] = "test"
+    sides[order[n_test : n_test + n_validation]] = "validation"
+    return [*zip(songs, sides.tolist(), strict=True), *((song, "test") for song in apart)]
+
+
+def _read_list(folder: Path) -> tuple[int, dict[str, list[str]], list[BandSet]]:
+    """Sample rate, names of the songs on each side that trains or validates, test sets."""
     try:
         listed = json.loads((folder / LIST).read_text(encoding="utf-8"))
+        if listed["format"] != _FORMAT:
+            raise ValueError(f"its format is {listed['format']}, this version reads {_FORMAT}")
         sets = [
             BandSet(one["condition"], one["song"], tuple(one["tracks"]), _rows(one["matrix"])) for one in listed["test"]
         ]
-        return int(listed["sample_rate"]), listed["train"], sets
+        return int(listed["sample_rate"]), {side: listed.get(side, []) for side in SIDES}, sets
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"{folder / LIST}: cannot be read ({error}); build one: dataset build bleed") from error
 
@@ -154,11 +174,13 @@ def _rows(matrix: list[list[float]] | None) -> tuple[tuple[float, ...], ...] | N
     return None if matrix is None else tuple(map(tuple, matrix))
 
 
-def _write_train(plan: BleedPlan, song: Song) -> None:
+def _write_stems(plan: BleedPlan, song: Song, side: str) -> None:
     names, stems = read_stems(song, plan.sample_rate, np.inf)
     peak = np.abs(stems).max()
     for name, stem in zip(names, stems * min(1.0, _PEAK / peak), strict=True):
-        write_waveform(plan.folder / "train" / song.name / f"{name}.flac", stem[None], plan.sample_rate, overwrite=True)
+        path = plan.folder / side / song.name / f"{name}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.rint(FULL_SCALE * stem).astype("<i2"))
 
 
 def _write_test(plan: BleedPlan, song: Song, number: int) -> list[BandSet]:

@@ -1,15 +1,16 @@
 """Training items for bleed: excerpts of songs whose stems are mixed by a law, the same item for the same number."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.audio_io.reader import AudioReader
 from concertclean.config.mixing import BleedLaw
-from concertclean.dataset.bleed.build import list_training
+from concertclean.dataset.bleed.build import list_songs
 from concertclean.dataset.bleed.conditions import draw_matrix
 from concertclean.dataset.mixing import Item
+from concertclean.dataset.store import FULL_SCALE
 from concertclean.errors import ConfigError
 
 Array = NDArray[np.float64]
@@ -20,30 +21,42 @@ _TRIES = 20
 
 
 class BleedMixer:
-    """Items from the training songs of a bleed dataset.
+    """Items from the songs on one side of a bleed dataset.
 
     Args:
         folder: of the dataset.
         law: of the items.
         n_tracks: microphones of an item, where the law names no instrument.
         seed: of the items.
+        side: whose songs, "train" or "validation".
+        instruments: stems of the microphones, always in this order; none: any, in any order.
 
     Raises:
-        ConfigError: the folder holds no such dataset, or no song on its training side fits.
+        ConfigError: the folder holds no such dataset, or no song on that side fits.
 
     Attributes:
         sample_rate: Hz.
         n_songs: that fit.
     """
 
-    def __init__(self, folder: Path, law: BleedLaw, n_tracks: int, seed: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        law: BleedLaw,
+        n_tracks: int,
+        seed: int,
+        side: str = "train",
+        instruments: Sequence[str] = (),
+    ) -> None:
+        self._instruments = tuple(instruments)
         self._law, self._n_tracks, self._seed = law, n_tracks, seed
-        self.sample_rate, songs = list_training(folder)
+        self.sample_rate, songs = list_songs(folder, side)
         self._songs = [song for song in songs if self._fits(song)]
         self.n_songs = len(self._songs)
         if not self._songs:
             wanted = f"{n_tracks} stems" if law.stem is None else f"a stem called {law.stem} and another"
-            raise ConfigError(f"{folder}: no training song has {wanted}; build it of other songs")
+            wanted = f"all of {', '.join(instruments)}" if instruments else wanted
+            raise ConfigError(f"{folder}: no song on the {side} side has {wanted}; build it of other songs")
 
     def item(self, number: int, n_samples: int) -> Item:
         """One item.
@@ -66,6 +79,8 @@ class BleedMixer:
         return Item(heard.astype(np.float32), stems.astype(np.float32), story)
 
     def _fits(self, song: list[Path]) -> bool:
+        if self._instruments:
+            return set(self._instruments) <= {path.stem for path in song}
         if self._law.stem is None:
             return len(song) >= self._n_tracks
         return len(song) > 1 and any(path.stem == self._law.stem for path in song)
@@ -82,17 +97,20 @@ class BleedMixer:
     def _chosen(self, rng: np.random.Generator) -> list[Path]:
         """Files of one song, in the order of the microphones."""
         song = self._songs[rng.integers(len(self._songs))]
+        if self._instruments:
+            by_name = {path.stem: path for path in song}
+            return [by_name[name] for name in self._instruments]
         if self._law.stem is None:
             return [song[k] for k in rng.permutation(len(song))[: self._n_tracks]]
         return sorted(song, key=lambda path: path.stem != self._law.stem)
 
 
 def _read(paths: list[Path], place: float, n_samples: int) -> Array:
-    """The same excerpt of every file; silence follows a file that is too short."""
+    """The same excerpt of every stem; silence follows one that is too short."""
     stems = np.zeros((len(paths), n_samples))
     for stem, path in zip(stems, paths, strict=True):
-        with AudioReader(path) as reader:
-            reader.skip(int(place * max(0, (reader.info.n_samples or 0) - n_samples)))
-            found = reader.read(n_samples)[0]
-            stem[: len(found)] = found
+        stored = np.load(path, mmap_mode="r")
+        start = int(place * max(0, len(stored) - n_samples))
+        found = stored[start : start + n_samples]
+        stem[: len(found)] = found / FULL_SCALE
     return stems

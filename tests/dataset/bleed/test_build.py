@@ -2,13 +2,14 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from concertclean.dataset.bleed.build import BleedPlan, build_bleed, list_sets
+from concertclean.dataset.bleed.build import BleedPlan, build_bleed, list_sets, list_songs
 from concertclean.dataset.bleed.conditions import CONDITIONS, GAINS, draw_matrix, images
 from concertclean.dataset.bleed.songs import find_songs, read_stems
 from concertclean.errors import ConfigError, NoInputError
@@ -121,20 +122,45 @@ class TestBuild:
         train = json.loads((plan.folder / "bleed.json").read_text())["train"]
         assert len(train) == 3
         assert sets[0].song not in train
-        assert sorted(path.name for path in (plan.folder / "train" / train[0]).iterdir()) == ["bass.flac", "drums.flac"]
+        assert sorted(path.name for path in (plan.folder / "train" / train[0]).iterdir()) == ["bass.npy", "drums.npy"]
+
+    def test_every_song_of_every_folder_is_used(self, plan):
+        """The published script walks `test` alone, forgets the folder in its loop, and takes songs 30 to 50."""
+        build_bleed(replace(plan, conditions=("low",), validation=0.34))
+        listed = json.loads((plan.folder / "bleed.json").read_text())
+        songs = [*listed["train"], *listed["validation"], *(one["song"] for one in listed["test"])]
+        assert sorted(songs) == [f"song{number}" for number in range(4)]
+        assert [len(listed[side]) for side in ("train", "validation", "test")] == [2, 1, 1]
+
+    def test_songs_held_back_never_train(self, plan, tmp_path):
+        write_song(tmp_path / "others" / "apart", "bass", "drums")
+        build_bleed(replace(plan, held_back=[tmp_path / "others"]))
+        assert {one.song for one in list_sets(plan.folder)} == {"apart"}
+        assert len(list_songs(plan.folder)[1]) == 4
+        assert list_songs(plan.folder, "validation")[1] == []
+
+    def test_a_list_of_another_format(self, plan):
+        build_bleed(plan)
+        path = plan.folder / "bleed.json"
+        path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+        with pytest.raises(ConfigError, match="its format is 1, this version reads 2"):
+            list_sets(plan.folder)
+
+    def test_every_band_has_a_room_of_its_own(self, plan):
+        """The published script puts every song into the same room, with the same time of reverberation."""
+        build_bleed(replace(plan, conditions=("room",), test=1.0))
+        heard = [read(one.microphone(plan.folder, "bass")) for one in list_sets(plan.folder)]
+        assert len(heard) == 4
+        assert all(np.abs(one - heard[0]).max() > 1e-3 for one in heard[1:])
 
     def test_the_same_bytes_twice(self, plan, tmp_path):
-        from dataclasses import replace
-
         again = replace(plan, folder=tmp_path / "again")
         build_bleed(plan)
         build_bleed(again)
-        for path in plan.folder.rglob("*.flac"):
+        for path in [*plan.folder.rglob("*.flac"), *plan.folder.rglob("*.npy")]:
             assert path.read_bytes() == (again.folder / path.relative_to(plan.folder)).read_bytes()
 
     def test_refused(self, plan):
-        from dataclasses import replace
-
         with pytest.raises(ConfigError, match="hall: no such condition"):
             build_bleed(replace(plan, conditions=("hall",)))
         build_bleed(plan)
