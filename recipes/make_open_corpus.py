@@ -1,6 +1,6 @@
 """Writes open-corpus.toml: which files of which packages train, validate and test.
 
-The choice is made here and nowhere else, by package, album and artist; it keeps the sides of `first_weights/bank.py`.
+The choice is made here and nowhere else, by package, album and artist.
 
     python make_open_corpus.py DEBIAN_MANIFEST REPOSITORY_MANIFEST REPOSITORY_FILES OPEN_CORPUS_TOML
 
