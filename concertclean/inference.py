@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from concertclean.devices import choose_device, choose_precision, tame_allocator
+from concertclean.devices import choose_device, choose_precision, cpu_threads, tame_allocator
 from concertclean.dsp.resample import Fifo, resampled
 from concertclean.dsp.segments import Segment, grouped, joined, segments, ungrouped
 from concertclean.errors import DeviceMemoryError, ModelError
@@ -153,20 +153,18 @@ class Enhancer:
 
     def _run_on_cpu(self, windows: Iterator[Segment], model: WaveformModel) -> Iterator[Segment]:
         """One window a worker, one core a worker: twice as fast as two cores on one window."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
         pending: deque[Future[list[Segment]]] = deque()
-        pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
-        try:
-            for window in windows:
-                pending.append(pool.submit(self._batch, [window], model))
-                if len(pending) > self.threads:
+        with cpu_threads(1):
+            pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
+            try:
+                for window in windows:
+                    pending.append(pool.submit(self._batch, [window], model))
+                    if len(pending) > self.threads:
+                        yield from pending.popleft().result()
+                while pending:
                     yield from pending.popleft().result()
-            while pending:
-                yield from pending.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(before)
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def _batch(self, batch: list[Segment], model: WaveformModel) -> list[Segment]:
         """Estimates of some windows, context cut off; halves the work until it fits into memory."""

@@ -6,7 +6,7 @@ keeps its image and its two sides are never taken for each other's bleed.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import tee
 from pathlib import Path
 
@@ -154,13 +154,14 @@ def _of_weights(name: str, tracks: Sequence[str], device: str, threads: int) -> 
     elif name == "cae":
         models = [_INSTRUMENT_MODELS.get(networks.instrument(track)) for track in tracks]
 
+    load = cache(partial(networks.load_instruments, models, running=running))  # one load for the bands of all channels
+
     def matrix(waveform: Array, sample_rate: int) -> Learned:
         found = networks.learn_matrix(str(models[0]), waveform, sample_rate, running, tracks)
         return Learned(partial(unmixing.apply_unmixing, found=found), found.remarks, found.matrix)
 
     def instruments(waveform: Array, sample_rate: int) -> Learned:
-        enhancers = networks.load_instruments(models, len(waveform), running)
-        apply = partial(networks.apply_instruments, enhancers=enhancers, sample_rate=sample_rate)
+        apply = partial(networks.apply_instruments, enhancers=load(len(waveform)), sample_rate=sample_rate)
         return Learned(apply, () if name != "cae" else (_said_of(tracks),))
 
     of_file = len(models) == 1 and isinstance(models[0], Path) and networks.knows_matrices(models[0])

@@ -66,10 +66,6 @@ class Fifo:
         """Appends `(channel, time)`."""
         self._held = np.concatenate([self._held, block], axis=1)
 
-    def push_front(self, block: NDArray[np.float64]) -> None:
-        """Puts `(channel, time)` before all that is held."""
-        self._held = np.concatenate([block, self._held], axis=1)
-
     def passing(self, blocks: Blocks) -> Blocks:
         """Passes blocks on and holds a copy of each, so that what is made of them can be set beside them."""
         for block in blocks:

@@ -65,7 +65,7 @@ def segments(
         if ended and start >= n_samples:
             return
         if not start:
-            held.push_front(_beyond(held.peek(len(held)), context, 0, outside)[:, :context])
+            held.push(_beyond(held.pop(len(held)), context, 0, outside))
         audio = held.peek(whole)
         yield Segment(_beyond(audio, 0, whole - audio.shape[1], outside), min(segment, n_samples - start))
         if ended and n_samples <= start + segment:
