@@ -102,14 +102,17 @@ WHOLE = [
      "split": "test", "group": "tuxpaint-stamps-default be ru", "tasks": CONCERT, "seconds": 6, "max_files": 300,
      "patterns": ["usr/share/tuxpaint/stamps/*_be.ogg", "usr/share/tuxpaint/stamps/*_ru.ogg"]},
 ]  # fmt: skip
-# Rain, water and fire out of games: what a worn surface sounds like, of more kinds than anyone recorded of discs. By
-# correlation none of them is a recording that validates or tests. Package, version, licence, then files by kind.
+# Rain, water and fire out of games: what a worn surface sounds like, of more kinds than anyone recorded of discs, and
+# what stands behind a concert outdoors; and single crowds. By correlation none of them is a recording that validates or
+# tests. Package, version, licence, then files by kind.
 NOISES = [
     ("7kaa-data", "2.15.5+dfsg-1", "GPL-2+", {"rain": ["SOUND/RAIN.WAV"]}),
     ("ardentryst", "1.71-9", "CC-BY-SA-3.0", {"rain": ["Sounds/Rain_Loop.ogg"], "fire": ["Sounds/fire_loop.ogg"]}),
     ("caveexpress-data", "2.5.2-1", "CC-BY-SA-4.0",
      {"water": ["sounds/tile-waterfall.ogg", "sounds/water-rising.ogg"]}),
+    ("clanlib-doc", "1.0~svn3827-8", "Zlib", {"cheer": ["SoundFilters/cheer1.ogg"]}),
     ("csoundqt-examples", "1.1.1+dfsg0-1", "LGPL-2.1+", {"water": ["SourceMaterials/Seashore.wav"]}),
+    ("dopewars-data", "1.6.1-1", "GPL-2+", {"murmur": ["dopewars/murmur.wav"]}),
     ("extremetuxracer-data", "0.8.2-1", "GPL-2+",
      {"slide": [f"sounds/{ground}_slide.wav" for ground in ("grass", "leaves", "mud", "rock")]}),
     ("flare-game", "1.14-1", "CC-BY-SA-3.0+",
@@ -125,18 +128,25 @@ NOISES = [
     ("minetest-mod-homedecor", "20210327.1-2", "CC-BY-SA-4.0",
      {"water": ["sounds/homedecor_faucet.ogg", "sounds/homedecor_shower.ogg"]}),
     ("plee-the-bear-data", "0.6.0-8", "CC-BY-SA-3.0", {"rain": ["weather/rain.ogg"]}),
+    ("qabcs-data", "1.0.2-6", "GPL-3+", {"cheer": ["sounds/cheering.ogg"]}),
     ("redeclipse-data", "1.6.0-1", "CC-BY-SA-3.0",
      {"water": [f"ambience/{name}.ogg" for name in
                 ("creek", "river", "water", "waterfall", "waterfall_deep", "waterfall_huge", "waterfall_medium")],
       "fire": ["ambience/lava1.ogg", "sfx/burnfire.ogg"]}),
     ("redeclipse-data", "1.6.0-1", "CC-BY-3.0",
      {"rain": ["morph/rain.ogg", "morph/stormrain.ogg"], "hiss": ["morph/stormwind.ogg"]}),
+    ("scorched3d-data", "44+dfsg-8", "CC-BY-SA-3.0", {"murmur": ["misc/citysounds.wav"]}),
+    ("scratch", "1.4.0.6~dfsg1-6.1", "CC-BY-SA-3.0",
+     {"murmur": ["Human/PartyNoise.wav"], "scream": ["Human/Scream-male1.wav", "Human/Scream-male2.mp3"],
+      "laugh": ["Human/Laugh-female.wav", "Human/Laugh-male1.wav", "Human/Laugh-male2.wav", "Human/Laugh-male3.mp3"]}),
     ("supertux-data", "0.6.3-2", "GPL-3+",
      {"rain": ["sounds/rain.wav"], "water": ["sounds/waterfall.wav"]}),
     ("supertuxkart-data", "1.4+dfsg-2", "CC0-1.0",
      {"water": ["sfx/river_loop.ogg", "sfx/waterfall_loop_2.ogg"]}),
     ("wesnoth-1.16-data", "1:1.16.9-1", "GPL-2+", {"fire": ["ambient/campfire.ogg"]}),
 ]  # fmt: skip
+NOISE_TASKS = {"fire": ["concert", *DISC], "rain": ["concert", *DISC], "water": ["concert", *DISC],
+               "hiss": DISC, "slide": DISC}  # fmt: skip
 KEYS = ["name", "version", "commit", "licence", "role", "split", "group", "category", "tasks", "seconds", "spans",
         "max_files", "patterns", "files"]  # fmt: skip
 HEADER = """\
@@ -195,7 +205,8 @@ def noises() -> list[dict]:
     """NOISES as entries of groups of their own, so that a favourite among the music favours no noise."""
     return [
         {"name": name, "version": version, "licence": licence, "role": "noise", "split": "train",
-         "group": f"noises of {name}", "category": kind, "tasks": DISC, "seconds": 60, "files": sorted(files)}
+         "group": f"noises of {name}", "category": kind, "tasks": NOISE_TASKS.get(kind, CONCERT), "seconds": 60,
+         "files": sorted(files)}
         for name, version, licence, kinds in NOISES for kind, files in kinds.items()
     ]  # fmt: skip
 
