@@ -38,6 +38,7 @@ _DOUBT = 1.0  # standard errors
 _LEAST = 4e-3  # power over that in the own microphone, -24 dB; taking weaker bleed away harms more than it helps
 _TINY = 1e-6  # amplitude over the loudest frequency; below there is nothing to compare
 _LOAD = 1e-5  # times the trace; keeps single precision solvable
+_SELF_NOISE = 1e-5  # power over that of the microphone, -50 dB; less is lost in single precision
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,11 @@ def coherent_levels(spectrogram: Tensor) -> Tensor:
 
 
 def _mixing(frames: Tensor) -> Tensor:
-    """Complex mixing matrix of each frequency, `(freq, microphone, stem)`, diagonal 1, no entry above 1."""
+    """Complex mixing matrix of each frequency, `(freq, microphone, stem)`, diagonal 1, no entry above 1.
+
+    Covariances are those with a little noise of each microphone's own: where an instrument does not play, the others
+    explain its microphone exactly, and a row that looks for what is left would grow without end.
+    """
     n_freqs, size, n_frames = frames.shape
     level = frames.abs().square().mean(dim=2, keepdim=True).sqrt()
     level = level.clamp_min(_TINY * float(level.max()) + 1e-30)
@@ -255,9 +260,11 @@ def _mixing(frames: Tensor) -> Tensor:
             power = stems.abs().square().permute(1, 2, 0).reshape(1, -1, n_freqs)
             power = F.avg_pool1d(power, _NEIGHBOURS, 1, _NEIGHBOURS // 2, count_include_pad=False)
             weights = 1 / (power.reshape(size, n_frames, n_freqs).permute(2, 0, 1) + epsilon)
+            self_noise = _SELF_NOISE * demixing @ demixing.mH
             step = identity.repeat(n_freqs, 1, 1)
             for k in range(size):
                 covariance = (stems * weights[:, k : k + 1]) @ stems.mH / n_frames
+                covariance = covariance + weights[:, k].mean(dim=1)[:, None, None] * self_noise
                 trace = covariance.diagonal(dim1=1, dim2=2).real.sum(dim=1)[:, None, None]
                 loaded = step @ covariance + (_LOAD * trace + _LOAD) * identity
                 row = torch.linalg.solve(loaded, identity[:, k].expand(n_freqs, -1))

@@ -109,3 +109,11 @@ class TestCoherentLevels:
         waveform = torch.from_numpy(bands.band(2)).float()
         levels = coherent_levels(stft.spectrogram(waveform, stft.window("hann", 2048), 512))
         assert float(levels[:, 0, 1].median()) == float(levels[:, 1, 0].median()) == 0
+
+    def test_a_microphone_whose_instrument_rests_is_defined(self):
+        stems = bands.band(4)
+        stems[3] = 0
+        waveform = torch.from_numpy(bands.matrix(4, 0.2, 0.5) @ stems).float()
+        levels = coherent_levels(stft.spectrogram(waveform, stft.window("hann", 2048), 512))
+        assert torch.isfinite(levels).all()
+        assert float(levels.min()) >= 0 and float(levels.max()) <= 1
