@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from itertools import tee
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from concertclean.classical import kamir, mira, unmixing
 from concertclean.classical.verdict import verdict
 from concertclean.dsp.resample import in_step
 from concertclean.errors import ModelError
+
+if TYPE_CHECKING:
+    from concertclean.debleed.networks import Running
 
 Array = NDArray[np.float64]
 Blocks = Iterator[Array]
@@ -145,27 +149,44 @@ def _of_weights(name: str, tracks: Sequence[str], device: str, threads: int) -> 
     from concertclean.debleed import networks
 
     running = networks.Running(device, threads)
-    if name not in TRAINED and not name.endswith(_WEIGHTS):
+    if name == "tunet":
+        return _matrix_network(_MATRIX_MODEL, tracks, running)
+    if name == "cae":
+        shipped = [_INSTRUMENT_MODELS.get(networks.instrument(track)) for track in tracks]
+        return _instrument_networks(shipped, running, (_said_of(tracks),))
+    if not name.endswith(_WEIGHTS):
         known = ", ".join((AUTO, *METHODS, *TRAINED))
         raise ModelError(f"{name}: no such method; choose one of {known}, or a {_WEIGHTS} file")
-    models: Sequence[str | Path | None] = [Path(part) for part in name.split(",")]
-    if name == "tunet":
-        models = [_MATRIX_MODEL]
-    elif name == "cae":
-        models = [_INSTRUMENT_MODELS.get(networks.instrument(track)) for track in tracks]
+    paths = [Path(part) for part in name.split(",")]
+    if len(paths) == 1 and networks.knows_matrices(paths[0]):
+        return _matrix_network(paths[0], tracks, running)
+    return _instrument_networks(paths, running)
+
+
+def _matrix_network(model: str | Path, tracks: Sequence[str], running: "Running") -> Learn:
+    """One network that hears the whole band."""
+    from concertclean.debleed import networks
+
+    def learn_matrix(waveform: Array, sample_rate: int) -> Learned:
+        found = networks.learn_matrix(model, waveform, sample_rate, running, tracks)
+        return Learned(partial(unmixing.apply_unmixing, found=found), found.remarks, found.matrix)
+
+    return learn_matrix
+
+
+def _instrument_networks(
+    models: Sequence[str | Path | None], running: "Running", remarks: tuple[str, ...] = ()
+) -> Learn:
+    """A network for each track; None leaves it as it is."""
+    from concertclean.debleed import networks
 
     load = cache(partial(networks.load_instruments, models, running=running))  # one load for the bands of all channels
 
-    def matrix(waveform: Array, sample_rate: int) -> Learned:
-        found = networks.learn_matrix(str(models[0]), waveform, sample_rate, running, tracks)
-        return Learned(partial(unmixing.apply_unmixing, found=found), found.remarks, found.matrix)
+    def load_networks(waveform: Array, sample_rate: int) -> Learned:
+        enhancers = load(len(waveform))
+        return Learned(partial(networks.apply_instruments, enhancers=enhancers, sample_rate=sample_rate), remarks)
 
-    def instruments(waveform: Array, sample_rate: int) -> Learned:
-        apply = partial(networks.apply_instruments, enhancers=load(len(waveform)), sample_rate=sample_rate)
-        return Learned(apply, () if name != "cae" else (_said_of(tracks),))
-
-    of_file = len(models) == 1 and isinstance(models[0], Path) and networks.knows_matrices(models[0])
-    return matrix if name == "tunet" or of_file else instruments
+    return load_networks
 
 
 def _said_of(tracks: Sequence[str]) -> str:

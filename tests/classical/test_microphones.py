@@ -116,4 +116,5 @@ class TestCoherentLevels:
         waveform = torch.from_numpy(bands.matrix(4, 0.2, 0.5) @ stems).float()
         levels = coherent_levels(stft.spectrogram(waveform, stft.window("hann", 2048), 512))
         assert torch.isfinite(levels).all()
-        assert float(levels.min()) >= 0 and float(levels.max()) <= 1
+        assert float(levels.min()) >= 0
+        assert float(levels.max()) <= 1
