@@ -87,13 +87,12 @@ class Denoiser:
         """
         begin = time.perf_counter()
         _spare_the_recording(source, (target, residual_target))
-        restorer = self._restorer_for(source)
+        restorer, warnings = self._restorer_for(source)
         with ExitStack() as stack:
             reader = stack.enter_context(AudioReader(source))
             info = reader.info
             report = Report(info, output_format(info, self.settings))
-            if self._noise_at is not None and restorer is self.restorer:
-                report.warnings.append(_NO_NOISE_FOUND)
+            report.warnings += warnings
             report.warnings += remarks(info, report.output, self.settings, restorer.sample_rate)
             self._go_to_start(reader)
             writer = stack.enter_context(self._writer(target, report, overwrite=overwrite))
@@ -130,15 +129,15 @@ class Denoiser:
             left -= block.shape[1]
             yield block
 
-    def _restorer_for(self, source: Stream) -> Restorer:
-        """The restorer, told the noise of the recording if it is heard in it."""
+    def _restorer_for(self, source: Stream) -> tuple[Restorer, list[str]]:
+        """The restorer, told the noise of the recording if it is heard in it, and what the user should know of that."""
         if self._noise_at is None or self._informed is None:
-            return self.restorer
+            return self.restorer, []
         if not isinstance(source, Path):
             raise ConfigError("--noise-profile: a stream cannot be heard twice; give the noise as a file")
         stretch = self._noise_at(source)
         if stretch is None:
-            return self.restorer
+            return self.restorer, [_NO_NOISE_FOUND]
         with AudioReader(source) as reader:
             rate = reader.info.sample_rate
             first, last = (round(seconds * rate) for seconds in stretch)
@@ -149,7 +148,7 @@ class Denoiser:
             raise ConfigError(f"{source}: is {seconds:.2f} s long; choose a --noise-profile inside it")
         if not noise.any():
             raise ConfigError(f"{source}: has digital silence there; choose a --noise-profile with noise in it")
-        return self._informed(noise, rate)
+        return self._informed(noise, rate), []
 
     def _restored(
         self, restorer: Restorer, blocks: Iterator[Block], report: Report, progress: Progress
