@@ -66,18 +66,22 @@ def export_weights(path: Path, settings: Recipe, state: dict[str, Tensor], facts
         state: tensors by name.
         facts: topics of the header beside licence and recipe, such as the training data.
     """
-    halves = {
-        name: tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor
-        for name, tensor in state.items()
-    }
     provenance = {"license": settings.license, "recipe": f"{settings.name} {recipe_hash(settings)}", **facts}
     save_weights(
         path,
-        halves,
+        halved(state),
         architecture=settings.network.architecture,
         config=settings.network.config,
         provenance=provenance,
     )
+
+
+def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors as weights files hold them: matrices as float16, vectors, statistics and counts as they are."""
+    return {
+        name: tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor
+        for name, tensor in state.items()
+    }
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
