@@ -92,8 +92,7 @@ class Denoiser:
             reader = stack.enter_context(AudioReader(source))
             info = reader.info
             report = Report(info, output_format(info, self.settings))
-            report.warnings += warnings
-            report.warnings += remarks(info, report.output, self.settings, restorer.sample_rate)
+            report.warnings += warnings + remarks(info, report.output, self.settings, restorer.sample_rate)
             self._go_to_start(reader)
             writer = stack.enter_context(self._writer(target, report, overwrite=overwrite))
             report.warnings += writer.warnings

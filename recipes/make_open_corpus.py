@@ -145,8 +145,8 @@ NOISES = [
      {"water": ["sfx/river_loop.ogg", "sfx/waterfall_loop_2.ogg"]}),
     ("wesnoth-1.16-data", "1:1.16.9-1", "GPL-2+", {"fire": ["ambient/campfire.ogg"]}),
 ]  # fmt: skip
-NOISE_TASKS = {"fire": ["concert", *DISC], "rain": ["concert", *DISC], "water": ["concert", *DISC],
-               "hiss": DISC, "slide": DISC}  # fmt: skip
+OUTDOORS = ["concert", *DISC]
+NOISE_TASKS = {"fire": OUTDOORS, "rain": OUTDOORS, "water": OUTDOORS, "hiss": DISC, "slide": DISC}  # all else: CONCERT
 KEYS = ["name", "version", "commit", "licence", "role", "split", "group", "category", "tasks", "seconds", "spans",
         "max_files", "patterns", "files"]  # fmt: skip
 HEADER = """\
