@@ -144,6 +144,10 @@ def _surroundings(
     from concertclean.train.loop import Surroundings
 
     mixer = Mixer(store, settings.mixing, "train", settings.run.seed)
+    held = {entry.group for entry in store.entries if entry.split == "train"}
+    missing = [name for name in settings.mixing.favourites if name not in held]
+    if missing and place.rank == 0:
+        console.note(f"{store.folder}: trains on none of mixing.favourites {', '.join(missing)}")
     items = Items(mixer, round(settings.data.seconds * store.header.sample_rate))
 
     give = giver(settings.data, items, place, overfit)

@@ -50,7 +50,8 @@ def with_assignments(values: dict[str, Any], assignments: Sequence[str]) -> dict
 
     Args:
         values: tables by name; not changed.
-        assignments: `key.key=value`; the value is read as TOML, or as a plain word where it is none.
+        assignments: `key.key=value`; key and value are read as TOML (`law."a.b"=2` has two keys), or as they stand
+            where they are none.
 
     Raises:
         ConfigError: a word without `=`, or a key below something that is no table.
@@ -60,7 +61,7 @@ def with_assignments(values: dict[str, Any], assignments: Sequence[str]) -> dict
         name, equals, text = word.partition("=")
         if not equals or not name.strip():
             raise ConfigError(f"--set {word}: expected key=value, for example --set optimizer.learning_rate=1e-3")
-        *tables, key = name.strip().split(".")
+        *tables, key = _keys(name.strip())
         table = result
         for each in tables:
             table = table.setdefault(each, {})
@@ -68,6 +69,20 @@ def with_assignments(values: dict[str, Any], assignments: Sequence[str]) -> dict
                 raise ConfigError(f"--set {word}: {each} is no table")
         table[key] = _parsed(text.strip())
     return result
+
+
+def _keys(name: str) -> list[str]:
+    """Keys of a dotted key from the outermost in."""
+    try:
+        inner: object = tomllib.loads(f"{name} = 0")
+    except tomllib.TOMLDecodeError:  # such as a name with a slash, written without quotes
+        return name.split(".")
+    keys: list[str] = []
+    while isinstance(inner, dict):
+        (key,) = inner
+        keys.append(key)
+        inner = inner[key]
+    return keys
 
 
 def _parsed(text: str) -> object:

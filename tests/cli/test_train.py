@@ -15,6 +15,7 @@ import pytest
 import soundfile
 
 from concertclean.cli.train import _Stop
+from concertclean.dataset.store import Store
 from concertclean.models.registry import load_model
 
 RATE = 8000
@@ -128,6 +129,15 @@ def test_a_dry_run_tells_and_writes_nothing(built, program, tmp_path):
     assert b"parameters" in ended.out
     assert b"s a step" in ended.out
     assert not (tmp_path / "runs").exists()
+
+
+def test_favourites_that_are_not_trained_on_are_named(built, program, tmp_path):
+    songs = [entry for entry in Store(tmp_path / "data").entries if entry.role == "clean"]
+    groups = {song.split: song.group for song in songs}
+    words = [f'--set=mixing.favourites."{name}"=3.0' for name in ("nobody", groups["test"], groups["train"])]
+    ended = program("train", "--config", "tiny.toml", "--dry-run", *words)
+    assert ended.code == 0, ended.err
+    assert f"trains on none of mixing.favourites nobody, {groups['test']}\n" in ended.err
 
 
 def test_overfitting_takes_few_items(built, program, tmp_path):

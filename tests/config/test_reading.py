@@ -28,6 +28,15 @@ def test_assignments_reach_into_tables_and_leave_the_original_alone():
     assert values == {"inner": {"rate": 1.0}}
 
 
+@pytest.mark.parametrize("name", ['law."songs 1.5"', "law.'songs 1.5'"])
+def test_a_quoted_key_keeps_its_dots_and_loses_its_quotes(name):
+    assert with_assignments({"law": {"songs 1.5": 3.0}}, [f"{name}=4.0"]) == {"law": {"songs 1.5": 4.0}}
+
+
+def test_a_key_that_is_no_toml_is_taken_as_it_stands():
+    assert with_assignments({}, ["law.librosa/data=4.0"]) == {"law": {"librosa/data": 4.0}}
+
+
 @pytest.mark.parametrize("word", ["steps", "=3", " =3"])
 def test_an_assignment_without_key_or_value_is_refused(word):
     with pytest.raises(ConfigError, match="expected key=value"):
