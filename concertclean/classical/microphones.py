@@ -101,19 +101,19 @@ def roster(waveform: Array) -> Roster:
     Args:
         waveform: `(microphone, time)`.
     """
-    power = np.square(waveform).sum(axis=1)
+    products = waveform @ waveform.T
+    power = np.diag(products)
     kept: list[int] = []
     owners: list[int] = []
     gains: list[float] = []
-    for k, row in enumerate(waveform):
-        products = waveform[kept] @ row
-        alike = [n for n, m in enumerate(kept) if power[m] * power[k] * (1 - _COPY) < products[n] ** 2]
+    for k in range(len(waveform)):
+        alike = [n for n, m in enumerate(kept) if power[m] * power[k] * (1 - _COPY) < products[m, k] ** 2]
         if not power[k]:
             owners.append(-1)
             gains.append(0.0)
         elif alike:
             owners.append(alike[0])
-            gains.append(float(products[alike[0]] / power[kept[alike[0]]]))
+            gains.append(float(products[kept[alike[0]], k] / power[kept[alike[0]]]))
         else:
             owners.append(len(kept))
             gains.append(1.0)

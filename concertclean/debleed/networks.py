@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import tee
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from concertclean.chain import left_by
-from concertclean.classical.microphones import roster
+from concertclean.classical.microphones import excerpt, roster
 from concertclean.classical.unmixing import Unmixing, trusted
 from concertclean.devices import choose_device
 from concertclean.dsp.resample import in_step, resample
@@ -33,6 +34,7 @@ _INSTRUMENTS = {  # the first that fits: a bass drum is a drum
     "vocals": r"voc|vox|voice|sing|choir",
     "bass": r"bass(?!oon)",
 }
+_STRETCHES = 2  # that a matrix network hears; from four its matrix was no better
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def seats(instruments: Sequence[str], tracks: Sequence[str]) -> list[int]:
 def learn_matrix(
     model: str | Path, waveform: Array, sample_rate: int, running: Running, tracks: Sequence[str] = ()
 ) -> Unmixing:
-    """The mixing matrix as a network sees it.
+    """The mixing matrix as a network sees it in the two loudest stretches.
 
     Args:
         model: name or weights file of a t-UNet.
@@ -97,11 +99,13 @@ def learn_matrix(
     if network.channels != len(waveform):
         raise ModelError(f"{model}: is for {network.channels} microphones, these are {len(waveform)}; use --model auto")
     who = roster(waveform)
-    device = choose_device(running.device)
-    heard = torch.from_numpy(resample(waveform, sample_rate, network.sample_rate)).float().to(device)
     plain = np.eye(len(waveform))
     if len(who.kept) < 2:
         return Unmixing(plain, 0 * plain, (), who, who.remarks())
+    device = choose_device(running.device)
+    piece = ceil(network.segment * sample_rate / network.sample_rate) / sample_rate
+    loudest = excerpt(iter([waveform]), waveform.shape[1], sample_rate, seconds=_STRETCHES * piece, piece_seconds=piece)
+    heard = torch.from_numpy(resample(loudest, sample_rate, network.sample_rate)).float().to(device)
     order = seats(network.instruments, tracks) if tracks else list(range(len(waveform)))
     whole = np.empty_like(plain)
     whole[np.ix_(order, order)] = network.to(device).matrix(heard[order]).cpu().double().numpy()

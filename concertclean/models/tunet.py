@@ -25,7 +25,6 @@ _SILENT = 1e-8  # rms
 _LEAST_FEATURE = 1e-2  # of features, which begin around 1
 _USUAL_BLEED = 0.25  # mean of the published gains
 _FIRST_SPREAD = 0.1  # of the first matrices around it
-_MOST_SEGMENTS = 4  # of a recording that are looked at
 _LEAST_DIAGONAL = 0.1  # below it the network has not found the microphone's own instrument
 
 
@@ -109,9 +108,7 @@ class TUNet(nn.Module):
         return matrix.reshape(-1, self.channels, self.channels)
 
     def matrix(self, waveform: Tensor) -> Tensor:
-        """One mixing matrix of a recording: the mean over its segments, at most four, evenly spread.
-
-        A stage does not move, so more of them only take longer.
+        """One mixing matrix of an excerpt: the mean over its segments.
 
         Args:
             waveform: `(microphone, time)`, any length from 1; repeated to a full segment where it is shorter.
@@ -123,9 +120,8 @@ class TUNet(nn.Module):
         waveform = waveform.repeat(1, n_copies) if n_copies > 1 else waveform
         n_segments = waveform.shape[1] // self.segment
         pieces = waveform[:, : n_segments * self.segment].reshape(self.channels, n_segments, self.segment)
-        heard = torch.linspace(0, n_segments - 1, min(n_segments, _MOST_SEGMENTS)).round().long().tolist()
         with torch.no_grad():
-            mean = torch.stack([self(pieces[None, :, k])[0] for k in heard]).mean(dim=0)
+            mean = torch.stack([self(piece[None])[0] for piece in pieces.unbind(1)]).mean(dim=0)
         diagonal = mean.diagonal()
         if float(diagonal.min()) < _LEAST_DIAGONAL:
             return torch.eye(self.channels, device=waveform.device)

@@ -55,6 +55,21 @@ def test_a_matrix_network_undoes_its_matrix(tunet, rate, noise):
         learn(tunet, noise(9000, channels=3)[:, None], rate)
 
 
+@pytest.mark.parametrize("rate", [RATE, 44_100])
+def test_a_matrix_network_hears_the_loudest_stretch_of_each_half(tunet, rate, noise, monkeypatch):
+    heard = []
+    monkeypatch.setattr(TUNet, "matrix", lambda _, waveform: heard.append(waveform) or torch.eye(2))
+    segment = TUNET["segment"] * rate // RATE
+    music = 1e-3 * noise(10 * segment)
+    music[:, 2 * segment : 4 * segment] *= 100
+    music[:, 7 * segment : 9 * segment] *= 10
+    learn(tunet, music[:, None], rate)
+    (waveform,) = heard
+    assert 2 * TUNET["segment"] <= waveform.shape[1] <= 2 * TUNET["segment"] + 2
+    halves = waveform[:, : 2 * TUNET["segment"]].reshape(2, 2, -1).square().mean(dim=(0, 2)).sqrt()
+    assert halves[0] / halves[1] == pytest.approx(10, rel=0.2)
+
+
 def test_silence_and_copies_through_a_matrix_network(tunet, noise):
     found, reduction = reduced(tunet, noise(5000)[[0, 0]])
     assert np.array_equal(found[0], noise(5000)[0])
