@@ -29,8 +29,9 @@ def narrow(tmp_path):
     torch.manual_seed(0)
     path = tmp_path / "narrow.safetensors"
     model = TwoStageUNet(**CONFIG)
-    for bias in (bias for name, bias in model.named_parameters() if name.endswith("bias")):
-        torch.nn.init.normal_(bias, std=0.1)
+    for parameter in model.parameters():
+        if parameter.ndim == 1:  # a bias
+            torch.nn.init.normal_(parameter, std=0.1)
     save_weights(
         path, model.state_dict(), architecture="two_stage_unet", config=CONFIG, provenance={"license": "CC0-1.0"}
     )
