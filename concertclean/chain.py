@@ -72,6 +72,8 @@ class Chain:
 def stages_of(names: str) -> tuple[str, ...]:
     """Stages of what is written after `--model`.
 
+    A model alone brings the methods that its card wants before it; a chain is as it is written.
+
     Args:
         names: a model, a method, or several between commas; the path of a weights file may hold commas.
 
@@ -86,6 +88,8 @@ def stages_of(names: str) -> tuple[str, ...]:
         if not name:
             raise ConfigError(f"--model {names}: a stage has no name; write them as in declick,dehum,gramophone")
         stages += COMBINATIONS.get(name, (name,))
+    if len(stages) == 1 and stages[0] not in METHODS:
+        stages = [*_before(stages[0]), *stages]
     if any(name not in METHODS for name in stages):
         _require_known([name for name in stages if name not in METHODS])
     return tuple(stages)
@@ -152,6 +156,11 @@ def left_by(stage: Remover, blocks: Blocks, channels: int, sample_rate: int) -> 
         found = removed[:, : len(held)]  # a resampler may round the length up by one
         yield held.pop(found.shape[1]) - found
     yield held.pop(len(held))  # or down
+
+
+def _before(model: str) -> tuple[str, ...]:
+    """What the card of a model wants before it; nothing for a weights file."""
+    return next((card.before for card in load_cards().values() if model in (card.name, *card.aliases)), ())
 
 
 def _require_known(names: Sequence[str]) -> None:

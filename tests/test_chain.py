@@ -147,6 +147,31 @@ def test_names_become_stages(tmp_path):
     assert stages_of(str(odd)) == (str(odd),)
 
 
+def test_a_model_alone_brings_what_its_card_wants_before_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONCERTCLEAN_CONFIG_DIR", str(tmp_path))
+    card = """
+        [mine]
+        aliases = ["my-own"]
+        description = "d"
+        architecture = "kanunet_eca"
+        filename = "mine.safetensors"
+        sha256 = "HASH"
+        sample_rate = 44100
+        channels = 2
+        license = "MIT"
+        path = "mine.safetensors"
+        before = ["dethump", "declick"]
+    """.replace("HASH", 64 * "a")
+    (tmp_path / "models.toml").write_text(card)
+    assert stages_of("mine") == ("dethump", "declick", "mine")
+    assert stages_of("my-own") == ("dethump", "declick", "my-own")
+    assert stages_of("dehum,mine") == ("dehum", "mine")  # a chain is as it is written
+    assert stages_of("mine.safetensors") == ("mine.safetensors",)
+    (tmp_path / "models.toml").write_text(card.replace("dethump", "dethmup"))
+    with pytest.raises(ModelError, match="no model or method is called 'dethmup'"):
+        stages_of("mine")
+
+
 @pytest.mark.parametrize("names", ["", "declick,", "declick,,lsa"])
 def test_a_stage_has_a_name(names):
     with pytest.raises(ConfigError, match="write them as in declick,dehum,gramophone"):

@@ -192,6 +192,7 @@ def _denoiser(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "Denoi
     noise = _noise_file(settings)  # what is wrong with it is told before weights are fetched for hours
     networks = {name: _network(name, settings, screen, sink) for name in dict.fromkeys(stages) if name not in METHODS}
     screen.stages(stages)
+    sink.stages = stages
     return Denoiser(
         chain_of(stages, networks, noise),
         settings,

@@ -30,12 +30,14 @@ class Sink:
 
     Attributes:
         records: one a recording, as they are printed and logged.
+        stages: of the chain that works, in order; empty until they are known.
         networks: at work, in the order of the chain, with their weights.
     """
 
     def __init__(self, settings: "DenoiseSettings", *, as_json: bool, log: Path | None) -> None:
         self._settings, self._as_json = settings, as_json
         self.records: list[dict[str, Any]] = []
+        self.stages: tuple[str, ...] = ()
         self.networks: list[tuple[LoadedModel, Enhancer]] = []
         try:
             self._log = None if log is None else log.open("a", encoding="utf-8")
@@ -70,6 +72,7 @@ class Sink:
             "error": None if outcome.error is None else str(outcome.error),
             "exit_code": 0 if outcome.error is None else console.exit_code(outcome.error),
             "model": self._settings.model,
+            "stages": self.stages,
             "settings": self._settings.model_dump(mode="json", exclude_defaults=True),
         }
         if self.networks:

@@ -6,7 +6,7 @@ keeps its image and its two sides are never taken for each other's bleed.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -180,10 +180,8 @@ def _instrument_networks(
     """A network for each track; None leaves it as it is."""
     from concertclean.debleed import networks
 
-    load = cache(partial(networks.load_instruments, models, running=running))  # one load for the bands of all channels
-
     def load_networks(waveform: Array, sample_rate: int) -> Learned:
-        enhancers = load(len(waveform))
+        enhancers = networks.load_instruments(models, len(waveform), running)
         return Learned(partial(networks.apply_instruments, enhancers=enhancers, sample_rate=sample_rate), remarks)
 
     return load_networks

@@ -8,6 +8,7 @@ networks a track gets, its name says.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import tee
 from math import ceil
 from pathlib import Path
@@ -24,6 +25,7 @@ from concertclean.dsp.resample import in_step, resample
 from concertclean.errors import ModelError
 from concertclean.inference import Enhancer
 from concertclean.models.registry import MATRIX_ARCHITECTURES, load_matrix_model, load_model
+from concertclean.models.tunet import TUNet
 from concertclean.models.weights_file import read_header
 
 Array = NDArray[np.float64]
@@ -34,6 +36,7 @@ _INSTRUMENTS = {  # the first that fits: a bass drum is a drum
     "vocals": r"voc|vox|voice|sing|choir",
     "bass": r"bass(?!oon)",
 }
+_KEPT = 8  # networks that stay loaded
 _STRETCHES = 2  # that a matrix network hears; from four its matrix was no better
 
 
@@ -95,7 +98,7 @@ def learn_matrix(
     Raises:
         ModelError: the weights do not fit, or are for another number of microphones.
     """
-    network = load_matrix_model(model)
+    network = _matrix_network(model)
     if network.channels != len(waveform):
         raise ModelError(f"{model}: is for {network.channels} microphones, these are {len(waveform)}; use --model auto")
     who = roster(waveform)
@@ -135,7 +138,7 @@ def apply_instruments(blocks: Blocks, enhancers: Sequence[Enhancer | None], samp
 
 
 def load_instruments(models: Sequence[str | Path | None], n_tracks: int, running: Running) -> list[Enhancer | None]:
-    """Networks of one instrument each, ready to run; one that several tracks share is loaded once, None stays None.
+    """Networks of one instrument each, ready to run; None stays None.
 
     Raises:
         ModelError: not one for each track, or the weights do not fit.
@@ -143,12 +146,19 @@ def load_instruments(models: Sequence[str | Path | None], n_tracks: int, running
     if len(models) != n_tracks:
         named = ", ".join(map(str, models))
         raise ModelError(f"{named}: {len(models)} weights for {n_tracks} tracks; give one a track, in their order")
-    loaded = {
-        model: Enhancer(load_model(model).model, device=running.device, threads=running.threads)
-        for model in dict.fromkeys(models)
-        if model is not None
-    }
-    return [None if model is None else loaded[model] for model in models]
+    return [None if model is None else _instrument_network(model, running) for model in models]
+
+
+@lru_cache(maxsize=_KEPT)
+def _matrix_network(model: str | Path) -> TUNet:
+    """Loaded once for all channels of a recording, and all bands of an evaluation."""
+    return load_matrix_model(model)
+
+
+@lru_cache(maxsize=_KEPT)
+def _instrument_network(model: str | Path, running: Running) -> Enhancer:
+    """The same; tracks share it, too."""
+    return Enhancer(load_model(model).model, device=running.device, threads=running.threads)
 
 
 def _one_track(blocks: Blocks, track: int) -> Blocks:

@@ -52,6 +52,7 @@ class ModelCard(BaseModel):
         url: plain address, http or https.
         convert: the fetched file is an archive of this kind, converted on first use.
         source_sha256: of that archive.
+        before: methods without weights that a recording goes through first, when the model is asked for alone.
         deprecated_by: name of the better model.
     """
 
@@ -81,6 +82,7 @@ class ModelCard(BaseModel):
     url: str | None = None
     convert: Literal["tf_two_stage_zip"] | None = None
     source_sha256: _Sha256 | None = None
+    before: tuple[_Name, ...] = ()
     deprecated_by: str | None = None
 
     @model_validator(mode="after")

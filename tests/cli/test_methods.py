@@ -56,6 +56,7 @@ def test_every_name_writes_what_its_stages_leave(program, sound, tmp_path, name)
     assert heard(tmp_path / "a_clean.wav") == pytest.approx(left(stages_of(name), waveform), abs=1e-6)
     (record,) = json.loads(ended.out)
     assert record["model"] == name
+    assert record["stages"] == list(stages_of(name))
     assert "sha256" not in record
     assert not [warning for warning in record["warnings"] if warning.startswith(("W104", "W108"))]
 

@@ -109,25 +109,16 @@ def test_instruments_by_name(track, wanted):
 
 def test_each_track_gets_the_network_of_its_instrument(noise, monkeypatch, tmp_path):
     """The published scripts hand the weights of the drums to the bass, and those of the bass to the drums."""
-    paths = {}
-    for seed, name in enumerate(("vocals", "bass", "drums", "other")):
+    paths = {name: tmp_path / f"{name}.safetensors" for name in ("vocals", "bass", "drums", "other")}
+    for seed, path in enumerate(paths.values()):
         torch.manual_seed(seed)
-        paths[f"bleed-cae-{name}"] = tmp_path / f"{name}.safetensors"
-        save_weights(
-            paths[f"bleed-cae-{name}"],
-            CAE(**CAE_CONFIG).state_dict(),
-            architecture="cae",
-            config=CAE_CONFIG,
-            provenance={},
-        )
-    monkeypatch.setattr(methods, "_INSTRUMENT_MODELS", {name.split("-")[2]: name for name in paths})
-    plain = networks.load_model
-    monkeypatch.setattr(networks, "load_model", lambda model: plain(paths.get(model, model)))
+        save_weights(path, CAE(**CAE_CONFIG).state_dict(), architecture="cae", config=CAE_CONFIG, provenance={})
+    monkeypatch.setattr(methods, "_INSTRUMENT_MODELS", paths)
     music = noise(4000)
     for tracks in (("drums", "bass"), ("bass", "drums"), ("flute", "voice")):
         reduction = learn("cae", music[:, None], RATE, tracks=tracks)
         found = np.concatenate(list(reduction.apply(iter([music[:, None]]))), axis=2)[:, 0]
-        named = ",".join(str(paths[f"bleed-cae-{instrument(track)}"]) for track in tracks)
+        named = ",".join(str(paths[instrument(track)]) for track in tracks)
         assert np.array_equal(found, reduced(named, music)[0])
         assert reduction.remarks == (f"by their names: {tracks[0]} is {instrument(tracks[0])}, "
                                      f"{tracks[1]} is {instrument(tracks[1])}",)  # fmt: skip
@@ -161,6 +152,16 @@ def test_tracks_take_the_seats_of_a_matrix_network(noise, tmp_path):
     for tracks, wanted in ((("vox", "bass"), [[1, 0.25], [0.5, 1]]), (("bass", "vox"), [[1, 0.5], [0.25, 1]])):
         found = learn(str(path), noise(5000)[:, None], RATE, tracks=tracks).channels[0].matrix
         assert found.tolist() == wanted
+
+
+def test_weights_are_read_once_for_all_channels_and_bands(noise, monkeypatch):
+    read = []
+    plain = networks.load_model
+    monkeypatch.setattr(networks, "load_model", lambda model: read.append(model) or plain(model))
+    networks._instrument_network.cache_clear()
+    for _ in range(2):
+        learn("cae", noise(4000)[:, None].repeat(2, axis=1), RATE, tracks=("bass", "bass guitar"))
+    assert read == ["bleed-cae-bass"]
 
 
 def test_seats():
