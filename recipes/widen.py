@@ -1,9 +1,12 @@
-"""A two-stage U-Net with more channels that says the same: where training goes on when a network has learned its fill.
+"""A network with more channels that says the same: where training goes on when a network has learned its fill.
 
 python recipes/widen.py wide.safetensors runs/gramophone/gramophone.safetensors --widths 16 32 64 96 128
+python recipes/widen.py wide.safetensors runs/concert/concert.safetensors --base 16
 
-Channels that are added hear what the others hear, through first weights drawn at random, and nothing hears them yet:
-what leads out of them begins at zero, so training starts from the very estimates of the narrow network.
+A two-stage U-Net takes the width of each level, KANUNet-ECA its base width. Channels that are added hear what the
+others hear, through first weights drawn at random, and nothing hears them yet: what leads out of them begins at zero,
+so training starts from the very estimates of the narrow network. (But for channel attention, whose short convolution
+gives the last of the old channels new neighbours.)
 
 References:
     Chen, Goodfellow, Shlens: Net2Net: accelerating learning via knowledge transfer, ICLR 2016 (there the channels that
@@ -12,8 +15,10 @@ References:
 
 import argparse
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +27,8 @@ from concertclean.models.registry import build_model
 from concertclean.models.weights_file import load_state, read_header, save_weights
 
 _LEVEL = re.compile(r"(eblocks|dblocks)\.(\d+)\.(.*)")
+_PAIR = re.compile(r"(encoder|decoder)\.(\d+)\.([01])\.")
+_KANUNET_LEVELS = 4
 
 
 def heard_level(name: str, bottom: int) -> int | None:
@@ -40,13 +47,13 @@ def heard_level(name: str, bottom: int) -> int | None:
     return int(found[2]) + is_above
 
 
-def grown(narrow: Tensor, wide: Tensor, inputs: tuple[int, int] | None, *, in_axis: int) -> Tensor:
+def grown(narrow: Tensor, wide: Tensor, inputs: Sequence[tuple[int, int]], *, in_axis: int = 1) -> Tensor:
     """First weights of a wider convolution.
 
     Args:
         narrow: weights to keep.
         wide: freshly drawn, as many or more channels.
-        inputs: channels of one group of inputs, before and after; None: as they are.
+        inputs: channels of each group of inputs, before and after; none: as they are.
         in_axis: of the input channels, 0 or 1.
 
     Returns:
@@ -54,16 +61,19 @@ def grown(narrow: Tensor, wide: Tensor, inputs: tuple[int, int] | None, *, in_ax
     """
     old, new = narrow.transpose(0, in_axis), wide.clone().transpose(0, in_axis)  # (in, out, …)
     n_outputs = old.shape[1]
-    before, after = inputs or (len(old), len(old))
-    for group in range(len(old) // before):
-        first = group * after
-        new[first : first + before, :n_outputs] = old[group * before : (group + 1) * before]
-        new[first + before : first + after, :n_outputs] = 0
+    first_old = first_new = 0
+    for before, after in inputs or [(len(old), len(old))]:
+        end = first_new + before
+        new[first_new:end, :n_outputs] = old[first_old : first_old + before]
+        new[end : first_new + after, :n_outputs] = 0
+        first_old, first_new = first_old + before, first_new + after
     return new.transpose(0, in_axis)
 
 
-def widened(state: dict[str, Tensor], model: nn.Module, before: list[int], after: list[int]) -> dict[str, Tensor]:
-    """Weights of the wide network that give the estimates of the narrow one.
+def widened_two_stage(
+    state: dict[str, Tensor], model: nn.Module, before: list[int], after: list[int]
+) -> dict[str, Tensor]:
+    """Weights of a wide two-stage U-Net that give the estimates of the narrow one.
 
     Args:
         state: of the narrow network.
@@ -76,11 +86,58 @@ def widened(state: dict[str, Tensor], model: nn.Module, before: list[int], after
         if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             continue
         level = heard_level(name, len(before) - 1)
-        inputs = None if level is None else (before[level], after[level])
         in_axis = 0 if isinstance(module, nn.ConvTranspose2d) else 1
         weight, bias = state[f"{name}.weight"].float(), state[f"{name}.bias"].float()
+        inputs = [] if level is None else [(before[level], after[level])] * (weight.shape[in_axis] // before[level])
         found[f"{name}.weight"] = grown(weight, found[f"{name}.weight"], inputs, in_axis=in_axis)
         found[f"{name}.bias"][: len(bias)] = bias
+    return found
+
+
+def kanunet_inputs(name: str, before: list[int], after: list[int]) -> list[tuple[int, int]]:
+    """Channels of each group of inputs of a convolution of KANUNet-ECA, before and after; none: planes.
+
+    Args:
+        name: of the convolution.
+        before: widths of the narrow network, from the top level to the bottom.
+        after: of the wide one.
+    """
+    sizes = list(zip(before, after, strict=True))
+    if not (found := _PAIR.match(name)):
+        return sizes[-1:] if name.startswith("bottom") else sizes[:1]  # else the head
+    part, number, second = found[1], int(found[2]), found[3] == "1"
+    level = number if part == "encoder" else len(sizes) - 2 - number
+    if second:
+        return [sizes[level]]
+    if part == "decoder":  # what comes up, then what was skipped
+        return [sizes[level + 1], sizes[level]]
+    return [sizes[level - 1]] if level else []
+
+
+def widened_kanunet(
+    state: dict[str, Tensor], model: nn.Module, before: list[int], after: list[int]
+) -> dict[str, Tensor]:
+    """Weights of a wide KANUNet-ECA that give the estimates of the narrow one; see `widened_two_stage`."""
+    found = model.state_dict()
+    for name, wide in found.items():
+        narrow = state[name].to(wide.dtype)
+        inputs = kanunet_inputs(name, before, after)
+        kind = name.rpartition(".")[2]
+        if name.startswith("attention"):  # longer for more channels: the old one in its middle
+            margin = (wide.shape[-1] - narrow.shape[-1]) // 2
+            found[name] = nn.functional.pad(narrow, (margin, margin))
+        elif kind == "spline_weight":
+            found[name] = torch.stack([grown(*pair, inputs) for pair in zip(narrow, wide, strict=True)])
+        elif kind == "scale":  # of splines that are zero: were it zero too, they would never learn
+            found[name] = torch.where(
+                grown(torch.ones_like(narrow), wide, inputs) == 0, wide, grown(narrow, wide, inputs)
+            )
+        elif narrow.ndim == 4:
+            found[name] = grown(narrow, wide, inputs)
+        elif narrow.ndim == 1:  # of a normalisation, or the bias of the head
+            found[name] = torch.cat([narrow, wide[len(narrow) :]])
+        else:
+            found[name] = narrow
     return found
 
 
@@ -88,29 +145,56 @@ def _equal_levels(widths: list[int]) -> list[bool]:
     return [one == other for one, other in pairwise(widths)]
 
 
-def widen(out: Path, source: Path, widths: list[int]) -> None:
+def _two_stage_config(source: Path, config: dict[str, Any], widths: list[int]) -> dict[str, Any]:
+    """Settings of the wide two-stage U-Net."""
+    before = list(config["widths"])
+    if len(before) != len(widths) or any(old > new for old, new in zip(before, widths, strict=True)):
+        raise SystemExit(f"{source}: has widths {before}; give as many, none of them smaller")
+    if _equal_levels(before) != _equal_levels(widths):  # between levels as wide as each other there is no projection
+        raise SystemExit(f"{source}: has widths {before}; levels that are as wide as the next must stay so, no others")
+    return {**config, "widths": widths}
+
+
+def _kanunet_config(source: Path, config: dict[str, Any], base: int) -> dict[str, Any]:
+    """Settings of the wide KANUNet-ECA."""
+    if config["base"] > base:
+        raise SystemExit(f"{source}: has base {config['base']}; give one that is not smaller")
+    return {**config, "base": base}
+
+
+def widen(out: Path, source: Path, *, widths: list[int] | None, base: int | None) -> None:
     """Writes the wide network; what the narrow one says about itself stays.
 
     Args:
         out: weights file to write.
         source: weights file of the narrow one.
-        widths: channels of each level and of the bottom.
+        widths: for a two-stage U-Net, channels of each level and of the bottom.
+        base: for KANUNet-ECA, channels of the first level.
 
     Raises:
         SystemExit: the weights are of another network, or of one that is not narrower.
     """
     header = read_header(source)
-    if header.architecture != "two_stage_unet":
-        raise SystemExit(f"{source}: is a {header.architecture}; only a two_stage_unet can be widened")
-    before = list(header.config["widths"])
-    if len(before) != len(widths) or any(old > new for old, new in zip(before, widths, strict=True)):
-        raise SystemExit(f"{source}: has widths {before}; give as many, none of them smaller")
-    if _equal_levels(before) != _equal_levels(widths):  # between levels as wide as each other there is no projection
-        raise SystemExit(f"{source}: has widths {before}; levels that are as wide as the next must stay so, no others")
+    wanted = {"two_stage_unet": "--widths", "kanunet_eca": "--base"}.get(header.architecture)
+    given = "--base" if widths is None else "--widths"
+    if wanted is None:
+        raise SystemExit(f"{source}: is a {header.architecture}; only a two_stage_unet or a kanunet_eca can be widened")
+    if given != wanted:
+        raise SystemExit(f"{source}: is a {header.architecture}; give {wanted}")
+    if widths is not None:
+        config = _two_stage_config(source, header.config, widths)
+    else:
+        config = _kanunet_config(source, header.config, cast(int, base))
     torch.manual_seed(1)
-    config = {**header.config, "widths": widths}
     model = build_model(header.architecture, config, str(out))
-    state = widened(load_state(source), model, before, widths)
+    state = load_state(source)
+    if widths is not None:
+        state = widened_two_stage(state, model, list(header.config["widths"]), widths)
+    else:
+        before, after = (
+            [one["base"] * 2**level for level in range(_KANUNET_LEVELS)] for one in (header.config, config)
+        )
+        state = widened_kanunet(state, model, before, after)
     save_weights(out, state, architecture=header.architecture, config=config, provenance=header.provenance)
 
 
@@ -119,10 +203,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="weights file to write")
     parser.add_argument("source", type=Path, help="weights file of the narrow network")
-    parser.add_argument("--widths", type=int, nargs="+", required=True, help="channels, from the top level down")
+    size = parser.add_mutually_exclusive_group(required=True)
+    size.add_argument("--widths", type=int, nargs="+", help="two-stage U-Net: channels, from the top level down")
+    size.add_argument("--base", type=int, help="KANUNet-ECA: channels of the first level")
     arguments = parser.parse_args()
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    widen(arguments.out, arguments.source, arguments.widths)
+    widen(arguments.out, arguments.source, widths=arguments.widths, base=arguments.base)
 
 
 if __name__ == "__main__":
