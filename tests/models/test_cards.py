@@ -36,6 +36,7 @@ def test_bundled_cards():
     assert DEFAULT_MODEL in cards
     assert cards["concert"].shipped
     assert (cards["gramophone"].channels, cards["gramophone"].sample_rate) == (1, 44100)
+    assert cards["gramophone"].before == ("decrackle",)
     moliner = cards["gramophone-moliner"]
     assert (moliner.convert, moliner.size_bytes) == ("tf_two_stage_zip", 264_031_940)
     assert moliner.segment_seconds == 5.0
