@@ -28,7 +28,7 @@ Blocks = Iterator[Array]
 AUTO = "auto"
 _WEIGHTS = ".safetensors"
 _MATRIX_MODEL = "bleed-tunet"
-_INSTRUMENT_MODELS = {"bass": "bleed-cae-bass", "drums": "bleed-cae-drums"}  # of the others no weights help
+_INSTRUMENT_MODELS = {name: f"bleed-cae-{name}" for name in ("vocals", "bass", "drums")}  # no weights help the others
 
 
 @dataclass(frozen=True)
