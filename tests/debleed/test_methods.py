@@ -131,7 +131,9 @@ def test_a_track_that_no_shipped_network_helps_stays(noise):
     assert reduction.remarks == ("by their names: flute is other and stays, horns is other and stays",)
 
 
-@pytest.mark.parametrize(("name", "tracks"), [("cae", ("bass", "kick", "voice")), ("tunet", ("bass", "kick", "voice", "keys"))])
+@pytest.mark.parametrize(
+    ("name", "tracks"), [("cae", ("bass", "kick", "voice")), ("tunet", ("bass", "kick", "voice", "keys"))]
+)
 def test_shipped_weights_need_no_path(noise, name, tracks):
     music = noise(4000, channels=len(tracks))[:, None]
     reduction = learn(name, music, RATE, tracks=tracks)
