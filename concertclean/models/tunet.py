@@ -101,7 +101,12 @@ class TUNet(nn.Module):
             wanted = f"(batch, {self.channels}, {self.segment})"
             raise ValueError(f"waveform has shape {tuple(waveform.shape)}, must be {wanted}")
         level = waveform.square().mean(dim=(1, 2), keepdim=True).sqrt().clamp_min(_SILENT)
-        features = self.encoder((waveform / level).flatten(0, 1)[:, None])  # (batch · microphone, width, time)
+        heard = (waveform / level).flatten(0, 1)[:, None]
+        # One microphone after the other where nothing learns: together their layers do not fit the cache.
+        size = len(heard) if self.training else 1
+        features = torch.cat(
+            [self.encoder(part) for part in torch.split(heard, size)]
+        )  # (batch · microphone, width, time)
         # Flattened as published: microphone, time, width.
         levels = self.norm((features.mT.reshape(len(waveform), -1).float() + _LEAST_FEATURE).log())
         matrix: Tensor = self.head(levels)
@@ -121,8 +126,7 @@ class TUNet(nn.Module):
         n_segments = waveform.shape[1] // self.segment
         pieces = waveform[:, : n_segments * self.segment].reshape(self.channels, n_segments, self.segment)
         with torch.no_grad():
-            # One after the other: as a batch they do not fit the cache and take half as long again.
-            mean = torch.stack([self(piece[None])[0] for piece in pieces.unbind(1)]).mean(dim=0)
+            mean: Tensor = self(pieces.transpose(0, 1)).mean(dim=0)
         diagonal = mean.diagonal()
         if float(diagonal.min()) < _LEAST_DIAGONAL:
             return torch.eye(self.channels, device=waveform.device)
