@@ -28,7 +28,7 @@ Blocks = Iterator[Array]
 AUTO = "auto"
 _WEIGHTS = ".safetensors"
 _MATRIX_MODEL = "bleed-tunet"
-_INSTRUMENT_MODELS = {name: f"bleed-cae-{name}" for name in ("vocals", "bass", "drums")}  # no weights help the others
+_INSTRUMENT_MODELS = {name: f"bleed-cae-{name}" for name in ("vocals", "bass", "drums")}  # none helps others
 
 
 @dataclass(frozen=True)

@@ -104,10 +104,8 @@ class TUNet(nn.Module):
         heard = (waveform / level).flatten(0, 1)[:, None]
         # One microphone after the other where nothing learns: together their layers do not fit the cache.
         size = len(heard) if self.training else 1
-        features = torch.cat(
-            [self.encoder(part) for part in torch.split(heard, size)]
-        )  # (batch · microphone, width, time)
-        # Flattened as published: microphone, time, width.
+        features = torch.cat([self.encoder(part) for part in torch.split(heard, size)])
+        # From (batch · microphone, width, time), flattened as published: microphone, time, width.
         levels = self.norm((features.mT.reshape(len(waveform), -1).float() + _LEAST_FEATURE).log())
         matrix: Tensor = self.head(levels)
         return matrix.reshape(-1, self.channels, self.channels)
