@@ -16,12 +16,13 @@ from concertclean.classical.catalogue import COMBINATIONS, METHODS, Remover
 from concertclean.classical.heard_noise import HeardNoise
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError, ModelError
-from concertclean.models.cards import load_cards
+from concertclean.models.cards import cards_by_word, load_cards
 
 Waveform = NDArray[np.float64]
 Blocks = Iterator[Waveform]
 
 _BLOCK = 65_536
+_NAMES = (*METHODS, *COMBINATIONS)  # that need no weights
 
 
 class Restorer(Protocol):
@@ -83,16 +84,12 @@ def stages_of(names: str) -> tuple[str, ...]:
     """
     if Path(names).is_file():
         return (names,)
-    stages: list[str] = []
-    for name in (part.strip() for part in names.split(",")):
-        if not name:
-            raise ConfigError(f"--model {names}: a stage has no name; write them as in declick,dehum,gramophone")
-        stages += COMBINATIONS.get(name, (name,))
-    if len(stages) == 1 and stages[0] not in METHODS:
-        stages = [*_before(stages[0]), *stages]
-    if any(name not in METHODS for name in stages):
-        _require_known([name for name in stages if name not in METHODS])
-    return tuple(stages)
+    parts = [part.strip() for part in names.split(",")]
+    if not all(parts):
+        raise ConfigError(f"--model {names}: a stage has no name; write them as in declick,dehum,gramophone")
+    if any(part not in _NAMES for part in parts):
+        parts = _as_cards_want(parts)
+    return tuple(stage for part in parts for stage in COMBINATIONS.get(part, (part,)))
 
 
 def chain_of(
@@ -158,19 +155,20 @@ def left_by(stage: Remover, blocks: Blocks, channels: int, sample_rate: int) -> 
     yield held.pop(len(held))  # or down
 
 
-def _before(model: str) -> tuple[str, ...]:
-    """What the card of a model wants before it; nothing for a weights file."""
-    return next((card.before for card in load_cards().values() if model in (card.name, *card.aliases)), ())
+def _as_cards_want(names: Sequence[str]) -> list[str]:
+    """Names that all are known, or look like the path of a weights file, which is opened later.
 
-
-def _require_known(names: Sequence[str]) -> None:
-    """Every name is a model's, or looks like the path of a weights file, which is opened later."""
+    A model alone gets what its card wants before it.
+    """
     cards = load_cards()
-    known = {*cards, *(alias for card in cards.values() for alias in card.aliases)}
-    for name in names:
-        if name in known or "/" in name or "\\" in name or name.endswith(".safetensors"):
+    by_word = cards_by_word(cards)
+    is_alone = len(names) == 1 and names[0] in by_word
+    wanted = [*(by_word[names[0]].before if is_alone else ()), *names]
+    for name in wanted:
+        if name in _NAMES or name in by_word or "/" in name or "\\" in name or name.endswith(".safetensors"):
             continue
         raise ModelError(
             f"no model or method is called {name!r}; known models: {', '.join(cards)}; "
-            f"methods without weights: {', '.join([*METHODS, *COMBINATIONS])}; or give the path of a weights file"
+            f"methods without weights: {', '.join(_NAMES)}; or give the path of a weights file"
         )
+    return wanted

@@ -18,7 +18,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +47,9 @@ def heard_level(name: str, bottom: int) -> int | None:
     return int(found[2]) + is_above
 
 
-def grown(narrow: Tensor, wide: Tensor, inputs: Sequence[tuple[int, int]], *, in_axis: int = 1) -> Tensor:
+def grown(
+    narrow: Tensor, wide: Tensor, inputs: Sequence[tuple[int, int]], *, in_axis: int = 1, is_mute: bool = True
+) -> Tensor:
     """First weights of a wider convolution.
 
     Args:
@@ -55,9 +57,10 @@ def grown(narrow: Tensor, wide: Tensor, inputs: Sequence[tuple[int, int]], *, in
         wide: freshly drawn, as many or more channels.
         inputs: channels of each group of inputs, before and after; none: as they are.
         in_axis: of the input channels, 0 or 1.
+        is_mute: old outputs do not hear new inputs.
 
     Returns:
-        `wide` with the weights of `narrow` in it, and zeros between old outputs and new inputs.
+        `wide` with the weights of `narrow` in it, and zeros between old outputs and new inputs if they are mute.
     """
     old, new = narrow.transpose(0, in_axis), wide.clone().transpose(0, in_axis)  # (in, out, …)
     n_outputs = old.shape[1]
@@ -65,7 +68,8 @@ def grown(narrow: Tensor, wide: Tensor, inputs: Sequence[tuple[int, int]], *, in
     for before, after in inputs or [(len(old), len(old))]:
         end = first_new + before
         new[first_new:end, :n_outputs] = old[first_old : first_old + before]
-        new[end : first_new + after, :n_outputs] = 0
+        if is_mute:
+            new[end : first_new + after, :n_outputs] = 0
         first_old, first_new = first_old + before, first_new + after
     return new.transpose(0, in_axis)
 
@@ -128,12 +132,9 @@ def widened_kanunet(
             found[name] = nn.functional.pad(narrow, (margin, margin))
         elif kind == "spline_weight":
             found[name] = torch.stack([grown(*pair, inputs) for pair in zip(narrow, wide, strict=True)])
-        elif kind == "scale":  # of splines that are zero: were it zero too, they would never learn
-            found[name] = torch.where(
-                grown(torch.ones_like(narrow), wide, inputs) == 0, wide, grown(narrow, wide, inputs)
-            )
         elif narrow.ndim == 4:
-            found[name] = grown(narrow, wide, inputs)
+            # A scale is that of splines which are zero: were it zero too, they would never learn.
+            found[name] = grown(narrow, wide, inputs, is_mute=kind != "scale")
         elif narrow.ndim == 1:  # of a normalisation, or the bias of the head
             found[name] = torch.cat([narrow, wide[len(narrow) :]])
         else:
@@ -145,56 +146,56 @@ def _equal_levels(widths: list[int]) -> list[bool]:
     return [one == other for one, other in pairwise(widths)]
 
 
-def _two_stage_config(source: Path, config: dict[str, Any], widths: list[int]) -> dict[str, Any]:
-    """Settings of the wide two-stage U-Net."""
-    before = list(config["widths"])
+def _widths(config: dict[str, Any]) -> list[int]:
+    """Channels of each level, from the top to the bottom."""
+    if "widths" in config:
+        return list(config["widths"])
+    return [config["base"] * 2**level for level in range(_KANUNET_LEVELS)]
+
+
+def _require_wider_levels(source: Path, before: list[int], widths: list[int]) -> None:
+    """SystemExit if a two-stage U-Net cannot grow to these widths."""
     if len(before) != len(widths) or any(old > new for old, new in zip(before, widths, strict=True)):
         raise SystemExit(f"{source}: has widths {before}; give as many, none of them smaller")
     if _equal_levels(before) != _equal_levels(widths):  # between levels as wide as each other there is no projection
         raise SystemExit(f"{source}: has widths {before}; levels that are as wide as the next must stay so, no others")
-    return {**config, "widths": widths}
 
 
-def _kanunet_config(source: Path, config: dict[str, Any], base: int) -> dict[str, Any]:
-    """Settings of the wide KANUNet-ECA."""
-    if config["base"] > base:
-        raise SystemExit(f"{source}: has base {config['base']}; give one that is not smaller")
-    return {**config, "base": base}
+def _require_wider_base(source: Path, before: int, base: int) -> None:
+    """SystemExit if KANUNet-ECA cannot grow to this base width."""
+    if before > base:
+        raise SystemExit(f"{source}: has base {before}; give one that is not smaller")
 
 
-def widen(out: Path, source: Path, *, widths: list[int] | None, base: int | None) -> None:
+_NETWORKS = {  # the setting that says how wide, what it must be, and how weights grow
+    "two_stage_unet": ("widths", _require_wider_levels, widened_two_stage),
+    "kanunet_eca": ("base", _require_wider_base, widened_kanunet),
+}
+
+
+def widen(out: Path, source: Path, sizes: dict[str, Any]) -> None:
     """Writes the wide network; what the narrow one says about itself stays.
 
     Args:
         out: weights file to write.
         source: weights file of the narrow one.
-        widths: for a two-stage U-Net, channels of each level and of the bottom.
-        base: for KANUNet-ECA, channels of the first level.
+        sizes: "widths" of a two-stage U-Net, channels of each level and of the bottom, or "base" of KANUNet-ECA,
+            channels of the first level; the other is None.
 
     Raises:
         SystemExit: the weights are of another network, or of one that is not narrower.
     """
     header = read_header(source)
-    wanted = {"two_stage_unet": "--widths", "kanunet_eca": "--base"}.get(header.architecture)
-    given = "--base" if widths is None else "--widths"
-    if wanted is None:
-        raise SystemExit(f"{source}: is a {header.architecture}; only a two_stage_unet or a kanunet_eca can be widened")
-    if given != wanted:
-        raise SystemExit(f"{source}: is a {header.architecture}; give {wanted}")
-    if widths is not None:
-        config = _two_stage_config(source, header.config, widths)
-    else:
-        config = _kanunet_config(source, header.config, cast(int, base))
+    if header.architecture not in _NETWORKS:
+        raise SystemExit(f"{source}: is a {header.architecture}; only a {' or a '.join(_NETWORKS)} can be widened")
+    setting, require_wider, widened = _NETWORKS[header.architecture]
+    if sizes[setting] is None:
+        raise SystemExit(f"{source}: is a {header.architecture}; give --{setting}")
+    require_wider(source, header.config[setting], sizes[setting])
+    config = {**header.config, setting: sizes[setting]}
     torch.manual_seed(1)
     model = build_model(header.architecture, config, str(out))
-    state = load_state(source)
-    if widths is not None:
-        state = widened_two_stage(state, model, list(header.config["widths"]), widths)
-    else:
-        before, after = (
-            [one["base"] * 2**level for level in range(_KANUNET_LEVELS)] for one in (header.config, config)
-        )
-        state = widened_kanunet(state, model, before, after)
+    state = widened(load_state(source), model, _widths(header.config), _widths(config))
     save_weights(out, state, architecture=header.architecture, config=config, provenance=header.provenance)
 
 
@@ -208,7 +209,7 @@ def main() -> None:
     size.add_argument("--base", type=int, help="KANUNet-ECA: channels of the first level")
     arguments = parser.parse_args()
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    widen(arguments.out, arguments.source, widths=arguments.widths, base=arguments.base)
+    widen(arguments.out, arguments.source, {"widths": arguments.widths, "base": arguments.base})
 
 
 if __name__ == "__main__":

@@ -167,6 +167,8 @@ def test_a_model_alone_brings_what_its_card_wants_before_it(tmp_path, monkeypatc
     assert stages_of("my-own") == ("dethump", "declick", "my-own")
     assert stages_of("dehum,mine") == ("dehum", "mine")  # a chain is as it is written
     assert stages_of("mine.safetensors") == ("mine.safetensors",)
+    (tmp_path / "models.toml").write_text(card.replace("declick", "lsa-c"))
+    assert stages_of("mine") == ("dethump", "declick", "lsa", "mine")
     (tmp_path / "models.toml").write_text(card.replace("dethump", "dethmup"))
     with pytest.raises(ModelError, match="no model or method is called 'dethmup'"):
         stages_of("mine")

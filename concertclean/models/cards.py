@@ -6,6 +6,7 @@ those of the same name. Nothing here needs torch, so that listing the models is 
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -135,12 +136,21 @@ def find_card(name: str) -> ModelCard:
         ConfigError: a models.toml is wrong.
     """
     cards = load_cards()
-    for card in cards.values():
-        if name == card.name or name in card.aliases:
-            return card
-    raise ModelError(
-        f"no model is called {name!r}; known models: {', '.join(cards)}; or give the path of a weights file"
-    )
+    found = cards_by_word(cards).get(name)
+    if found is None:
+        raise ModelError(
+            f"no model is called {name!r}; known models: {', '.join(cards)}; or give the path of a weights file"
+        )
+    return found
+
+
+def cards_by_word(cards: Mapping[str, ModelCard]) -> dict[str, ModelCard]:
+    """Cards by every word for their models: names and aliases.
+
+    Args:
+        cards: by name, as of `load_cards`.
+    """
+    return {word: card for card in cards.values() for word in (card.name, *card.aliases)}
 
 
 def user_cards_path() -> Path:

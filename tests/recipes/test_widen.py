@@ -101,7 +101,7 @@ def test_what_is_added_learns(widen, narrow, tmp_path, noise):
     assert all(p.grad.flatten(1).any(dim=1).all() for p in wide.parameters() if p.dim() > 1)
 
 
-def test_only_a_two_stage_unet_is_widened(widen, tmp_path):
+def test_other_networks_are_not_widened(widen, tmp_path):
     save_weights(tmp_path / "other.safetensors", {}, architecture="cae", config={}, provenance={})
     with pytest.raises(SystemExit, match="is a cae; only a two_stage_unet or a kanunet_eca"):
         widen(tmp_path / "wide.safetensors", tmp_path / "other.safetensors", "--widths", 1)
