@@ -108,7 +108,10 @@ def _complaint(kind: type[BaseModel], error: dict[str, Any]) -> str:
         return f"{name}: unknown, the settings are {known}"
     if error["type"] == "missing":
         return f"{name}: missing"
-    return f"{name}: {error['msg'].removeprefix('Value error, ')}, got {error['input']!r}"
+    reason = error["msg"].removeprefix("Value error, ")
+    if isinstance(error["input"], dict):  # settings that contradict each other; the reason names them
+        return f"{name}: {reason}" if name else reason
+    return f"{name}: {reason}, got {error['input']!r}"
 
 
 def _inner_record(record: type[BaseModel], key: str) -> type[BaseModel] | None:

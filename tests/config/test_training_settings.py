@@ -51,3 +51,5 @@ def test_wrong_settings_are_refused_in_words(good, assignment, complaint):
     with pytest.raises(ConfigError) as caught:
         read_training_settings(good, [assignment])
     assert complaint in str(caught.value)
+    assert "got {" not in str(caught.value)  # all settings there are
+    assert ": : " not in str(caught.value)
