@@ -10,6 +10,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+_LEAST_WEIGHT = 1e-11  # of a sample that hardly a frame sees
 
 WindowName = Literal["hann", "hamming"]
 
@@ -37,8 +40,9 @@ def spectrogram(waveform: Tensor, window: Tensor, hop_length: int) -> Tensor:
     """
     n_fft = window.numel()
     flat = waveform.reshape(-1, waveform.shape[-1])
-    spectrum = torch.stft(flat, n_fft, hop_length, window=window, center=True, pad_mode="constant", return_complex=True)
-    return (spectrum / window.sum()).reshape(*waveform.shape[:-1], *spectrum.shape[-2:])
+    unit = window / window.sum()
+    spectrum = torch.stft(flat, n_fft, hop_length, window=unit, center=True, pad_mode="constant", return_complex=True)
+    return spectrum.reshape(*waveform.shape[:-1], *spectrum.shape[-2:])
 
 
 def waveform(spectrogram: Tensor, window: Tensor, hop_length: int, n_samples: int) -> Tensor:
@@ -55,5 +59,23 @@ def waveform(spectrogram: Tensor, window: Tensor, hop_length: int, n_samples: in
     """
     n_fft = window.numel()
     flat = spectrogram.reshape(-1, *spectrogram.shape[-2:])
-    result = torch.istft(flat * window.sum(), n_fft, hop_length, window=window, center=True, length=n_samples)
-    return result.reshape(*spectrogram.shape[:-2], n_samples)
+    frames = torch.fft.irfft(flat.mT, n_fft) * (window * window.sum())
+    middle = slice(n_fft // 2, n_fft // 2 + n_samples)
+    total = _overlapped(frames, hop_length)[:, middle]
+    weight = _overlapped(window.square().expand(1, flat.shape[-1], -1), hop_length)[:, middle]
+    return (total / weight.clamp_min(_LEAST_WEIGHT)).reshape(*spectrogram.shape[:-2], n_samples)
+
+
+def _overlapped(frames: Tensor, hop_length: int) -> Tensor:
+    """Frames `(batch, frame, n_fft)` put side by side and added up, `(batch, time)`.
+
+    In pieces of a hop, several times as fast as the library, which spreads every sample on its own.
+    """
+    batch, n_frames, n_fft = frames.shape
+    n_pieces = -(-n_fft // hop_length)
+    padded = F.pad(frames, (0, n_pieces * hop_length - n_fft))
+    pieces = padded.reshape(batch, n_frames, n_pieces, hop_length)
+    total = frames.new_zeros(batch, n_frames + n_pieces - 1, hop_length)
+    for k in range(n_pieces):
+        total[:, k : k + n_frames] += pieces[:, :, k]
+    return total.flatten(1)

@@ -33,3 +33,13 @@ def test_frames_of_a_later_start_are_those_of_the_whole() -> None:
 def test_unknown_window_is_refused() -> None:
     with pytest.raises(ValueError, match="hamming"):
         stft.window("kaiser", 64)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("hop_length", [128, 100, 256])
+def test_inverse_is_that_of_the_library(hop_length: int) -> None:
+    """For spectrograms that are of no waveform, as networks give them, and hops that do not divide the window."""
+    window = stft.window("hann", 512)
+    spectrogram = torch.randn(2, 257, 20, dtype=torch.complex64)
+    found = stft.waveform(spectrogram, window, hop_length, 19 * hop_length)
+    expected = torch.istft(spectrogram * window.sum(), 512, hop_length, window=window, length=19 * hop_length)
+    assert torch.allclose(found, expected, atol=1e-4 * float(expected.abs().max()))
