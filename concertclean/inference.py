@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from math import ceil
 from threading import Lock
 from typing import Protocol
 
@@ -158,7 +159,7 @@ class Enhancer:
             pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
             try:
                 for window in windows:
-                    pending.append(pool.submit(self._batch, [window], model))
+                    pending.append(pool.submit(self._batch, [_without_end(window, model)], model))
                     if len(pending) > self.threads:
                         yield from pending.popleft().result()
                 while pending:
@@ -232,6 +233,12 @@ class Enhancer:
         if message not in self._told:
             self._told.add(message)
             self._notify(message)
+
+
+def _without_end(window: Segment, model: WaveformModel) -> Segment:
+    """A last window without what lies beyond the recording and its context; an excerpt of seconds is mostly that."""
+    kept = ceil(window.n_valid / model.alignment) * model.alignment + 2 * model.context
+    return Segment(window.audio[:, :kept], window.n_valid)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

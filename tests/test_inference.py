@@ -135,6 +135,12 @@ def test_silence_is_not_computed() -> None:
     assert not model.shapes
 
 
+def test_what_lies_beyond_the_end_is_not_computed(noise: Callable[..., np.ndarray]) -> None:
+    model = Pointwise()
+    enhance(Enhancer(model, device="cpu", segment_seconds=0.16, overlap_ratio=0.0, threads=1), noise(160 + 21))
+    assert [shape[-1] - 2 * model.context for shape in model.shapes] == [160, 24]
+
+
 def test_out_of_memory_shortens_the_segment_and_is_told_once(noise: Callable[..., np.ndarray]) -> None:
     told: list[str] = []
     model = Pointwise(fits=150)
