@@ -11,6 +11,8 @@ References:
     Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 3.1.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,7 +22,46 @@ from concertclean.dsp import stft
 _FRAMES = 3
 _BATCH = 64  # windows at once, at most
 _LAYER = 3_200_000  # numbers in a layer for them; more do not fit the cache
+_FEW = 8  # products of channels, of which a convolution is added up one by one
 _EPSILON = 1e-12
+
+
+def magnitudes(spectrogram: Tensor) -> Tensor:
+    """Magnitudes, not to be differentiated at zero; three times as fast as `abs`, which guards against overflow."""
+    return (spectrogram.real.square() + spectrogram.imag.square()).sqrt()
+
+
+class _TwoTaps(nn.Conv1d):
+    """Convolution of two taps; few channels are added up one by one, twice as fast as the library on a CPU.
+
+    Args:
+        in_channels, out_channels: as in `nn.Conv1d`.
+        widening: the result is one longer than what goes in, not one shorter.
+    """
+
+    bias: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int, *, widening: bool = False) -> None:
+        super().__init__(in_channels, out_channels, 2, padding=int(widening))
+        self._widening = widening
+
+    def forward(self, waves: Tensor) -> Tensor:
+        """Maps `(batch, in, length)` to `(batch, out, length ± 1)`."""
+        if self.in_channels * self.out_channels > _FEW:
+            return super().forward(waves)
+        return torch.stack([self._channel(waves.unbind(1), out) for out in range(self.out_channels)], dim=1)
+
+    def _channel(self, waves: Sequence[Tensor], out: int) -> Tensor:
+        """One channel of the result, `(batch, length ± 1)`."""
+        batch, length = waves[0].shape
+        total = self.bias[out].expand(batch, length + (1 if self._widening else -1)).clone()
+        for wave, (earlier, later) in zip(waves, self.weight[out], strict=True):
+            if self._widening:
+                total[:, 1:].addcmul_(wave, earlier)
+                total[:, :-1].addcmul_(wave, later)
+            else:
+                total.addcmul_(wave[:, :-1], earlier).addcmul_(wave[:, 1:], later)
+        return total
 
 
 class CAE(nn.Module):
@@ -55,15 +96,15 @@ class CAE(nn.Module):
         length = _FRAMES * (n_fft // 2 + 1) - 2
         self._inner, self._widest = (second, length), max(widths)
         self.encoder = nn.Sequential(
-            nn.Conv1d(1, first, 2), nn.ReLU(), nn.BatchNorm1d(first),
-            nn.Conv1d(first, second, 2), nn.ReLU(), nn.BatchNorm1d(second),
+            _TwoTaps(1, first), nn.ReLU(inplace=True), nn.BatchNorm1d(first),
+            _TwoTaps(first, second), nn.ReLU(inplace=True), nn.BatchNorm1d(second),
         )  # fmt: skip
         self.squeeze = nn.Linear(second * length, code)
         self.unfold = nn.Linear(code, second * length)
         # Published as transposed: for two taps the same as plain ones with the taps turned round, ten times as fast.
         self.decoder = nn.Sequential(
-            nn.Conv1d(second, first, 2, padding=1), nn.ReLU(), nn.BatchNorm1d(first),
-            nn.Conv1d(first, 1, 2, padding=1), nn.ReLU(), nn.BatchNorm1d(1),
+            _TwoTaps(second, first, widening=True), nn.ReLU(inplace=True), nn.BatchNorm1d(first),
+            _TwoTaps(first, 1, widening=True), nn.ReLU(inplace=True), nn.BatchNorm1d(1),
         )  # fmt: skip
 
     @property
@@ -85,8 +126,8 @@ class CAE(nn.Module):
         Returns:
             Same shape; may be negative.
         """
-        code = F.relu(self.squeeze(self.encoder(windows[:, None]).flatten(1)))
-        inner = F.relu(self.unfold(code)).reshape(-1, *self._inner)
+        code = self.squeeze(self.encoder(windows[:, None]).flatten(1)).relu_()
+        inner = self.unfold(code).relu_().reshape(-1, *self._inner)
         return self.decoder(inner)[:, 0]  # type: ignore[no-any-return]
 
     def windows(self, magnitude: Tensor) -> Tensor:
@@ -95,9 +136,9 @@ class CAE(nn.Module):
         The paper's spectrogram is not divided by the sum of the window: its magnitudes are about as large as what the
         last normalisation begins with.
         """
-        padded = F.pad(magnitude * self.window.sum(), (_FRAMES - 1, _FRAMES - 1))
-        parts = padded.unfold(2, _FRAMES, 1)  # (batch, freq, window, 3)
-        return parts.permute(0, 2, 3, 1).reshape(-1, _FRAMES * magnitude.shape[1])
+        in_a_row = F.pad(magnitude.mT * self.window.sum(), (0, 0, _FRAMES - 1, _FRAMES - 1)).flatten(1)
+        n_freqs = magnitude.shape[1]
+        return in_a_row.unfold(1, _FRAMES * n_freqs, n_freqs).reshape(-1, _FRAMES * n_freqs)
 
     def gained(self, degraded: Tensor, found: Tensor) -> Tensor:
         """The estimate as a spectrogram, of what the windows were rebuilt to.
@@ -117,7 +158,7 @@ class CAE(nn.Module):
         # Frame t is the last of window t, the middle of window t + 1, the first of window t + 2.
         first, middle, last = (parts[:, _FRAMES - 1 - k : _FRAMES - 1 - k + n_frames, k] for k in range(_FRAMES))
         estimate = (first + middle + last).mT / (_FRAMES * self.window.sum())
-        magnitude = degraded[:, 0].abs().clamp_min(_EPSILON)
+        magnitude = magnitudes(degraded[:, 0]).clamp_min(_EPSILON)
         return degraded * (estimate / magnitude).clamp(0, 1)[:, None]
 
     def stages(self, degraded: Tensor) -> tuple[Tensor, ...]:
@@ -129,7 +170,7 @@ class CAE(nn.Module):
         Returns:
             One spectrogram, same shape.
         """
-        flat = self.windows(degraded[:, 0].abs())
+        flat = self.windows(magnitudes(degraded[:, 0]))
         # The statistics of a batch are those of all its windows.
         size = len(flat) if self.training else min(_BATCH, max(1, _LAYER // (self._widest * flat.shape[1])))
         found = torch.cat([self.rebuilt(part) for part in torch.split(flat, size)])

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from concertclean.config.training import LossSettings
+from concertclean.models import cae
 from concertclean.models.cae import CAE
 from concertclean.train.objective import Objective
 
@@ -79,6 +80,22 @@ def test_decoding_as_published():
             transposed.bias.copy_(layer.bias)
             assert torch.allclose(layer(inner), transposed(inner), atol=1e-5)
             inner = torch.randn(4, 2, 98)
+
+
+def test_few_channels_are_convolved_like_many(monkeypatch):
+    """One by one in use and in training, as the library does where there are more."""
+    model = CAE(**SMALL)
+    windows = torch.rand(4, 99)
+    few = model.rebuilt(windows)
+    few.square().sum().backward()
+    gradients = {name: p.grad.clone() for name, p in model.named_parameters()}
+    model.zero_grad()
+    monkeypatch.setattr(cae, "_FEW", 0)
+    many = model.rebuilt(windows)
+    assert torch.allclose(few, many, atol=1e-5)
+    many.square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert torch.allclose(parameter.grad, gradients[name], rtol=1e-3, atol=1e-3), name
 
 
 def test_it_sees_magnitudes(monkeypatch):
