@@ -36,6 +36,7 @@ _INSTRUMENTS = {  # the first that fits: a bass drum is a drum
     "vocals": r"voc|vox|voice|sing|choir",
     "bass": r"bass(?!oon)",
 }
+_SEGMENT_SECONDS = 15.0  # of small networks, which would spend a fifth of their time on the context of shorter ones
 _KEPT = 8  # networks that stay loaded
 _STRETCHES = 2  # that a matrix network hears; from four its matrix was no better
 
@@ -158,7 +159,8 @@ def _matrix_network(model: str | Path) -> TUNet:
 @lru_cache(maxsize=_KEPT)
 def _instrument_network(model: str | Path, running: Running) -> Enhancer:
     """The same; tracks share it, too."""
-    return Enhancer(load_model(model).model, device=running.device, threads=running.threads)
+    network = load_model(model).model
+    return Enhancer(network, device=running.device, threads=running.threads, segment_seconds=_SEGMENT_SECONDS)
 
 
 def _one_track(blocks: Blocks, track: int) -> Blocks:

@@ -44,6 +44,8 @@ class _TwoTaps(nn.Conv1d):
     def __init__(self, in_channels: int, out_channels: int, *, widening: bool = False) -> None:
         super().__init__(in_channels, out_channels, 2, padding=int(widening))
         self._widening = widening
+        with torch.no_grad():
+            self.weight.abs_()  # two negative taps never speak of magnitudes, and few channels need each
 
     def forward(self, waves: Tensor) -> Tensor:
         """Maps `(batch, in, length)` to `(batch, out, length ± 1)`."""
@@ -93,8 +95,9 @@ class CAE(nn.Module):
         self.sample_rate, self.hop_length = sample_rate, hop_length
         self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
         first, second = widths
-        length = _FRAMES * (n_fft // 2 + 1) - 2
-        self._inner, self._widest = (second, length), max(widths)
+        self._n_freqs, self._widest = n_fft // 2 + 1, max(widths)
+        length = _FRAMES * self._n_freqs - 2
+        self._inner = (second, length)
         self.encoder = nn.Sequential(
             _TwoTaps(1, first), nn.ReLU(inplace=True), nn.BatchNorm1d(first),
             _TwoTaps(first, second), nn.ReLU(inplace=True), nn.BatchNorm1d(second),
@@ -117,49 +120,53 @@ class CAE(nn.Module):
         """Samples on each side that the inner result depends on."""
         return self.window.numel() + _FRAMES * self.hop_length
 
-    def rebuilt(self, windows: Tensor) -> Tensor:
+    def rebuilt(self, rows: Tensor) -> Tensor:
         """Magnitudes as the instrument's own code gives them back.
 
+        Windows overlap, and convolutions see two neighbours: each frame is encoded once for all windows that hold it.
+
         Args:
-            windows: `(batch, 3 · freq)`, three frames one after the other.
+            rows: `(batch, row)`, of `rows`.
 
         Returns:
-            Same shape; may be negative.
+            `(batch, window, 3 · freq)`, one for each of `windows`; may be negative.
         """
-        code = self.squeeze(self.encoder(windows[:, None]).flatten(1)).relu_()
+        heard = self.encoder(rows[:, None]).unfold(2, self._inner[1], self._n_freqs)  # (batch, channel, window, place)
+        code = self.squeeze(heard.transpose(1, 2).flatten(2)).relu_()
         inner = self.unfold(code).relu_().reshape(-1, *self._inner)
-        return self.decoder(inner)[:, 0]  # type: ignore[no-any-return]
+        return self.decoder(inner).reshape(*code.shape[:2], -1)  # type: ignore[no-any-return]
 
-    def windows(self, magnitude: Tensor) -> Tensor:
-        """What the network sees, `(batch · (frame + 2), 3 · freq)`, of magnitudes `(batch, freq, frame)`.
+    def rows(self, magnitude: Tensor) -> Tensor:
+        """Frames one after the other, `(batch, (frame + 4) · freq)`, of magnitudes `(batch, freq, frame)`.
 
         The paper's spectrogram is not divided by the sum of the window: its magnitudes are about as large as what the
         last normalisation begins with.
         """
-        in_a_row = F.pad(magnitude.mT * self.window.sum(), (0, 0, _FRAMES - 1, _FRAMES - 1)).flatten(1)
-        n_freqs = magnitude.shape[1]
-        return in_a_row.unfold(1, _FRAMES * n_freqs, n_freqs).reshape(-1, _FRAMES * n_freqs)
+        return F.pad(magnitude.mT * self.window.sum(), (0, 0, _FRAMES - 1, _FRAMES - 1)).flatten(1)
 
-    def gained(self, degraded: Tensor, found: Tensor) -> Tensor:
-        """The estimate as a spectrogram, of what the windows were rebuilt to.
+    def windows(self, rows: Tensor) -> Tensor:
+        """What the network sees of `rows`, three frames at a time: `(batch, frame + 2, 3 · freq)`."""
+        return rows.unfold(1, _FRAMES * self._n_freqs, self._n_freqs)
+
+    def gains(self, magnitude: Tensor, found: Tensor) -> Tensor:
+        """What the estimate is of the recording, of what the windows were rebuilt to.
 
         A microphone hears its own instrument and more, so its magnitudes are only ever lowered (own; the paper lets
         what was rebuilt stand, also where it is louder than the recording).
 
         Args:
-            degraded: `(batch, 1, freq, frame)` complex.
+            magnitude: of the recording, `(batch, freq, frame)`.
             found: of `rebuilt`, for all its windows.
 
         Returns:
-            Same shape as `degraded`, its phase.
+            0 to 1, same shape as `magnitude`.
         """
-        batch, _, n_freqs, n_frames = degraded.shape
-        parts = found.reshape(batch, -1, _FRAMES, n_freqs)
+        n_frames = magnitude.shape[2]
+        parts = found.reshape(*found.shape[:2], _FRAMES, self._n_freqs)
         # Frame t is the last of window t, the middle of window t + 1, the first of window t + 2.
         first, middle, last = (parts[:, _FRAMES - 1 - k : _FRAMES - 1 - k + n_frames, k] for k in range(_FRAMES))
         estimate = (first + middle + last).mT / (_FRAMES * self.window.sum())
-        magnitude = magnitudes(degraded[:, 0]).clamp_min(_EPSILON)
-        return degraded * (estimate / magnitude).clamp(0, 1)[:, None]
+        return (estimate / magnitude.clamp_min(_EPSILON)).clamp(0, 1)
 
     def stages(self, degraded: Tensor) -> tuple[Tensor, ...]:
         """The estimate as a spectrogram.
@@ -170,11 +177,15 @@ class CAE(nn.Module):
         Returns:
             One spectrogram, same shape.
         """
-        flat = self.windows(magnitudes(degraded[:, 0]))
-        # The statistics of a batch are those of all its windows.
-        size = len(flat) if self.training else min(_BATCH, max(1, _LAYER // (self._widest * flat.shape[1])))
-        found = torch.cat([self.rebuilt(part) for part in torch.split(flat, size)])
-        return (self.gained(degraded, found),)
+        magnitude = magnitudes(degraded[:, 0])
+        rows = self.rows(magnitude)
+        n_windows = degraded.shape[3] + _FRAMES - 1
+        at_once = min(_BATCH, _LAYER // (self._widest * self._inner[1])) // len(rows)
+        size = n_windows if self.training else max(1, at_once)  # statistics of a batch are those of all its windows
+        frames = rows.reshape(len(rows), -1, self._n_freqs)
+        pieces = [frames[:, k : k + size + _FRAMES - 1].flatten(1) for k in range(0, n_windows, size)]
+        found = torch.cat([self.rebuilt(piece) for piece in pieces], dim=1)
+        return (degraded * self.gains(magnitude, found)[:, None],)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """The instrument alone.

@@ -47,14 +47,17 @@ class MagnitudeNetwork(Protocol):
     window: Tensor
     hop_length: int
 
-    def windows(self, magnitude: Tensor) -> Tensor:
-        """What the network sees of magnitudes `(batch, freq, frame)`."""
+    def rows(self, magnitude: Tensor) -> Tensor:
+        """Frames one after the other, of magnitudes `(batch, freq, frame)`."""
 
-    def rebuilt(self, windows: Tensor) -> Tensor:
-        """What it makes of them, same shape."""
+    def windows(self, rows: Tensor) -> Tensor:
+        """What the network sees of them, `(batch, window, place)`."""
 
-    def gained(self, degraded: Tensor, found: Tensor) -> Tensor:
-        """Spectrogram `(batch, 1, freq, frame)` with the magnitudes that were found."""
+    def rebuilt(self, rows: Tensor) -> Tensor:
+        """What it makes of its windows, same shape."""
+
+    def gains(self, magnitude: Tensor, found: Tensor) -> Tensor:
+        """What lowers the magnitudes to those that were found, 0 to 1, same shape."""
 
 
 class Objective(nn.Module):
@@ -156,8 +159,9 @@ def _matrix_error(network: MatrixNetwork, heard: Tensor, stems: Tensor) -> tuple
 def _magnitude_error(network: MagnitudeNetwork, heard: Tensor, stem: Tensor) -> tuple[Tensor, Tensor]:
     """Error of the magnitudes, and the stem as the network gives it."""
     spectrogram, truth = (stft.spectrogram(each, network.window, network.hop_length) for each in (heard, stem))
-    wanted = network.windows(truth[:, 0].abs())
-    found = network.rebuilt(network.windows(spectrogram[:, 0].abs())).float()
-    estimate = network.gained(spectrogram, found.detach())
+    magnitude = spectrogram[:, 0].abs()
+    wanted = network.windows(network.rows(truth[:, 0].abs()))
+    found = network.rebuilt(network.rows(magnitude)).float()
+    estimate = spectrogram * network.gains(magnitude, found.detach())[:, None]
     waveform = stft.waveform(estimate, network.window, network.hop_length, heard.shape[-1])
     return losses.magnitude_mse(wanted, found), waveform
