@@ -214,9 +214,10 @@ class Enhancer:
         with torch.inference_mode(), torch.autocast(self.device.type, low, enabled=low is not None):
             estimate = model(waveform)[:, 0]
         estimate = estimate[..., model.context : estimate.shape[-1] - model.context].float()
-        # Equal channels in, equal channels out: a recording that is mono on two channels stays so.
-        equal = (waveform == waveform[:, :1]).flatten(1).all(1)
-        estimate = torch.where(equal[:, None, None], estimate.mean(1, keepdim=True), estimate)
+        if model.channels > 1:
+            # Equal channels in, equal channels out: a recording that is mono on two channels stays so.
+            equal = (waveform == waveform[:, :1]).flatten(1).all(1)
+            estimate = torch.where(equal[:, None, None], estimate.mean(1, keepdim=True), estimate)
         on_cpu = estimate.cpu()  # waits until the device is done
         with self._lock:
             self.network_seconds += time.perf_counter() - begin

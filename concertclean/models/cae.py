@@ -20,8 +20,7 @@ from torch.nn import functional as F
 from concertclean.dsp import stft
 
 _FRAMES = 3
-_BATCH = 64  # windows at once, at most
-_LAYER = 3_200_000  # numbers in a layer for them; more do not fit the cache
+_LAYER = 3_200_000  # numbers in a layer of windows that are rebuilt at once; more do not fit the cache
 _FEW = 8  # products of channels, of which a convolution is added up one by one
 _EPSILON = 1e-12
 
@@ -51,7 +50,8 @@ class _TwoTaps(nn.Conv1d):
         """Maps `(batch, in, length)` to `(batch, out, length ± 1)`."""
         if self.in_channels * self.out_channels > _FEW:
             return super().forward(waves)
-        return torch.stack([self._channel(waves.unbind(1), out) for out in range(self.out_channels)], dim=1)
+        channels = [self._channel(waves.unbind(1), out)[:, None] for out in range(self.out_channels)]
+        return torch.cat(channels, dim=1) if len(channels) > 1 else channels[0]  # spares a copy
 
     def _channel(self, waves: Sequence[Tensor], out: int) -> Tensor:
         """One channel of the result, `(batch, length ± 1)`."""
@@ -64,6 +64,17 @@ class _TwoTaps(nn.Conv1d):
             else:
                 total.addcmul_(wave[:, :-1], earlier).addcmul_(wave[:, 1:], later)
         return total
+
+
+class _Norm(nn.BatchNorm1d):
+    """Batch normalisation; in use one product and one sum, four times as fast as the library on few channels."""
+
+    def forward(self, waves: Tensor) -> Tensor:
+        """Maps `(batch, channel, length)` to the same shape."""
+        if self.training or self.running_var is None or self.running_mean is None:
+            return super().forward(waves)
+        gain = self.weight * (self.running_var + self.eps).rsqrt()
+        return (waves * gain[:, None]).add_((self.bias - gain * self.running_mean)[:, None])
 
 
 class CAE(nn.Module):
@@ -99,15 +110,15 @@ class CAE(nn.Module):
         length = _FRAMES * self._n_freqs - 2
         self._inner = (second, length)
         self.encoder = nn.Sequential(
-            _TwoTaps(1, first), nn.ReLU(inplace=True), nn.BatchNorm1d(first),
-            _TwoTaps(first, second), nn.ReLU(inplace=True), nn.BatchNorm1d(second),
+            _TwoTaps(1, first), nn.ReLU(inplace=True), _Norm(first),
+            _TwoTaps(first, second), nn.ReLU(inplace=True), _Norm(second),
         )  # fmt: skip
         self.squeeze = nn.Linear(second * length, code)
         self.unfold = nn.Linear(code, second * length)
         # Published as transposed: for two taps the same as plain ones with the taps turned round, ten times as fast.
         self.decoder = nn.Sequential(
-            _TwoTaps(second, first, widening=True), nn.ReLU(inplace=True), nn.BatchNorm1d(first),
-            _TwoTaps(first, 1, widening=True), nn.ReLU(inplace=True), nn.BatchNorm1d(1),
+            _TwoTaps(second, first, widening=True), nn.ReLU(inplace=True), _Norm(first),
+            _TwoTaps(first, 1, widening=True), nn.ReLU(inplace=True), _Norm(1),
         )  # fmt: skip
 
     @property
@@ -129,7 +140,7 @@ class CAE(nn.Module):
             rows: `(batch, row)`, of `rows`.
 
         Returns:
-            `(batch, window, 3 · freq)`, one for each of `windows`; may be negative.
+            `(batch, window, 3 · freq)`, a window for each three frames in a row; may be negative.
         """
         heard = self.encoder(rows[:, None]).unfold(2, self._inner[1], self._n_freqs)  # (batch, channel, window, place)
         code = self.squeeze(heard.transpose(1, 2).flatten(2)).relu_()
@@ -143,10 +154,6 @@ class CAE(nn.Module):
         last normalisation begins with.
         """
         return F.pad(magnitude.mT * self.window.sum(), (0, 0, _FRAMES - 1, _FRAMES - 1)).flatten(1)
-
-    def windows(self, rows: Tensor) -> Tensor:
-        """What the network sees of `rows`, three frames at a time: `(batch, frame + 2, 3 · freq)`."""
-        return rows.unfold(1, _FRAMES * self._n_freqs, self._n_freqs)
 
     def gains(self, magnitude: Tensor, found: Tensor) -> Tensor:
         """What the estimate is of the recording, of what the windows were rebuilt to.
@@ -180,7 +187,7 @@ class CAE(nn.Module):
         magnitude = magnitudes(degraded[:, 0])
         rows = self.rows(magnitude)
         n_windows = degraded.shape[3] + _FRAMES - 1
-        at_once = min(_BATCH, _LAYER // (self._widest * self._inner[1])) // len(rows)
+        at_once = _LAYER // (self._widest * self._inner[1] * len(rows))
         size = n_windows if self.training else max(1, at_once)  # statistics of a batch are those of all its windows
         frames = rows.reshape(len(rows), -1, self._n_freqs)
         pieces = [frames[:, k : k + size + _FRAMES - 1].flatten(1) for k in range(0, n_windows, size)]

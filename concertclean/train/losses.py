@@ -166,17 +166,18 @@ def matrix_mse(reference: Tensor, estimate: Tensor) -> Tensor:
 
 
 def magnitude_mse(reference: Tensor, estimate: Tensor) -> Tensor:
-    """Mean square error of magnitudes over their power, `mean (M̂ - M)² / mean M²`.
+    """Mean square error of magnitudes over their power, `mean (|Ŝ| - |S|)² / mean |S|²`.
 
     Args:
-        reference: M, magnitudes of the stem.
-        estimate: M̂, same shape; may be negative.
+        reference: S, spectrogram of the stem.
+        estimate: Ŝ, same shape.
 
     References:
         Rajesh, Rajan, WASPAA 2023, section 3.1; own: divided by the power, so that the level of a batch does not
         decide how much it teaches.
     """
-    return (estimate - reference).square().mean() / reference.square().mean().clamp_min(_SILENT_POWER)
+    wanted = reference.abs()
+    return (estimate.abs() - wanted).square().mean() / wanted.square().mean().clamp_min(_SILENT_POWER)
 
 
 def _compressed(spectrum: Tensor) -> tuple[Tensor, Tensor]:

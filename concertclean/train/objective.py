@@ -36,30 +36,6 @@ class MatrixNetwork(Protocol):
         """Matrices `(batch, microphone, stem)` of waveforms `(batch, microphone, time)`."""
 
 
-class MagnitudeNetwork(Protocol):
-    """What a network of magnitudes has to be, to be trained.
-
-    Attributes:
-        window: of its STFT.
-        hop_length: of its STFT, samples.
-    """
-
-    window: Tensor
-    hop_length: int
-
-    def rows(self, magnitude: Tensor) -> Tensor:
-        """Frames one after the other, of magnitudes `(batch, freq, frame)`."""
-
-    def windows(self, rows: Tensor) -> Tensor:
-        """What the network sees of them, `(batch, window, place)`."""
-
-    def rebuilt(self, rows: Tensor) -> Tensor:
-        """What it makes of its windows, same shape."""
-
-    def gains(self, magnitude: Tensor, found: Tensor) -> Tensor:
-        """What lowers the magnitudes to those that were found, 0 to 1, same shape."""
-
-
 class Objective(nn.Module):
     """A network and its loss as one module: degraded and clean in, loss and result out.
 
@@ -90,8 +66,6 @@ class Objective(nn.Module):
             return self._detection(degraded, clean), degraded
         if self._settings.name == "matrix":
             return _matrix_error(cast(MatrixNetwork, self.network), degraded, clean)
-        if self._settings.name == "magnitude":
-            return _magnitude_error(cast(MagnitudeNetwork, self.network), degraded, clean)
         network = cast(SpectrogramNetwork, self.network)
         spectrogram = stft.spectrogram(degraded, network.window, network.hop_length)
         stages = network.stages(spectrogram)
@@ -111,6 +85,8 @@ class Objective(nn.Module):
                 truth = stft.spectrogram(clean, network.window, network.hop_length)
                 if self._settings.name == "two_stage":
                     loss = losses.two_stage_mae(truth, stages[0], stages[-1])
+                elif self._settings.name == "magnitude":
+                    loss = losses.magnitude_mse(truth, stages[-1])
                 else:
                     loss = self._spectral(truth, stages[-1], clean, estimates[-1], step)
         return loss, estimates[-1].detach()
@@ -154,14 +130,3 @@ def _matrix_error(network: MatrixNetwork, heard: Tensor, stems: Tensor) -> tuple
     """Error of the mixing matrix, and the stems."""
     matrix, estimate = unmixed(network, heard)
     return losses.matrix_mse(losses.mixing_matrix(stems, heard), matrix), estimate
-
-
-def _magnitude_error(network: MagnitudeNetwork, heard: Tensor, stem: Tensor) -> tuple[Tensor, Tensor]:
-    """Error of the magnitudes, and the stem as the network gives it."""
-    spectrogram, truth = (stft.spectrogram(each, network.window, network.hop_length) for each in (heard, stem))
-    magnitude = spectrogram[:, 0].abs()
-    wanted = network.windows(network.rows(truth[:, 0].abs()))
-    found = network.rebuilt(network.rows(magnitude)).float()
-    estimate = spectrogram * network.gains(magnitude, found.detach())[:, None]
-    waveform = stft.waveform(estimate, network.window, network.hop_length, heard.shape[-1])
-    return losses.magnitude_mse(wanted, found), waveform

@@ -114,5 +114,6 @@ def test_matrix_and_magnitude_errors():
     assert float(losses.matrix_mse(truth, torch.eye(2)[None])) == pytest.approx(0.25 / 4)
     magnitude = torch.tensor([3.0, 4.0])
     assert float(losses.magnitude_mse(magnitude, 0 * magnitude)) == pytest.approx(1)
-    assert float(losses.magnitude_mse(magnitude, -magnitude)) == pytest.approx(4)
+    assert float(losses.magnitude_mse(magnitude, -1j * magnitude)) == 0
+    assert float(losses.magnitude_mse(magnitude, 2j * magnitude)) == pytest.approx(1)
     assert float(losses.magnitude_mse(0 * magnitude, 0 * magnitude)) == 0
