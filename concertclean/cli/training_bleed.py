@@ -82,7 +82,8 @@ def _judge(
     from concertclean.train.validation import validate_bleed
 
     try:
-        data, law, seed = settings.data.dataset, settings.mixing, settings.run.seed
+        data, seed = settings.data.dataset, settings.run.seed
+        law = settings.mixing.model_copy(update={"speeds": (1.0, 1.0)})
         mixer = BleedMixer(data, law, n_tracks, seed, "validation", instruments)
     except ConfigError as error:
         if place.rank == 0:

@@ -17,6 +17,7 @@ class BleedLaw(BaseModel):
         task: "bleed".
         gains: of the other stems in a microphone, drawn evenly; its own stem has 1.
         stem: name of the one instrument that a network is for; None for one that sees all microphones.
+        speeds: playing speeds of training excerpts, pitch with them.
     """
 
     model_config = STRICT
@@ -24,12 +25,16 @@ class BleedLaw(BaseModel):
     task: Literal["bleed"]
     gains: Range = (0.01, 0.5)
     stem: str | None = None
+    speeds: Range = (1.0, 1.0)
 
     @model_validator(mode="after")
     def _gains_are_of_bleed(self) -> Self:
         low, high = self.gains
         if not 0 <= low <= high < 1:
             raise ValueError(f"gains run from {low} to {high}; give two from 0 to below 1, the lower first")
+        slow, fast = self.speeds
+        if not 0 < slow <= fast:
+            raise ValueError(f"speeds run from {slow} to {fast}; give two above 0, the lower first")
         return self
 
 

@@ -1,12 +1,15 @@
 """Random access to the sounds of a dataset."""
 
 from collections.abc import Collection
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from concertclean.dataset.corpus.sources import Role, Split
 from concertclean.dataset.store import FULL_SCALE, Entry, Store
+
+_Real = TypeVar("_Real", np.float32, np.float64)
 
 
 class Shelf:
@@ -83,15 +86,15 @@ class Shelf:
         offset = int(rng.integers(0, max(1, int(lengths[piece]) - wanted)))
         stored = self.store.samples(entry)[begin + offset : begin + min(int(lengths[piece]), offset + wanted)]
         waveform = np.asarray(stored, dtype=np.float32).T / np.float32(FULL_SCALE)
-        return _at_speed(waveform, speed)[:, :n_samples]
+        return at_speed(waveform, speed)[:, :n_samples]
 
 
-def _at_speed(waveform: NDArray[np.float32], speed: float) -> NDArray[np.float32]:
+def at_speed(waveform: NDArray[_Real], speed: float) -> NDArray[_Real]:
     """A waveform played faster or slower, by interpolation along straight lines: a colour of its own, as tape has."""
     if speed == 1.0 or waveform.shape[1] < 2:
         return waveform
     at = np.arange(0, waveform.shape[1] - 1, speed)
     whole = at.astype(int)
-    part = (at - whole).astype(np.float32)
-    faster: NDArray[np.float32] = waveform[:, whole] * (1 - part) + waveform[:, whole + 1] * part
+    part = (at - whole).astype(waveform.dtype)
+    faster: NDArray[_Real] = waveform[:, whole] * (1 - part) + waveform[:, whole + 1] * part
     return faster

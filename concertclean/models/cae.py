@@ -30,6 +30,11 @@ def magnitudes(spectrogram: Tensor) -> Tensor:
     return (spectrogram.real.square() + spectrogram.imag.square()).sqrt()
 
 
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """Parts side by side along the second axis; one part as it is, which spares a copy."""
+    return torch.cat(list(parts), dim=1) if len(parts) > 1 else parts[0]
+
+
 class _TwoTaps(nn.Conv1d):
     """Convolution of two taps; few channels are added up one by one, twice as fast as the library on a CPU.
 
@@ -51,7 +56,7 @@ class _TwoTaps(nn.Conv1d):
         if self.in_channels * self.out_channels > _FEW:
             return super().forward(waves)
         channels = [self._channel(waves.unbind(1), out)[:, None] for out in range(self.out_channels)]
-        return torch.cat(channels, dim=1) if len(channels) > 1 else channels[0]  # spares a copy
+        return _joined(channels)
 
     def _channel(self, waves: Sequence[Tensor], out: int) -> Tensor:
         """One channel of the result, `(batch, length ± 1)`."""
@@ -67,14 +72,14 @@ class _TwoTaps(nn.Conv1d):
 
 
 class _Norm(nn.BatchNorm1d):
-    """Batch normalisation; in use one product and one sum, four times as fast as the library on few channels."""
+    """Batch normalisation; in use in place, by a product and a sum: four times as fast on few channels."""
 
     def forward(self, waves: Tensor) -> Tensor:
         """Maps `(batch, channel, length)` to the same shape."""
-        if self.training or self.running_var is None or self.running_mean is None:
+        if self.training or torch.is_grad_enabled() or self.running_var is None or self.running_mean is None:
             return super().forward(waves)
         gain = self.weight * (self.running_var + self.eps).rsqrt()
-        return (waves * gain[:, None]).add_((self.bias - gain * self.running_mean)[:, None])
+        return waves.mul_(gain[:, None]).add_((self.bias - gain * self.running_mean)[:, None])
 
 
 class CAE(nn.Module):
@@ -191,7 +196,7 @@ class CAE(nn.Module):
         size = n_windows if self.training else max(1, at_once)  # statistics of a batch are those of all its windows
         frames = rows.reshape(len(rows), -1, self._n_freqs)
         pieces = [frames[:, k : k + size + _FRAMES - 1].flatten(1) for k in range(0, n_windows, size)]
-        found = torch.cat([self.rebuilt(piece) for piece in pieces], dim=1)
+        found = _joined([self.rebuilt(piece) for piece in pieces])
         return (degraded * self.gains(magnitude, found)[:, None],)
 
     def forward(self, waveform: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Networks that reduce bleed, from stems to weights that work."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,15 @@ class TestItems:
         error = item.degraded - item.clean
         assert 0 < np.square(error).mean() < 0.1 * np.square(item.clean).mean()
 
+    def test_at_another_speed_the_pitch_is_another(self, dataset):
+        """Stems stay together: the law holds at every speed."""
+        law = BleedLaw(task="bleed", gains=(0.1, 0.1), speeds=(2.0, 2.0))
+        mixer = BleedMixer(Path("data"), law, 2, seed=0, instruments=["bass", "drums"])
+        item = mixer.item(0, 4000)
+        assert np.allclose(item.degraded, np.array([[1, 0.1], [0.1, 1]]) @ item.clean, atol=1e-4)
+        bass_hz = np.argmax(np.abs(np.fft.rfft(item.clean[0]))) * RATE / 4000
+        assert bass_hz / 2 in (100, 120, 140)
+
     def test_songs_that_do_not_fit(self, dataset):
         with pytest.raises(ConfigError, match="no song on the train side has 3 stems"):
             BleedMixer(Path("data"), BleedLaw(task="bleed"), 3, seed=0)
@@ -147,8 +157,10 @@ def test_the_recipes_are_read(name):
     assert settings.network.architecture == name.removeprefix("bleed-")
 
 
-def test_gains_above_one_are_no_bleed(tmp_path):
+@pytest.mark.parametrize("law", ["gains = [0.1, 1.5]", "speeds = [1.5, 0.1]", "speeds = [0.0, 1.0]"])
+def test_laws_that_mean_nothing(tmp_path, law):
     path = tmp_path / "a.toml"
-    path.write_text(TUNET.replace('task = "bleed"', 'task = "bleed"\ngains = [0.1, 1.5]'))
-    with pytest.raises(ConfigError, match=r"gains run from 0\.1 to 1\.5"):
+    path.write_text(TUNET.replace('task = "bleed"', f'task = "bleed"\n{law}'))
+    name, low, high = re.match(r"(\w+) = \[(\S+), (\S+)\]", law).groups()
+    with pytest.raises(ConfigError, match=f"{name} run from {re.escape(low)} to {re.escape(high)}"):
         read_recipe(path, [])

@@ -1,6 +1,7 @@
 """Training items for bleed: excerpts of songs whose stems are mixed by a law, the same item for the same number."""
 
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from concertclean.config.mixing import BleedLaw
 from concertclean.dataset.bleed.build import list_songs
 from concertclean.dataset.bleed.conditions import draw_matrix
 from concertclean.dataset.mixing import Item
+from concertclean.dataset.shelf import at_speed
 from concertclean.dataset.store import FULL_SCALE
 from concertclean.errors import ConfigError
 
@@ -89,10 +91,16 @@ class BleedMixer:
         """Stems that all sound, if that can be had in a few tries."""
         for _ in range(_TRIES):
             paths = self._chosen(rng)
-            stems = _read(paths, rng.random(), n_samples)
+            stems = self._played(rng, paths, n_samples)
             if np.sqrt(np.square(stems).mean(axis=1)).min() > _SILENT:
                 break
         return paths, stems
+
+    def _played(self, rng: np.random.Generator, paths: list[Path], n_samples: int) -> Array:
+        """An excerpt from anywhere, at a speed of the law."""
+        place = rng.random()
+        speed = rng.uniform(*self._law.speeds)
+        return at_speed(_read(paths, place, ceil(n_samples * speed) + 2), speed)[:, :n_samples]
 
     def _chosen(self, rng: np.random.Generator) -> list[Path]:
         """Files of one song, in the order of the microphones."""
