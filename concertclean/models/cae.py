@@ -5,9 +5,9 @@ what its instrument can sound like. The phase stays that of the microphone. Near
 dense layers around the code.
 
 Three windows hold each frame, and the estimate is the mean of the three; the paper takes one and throws two away. After
-the last normalisation magnitudes may be negative, which would turn the phase: they are cut at zero. Training judges what
-comes out at the end (own; the paper judges what was rebuilt, and asks for loud bins to be told as exactly as quiet ones
-although nothing is ever made louder than the recording).
+the last normalisation magnitudes may be negative, which would turn the phase: they are cut at zero. Training judges
+what comes out at the end (own): the paper judges what was rebuilt, so that being too loud costs as much as being too
+quiet, although nothing is ever made louder than the recording.
 
 References:
     Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 3.1.
