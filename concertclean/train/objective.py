@@ -86,7 +86,7 @@ class Objective(nn.Module):
                 if self._settings.name == "two_stage":
                     loss = losses.two_stage_mae(truth, stages[0], stages[-1])
                 elif self._settings.name == "magnitude":
-                    loss = losses.magnitude_mse(truth, stages[-1])
+                    loss = losses.magnitude_mse(truth, stages[-1], spectrogram)
                 else:
                     loss = self._spectral(truth, stages[-1], clean, estimates[-1], step)
         return loss, estimates[-1].detach()

@@ -112,8 +112,15 @@ def test_the_mixing_matrix_is_the_one_that_mixed():
 def test_matrix_and_magnitude_errors():
     truth = torch.tensor([[[1.0, 0.5], [0.0, 1.0]]])
     assert float(losses.matrix_mse(truth, torch.eye(2)[None])) == pytest.approx(0.25 / 4)
-    magnitude = torch.tensor([3.0, 4.0])
-    assert float(losses.magnitude_mse(magnitude, 0 * magnitude)) == pytest.approx(1)
-    assert float(losses.magnitude_mse(magnitude, -1j * magnitude)) == 0
-    assert float(losses.magnitude_mse(magnitude, 2j * magnitude)) == pytest.approx(1)
-    assert float(losses.magnitude_mse(0 * magnitude, 0 * magnitude)) == 0
+
+
+def test_magnitudes_of_quiet_frequencies_count_as_much_as_loud_ones():
+    """A hole in the highs of a recording costs half of what silence costs, though it is a millionth of its power."""
+    loud, quiet = torch.full((1, 1, 1, 5), 1.0), torch.full((1, 1, 1, 5), 1e-3)
+    stem = torch.cat([loud, quiet], dim=2)
+    hole = torch.cat([loud, 0 * quiet], dim=2)
+    assert float(losses.magnitude_mse(stem, 0 * stem, stem)) == pytest.approx(1)
+    assert float(losses.magnitude_mse(stem, hole, stem)) == pytest.approx(0.25, rel=1e-5)
+    assert float(losses.magnitude_mse(stem, -1j * stem, stem)) == 0  # phases do not matter
+    assert float(losses.magnitude_mse(stem, 2j * stem, 2 * stem)) == pytest.approx(0.5 + 0.125)
+    assert float(losses.magnitude_mse(0 * stem, 0 * stem, 0 * stem)) == 0
