@@ -76,7 +76,7 @@ def bleed_surroundings(
 def _judge(
     settings: "BleedTrainingSettings", n_tracks: int, n_samples: int, instruments: tuple[str, ...], place: "Place"
 ) -> "Callable[[nn.Module], dict[str, float]] | None":
-    """Validation on bands of songs that no item comes from, the same every time; None if there are none."""
+    """Validation on bands of songs that no item comes from, as they are played; the same every time, None if none."""
     from concertclean.cli import console
     from concertclean.dataset.bleed.mixer import BleedMixer
     from concertclean.train.validation import validate_bleed
