@@ -237,7 +237,10 @@ class Enhancer:
 
 
 def _without_end(window: Segment, model: WaveformModel) -> Segment:
-    """A last window without what lies beyond the recording and its context; an excerpt of seconds is mostly that."""
+    """A last window without what lies beyond the recording and its context; an excerpt of seconds is mostly that.
+
+    Not for a device, whose batches want windows of one length.
+    """
     kept = ceil(window.n_valid / model.alignment) * model.alignment + 2 * model.context
     return Segment(window.audio[:, :kept], window.n_valid)
 

@@ -28,7 +28,7 @@ class BleedLaw(BaseModel):
     speeds: Range = (1.0, 1.0)
 
     @model_validator(mode="after")
-    def _gains_are_of_bleed(self) -> Self:
+    def _ranges_make_sense(self) -> Self:
         low, high = self.gains
         if not 0 <= low <= high < 1:
             raise ValueError(f"gains run from {low} to {high}; give two from 0 to below 1, the lower first")

@@ -10,7 +10,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 _LEAST_WEIGHT = 1e-11  # of a sample that hardly a frame sees
 
@@ -71,11 +70,9 @@ def _overlapped(frames: Tensor, hop_length: int) -> Tensor:
 
     In pieces of a hop, several times as fast as the library, which spreads every sample on its own.
     """
-    batch, n_frames, n_fft = frames.shape
-    n_pieces = -(-n_fft // hop_length)
-    padded = F.pad(frames, (0, n_pieces * hop_length - n_fft))
-    pieces = padded.reshape(batch, n_frames, n_pieces, hop_length)
-    total = frames.new_zeros(batch, n_frames + n_pieces - 1, hop_length)
-    for k in range(n_pieces):
-        total[:, k : k + n_frames] += pieces[:, :, k]
+    batch, n_frames, _ = frames.shape
+    pieces = torch.split(frames, hop_length, dim=2)
+    total = frames.new_zeros(batch, n_frames + len(pieces) - 1, hop_length)
+    for k, piece in enumerate(pieces):
+        total[:, k : k + n_frames, : piece.shape[2]] += piece
     return total.flatten(1)

@@ -38,7 +38,7 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
 
 
 class _TwoTaps(nn.Conv1d):
-    """Convolution of two taps; few channels are added up one by one, twice as fast as the library on a CPU.
+    """Convolution of two taps; few channels are added up one by one, on a CPU 2 to 16 times as fast as the library.
 
     Args:
         in_channels, out_channels: as in `nn.Conv1d`.
@@ -51,14 +51,14 @@ class _TwoTaps(nn.Conv1d):
         super().__init__(in_channels, out_channels, 2, padding=int(widening))
         self._widening = widening
         with torch.no_grad():
-            self.weight.abs_()  # two negative taps never speak of magnitudes, and few channels need each
+            self.weight.abs_()  # own: two negative taps never speak of magnitudes, and few channels need each
 
     def forward(self, waves: Tensor) -> Tensor:
         """Maps `(batch, in, length)` to `(batch, out, length ± 1)`."""
         if self.in_channels * self.out_channels > _FEW:
             return super().forward(waves)
-        channels = [self._channel(waves.unbind(1), out)[:, None] for out in range(self.out_channels)]
-        return _joined(channels)
+        parts = waves.unbind(1)
+        return _joined([self._channel(parts, out)[:, None] for out in range(self.out_channels)])
 
     def _channel(self, waves: Sequence[Tensor], out: int) -> Tensor:
         """One channel of the result, `(batch, length ± 1)`."""
@@ -74,7 +74,7 @@ class _TwoTaps(nn.Conv1d):
 
 
 class _Norm(nn.BatchNorm1d):
-    """Batch normalisation; in use in place, by a product and a sum: four times as fast on few channels."""
+    """Batch normalisation; in use in place, by a product and a sum, in three quarters of the time."""
 
     def forward(self, waves: Tensor) -> Tensor:
         """Maps `(batch, channel, length)` to the same shape."""
@@ -138,29 +138,30 @@ class CAE(nn.Module):
         """Samples on each side that the inner result depends on."""
         return self.window.numel() + _FRAMES * self.hop_length
 
-    def rebuilt(self, rows: Tensor) -> Tensor:
+    def rebuilt(self, frames: Tensor) -> Tensor:
         """Magnitudes as the instrument's own code gives them back.
 
         Windows overlap, and convolutions see two neighbours: each frame is encoded once for all windows that hold it.
 
         Args:
-            rows: `(batch, row)`, of `rows`.
+            frames: `(batch, frame, freq)`, of `frames`, three at least.
 
         Returns:
-            `(batch, window, 3 · freq)`, a window for each three frames in a row; may be negative.
+            `(batch, frame - 2, 3 · freq)`, a window for each three frames in a row; may be negative.
         """
-        heard = self.encoder(rows[:, None]).unfold(2, self._inner[1], self._n_freqs)  # (batch, channel, window, place)
+        in_a_row = self.encoder(frames.flatten(1)[:, None])
+        heard = in_a_row.unfold(2, self._inner[1], self._n_freqs)  # (batch, channel, window, place)
         code = self.squeeze(heard.transpose(1, 2).flatten(2)).relu_()
         inner = self.unfold(code).relu_().reshape(-1, *self._inner)
         return self.decoder(inner).reshape(*code.shape[:2], -1)  # type: ignore[no-any-return]
 
-    def rows(self, magnitude: Tensor) -> Tensor:
-        """Frames one after the other, `(batch, (frame + 4) · freq)`, of magnitudes `(batch, freq, frame)`.
+    def frames(self, magnitude: Tensor) -> Tensor:
+        """What windows are made of, `(batch, frame + 4, freq)`, of magnitudes `(batch, freq, frame)`.
 
         The paper's spectrogram is not divided by the sum of the window: its magnitudes are about as large as what the
         last normalisation begins with.
         """
-        return F.pad(magnitude.mT * self.window.sum(), (0, 0, _FRAMES - 1, _FRAMES - 1)).flatten(1)
+        return F.pad(magnitude.mT * self.window.sum(), (0, 0, _FRAMES - 1, _FRAMES - 1))
 
     def gains(self, magnitude: Tensor, found: Tensor) -> Tensor:
         """What the estimate is of the recording, of what the windows were rebuilt to.
@@ -192,12 +193,11 @@ class CAE(nn.Module):
             One spectrogram, same shape.
         """
         magnitude = _magnitudes(degraded[:, 0])
-        rows = self.rows(magnitude)
+        frames = self.frames(magnitude)
         n_windows = degraded.shape[3] + _FRAMES - 1
-        at_once = _LAYER // (self._widest * self._inner[1] * len(rows))
+        at_once = _LAYER // (self._widest * self._inner[1] * len(frames))
         size = n_windows if self.training else max(1, at_once)  # statistics of a batch are those of all its windows
-        frames = rows.reshape(len(rows), -1, self._n_freqs)
-        pieces = [frames[:, k : k + size + _FRAMES - 1].flatten(1) for k in range(0, n_windows, size)]
+        pieces = [frames[:, k : k + size + _FRAMES - 1] for k in range(0, n_windows, size)]
         found = _joined([self.rebuilt(piece) for piece in pieces])
         return (degraded * self.gains(magnitude, found)[:, None],)
 

@@ -18,12 +18,12 @@ def test_published_size():
     n_running = sum(2 * norm.num_features for norm in running)
     assert sum(p.numel() for p in model.parameters()) + n_running == 39_540_137
     assert model.squeeze.in_features == 3073 * 64
-    assert model.rebuilt(torch.zeros(2, 5 * 1025, device="meta")).shape == (2, 3, 3075)
+    assert model.rebuilt(torch.zeros(2, 5, 1025, device="meta")).shape == (2, 3, 3075)
 
 
-def windows(rows):
+def windows(frames):
     """What the network sees: three frames of 33 bins at a time."""
-    return rows.unfold(1, 99, 33)
+    return frames.flatten(1).unfold(1, 99, 33)
 
 
 def spectrogram(n_frames):
@@ -41,7 +41,7 @@ def test_a_network_that_gives_back_what_it_sees_changes_nothing(monkeypatch):
 def test_the_estimate_is_the_mean_of_three(monkeypatch):
     model = CAE(**SMALL).eval()
     factors = torch.tensor([0.1, 0.2, 0.6]).repeat_interleave(33)
-    monkeypatch.setattr(model, "rebuilt", lambda rows: windows(rows) * factors)
+    monkeypatch.setattr(model, "rebuilt", lambda frames: windows(frames) * factors)
     degraded = spectrogram(5)
     assert torch.allclose(model.stages(degraded)[0], 0.3 * degraded, atol=1e-5)
 
@@ -49,14 +49,14 @@ def test_the_estimate_is_the_mean_of_three(monkeypatch):
 def test_magnitudes_are_never_negative(monkeypatch):
     """Normalisation after the last ReLU gave negative magnitudes, which turn the phase."""
     model = CAE(**SMALL).eval()
-    monkeypatch.setattr(model, "rebuilt", lambda rows: -windows(rows))
+    monkeypatch.setattr(model, "rebuilt", lambda frames: -windows(frames))
     assert not model.stages(spectrogram(5))[0].any()
 
 
 def test_nothing_becomes_louder(monkeypatch):
     """What is rebuilt louder than the microphone heard it would be bleed brought back."""
     model = CAE(**SMALL).eval()
-    monkeypatch.setattr(model, "rebuilt", lambda rows: 2 * windows(rows))
+    monkeypatch.setattr(model, "rebuilt", lambda frames: 2 * windows(frames))
     degraded = spectrogram(5)
     assert torch.allclose(model.stages(degraded)[0], degraded, atol=1e-6)
 
@@ -76,9 +76,9 @@ def test_the_same_windows_in_training_and_in_use(monkeypatch):
 
 def test_a_frame_is_encoded_once_for_all_its_windows():
     model = CAE(**SMALL).eval()
-    rows = torch.rand(2, 7 * 33)
-    alone = [model.rebuilt(window) for window in windows(rows).unbind(1)]
-    assert torch.allclose(model.rebuilt(rows), torch.cat(alone, dim=1), atol=1e-6)
+    frames = torch.rand(2, 7, 33)
+    alone = [model.rebuilt(window.reshape(2, 3, 33)) for window in windows(frames).unbind(1)]
+    assert torch.allclose(model.rebuilt(frames), torch.cat(alone, dim=1), atol=1e-6)
 
 
 def test_decoding_as_published():
@@ -97,13 +97,13 @@ def test_decoding_as_published():
 def test_few_channels_are_convolved_like_many(monkeypatch):
     """One by one in use and in training, as the library does where there are more."""
     model = CAE(**SMALL).double()
-    rows = torch.rand(2, 5 * 33).double()
-    few = model.rebuilt(rows)
+    frames = torch.rand(2, 5, 33).double()
+    few = model.rebuilt(frames)
     few.square().sum().backward()
     gradients = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
     monkeypatch.setattr(cae, "_FEW", 0)
-    many = model.rebuilt(rows)
+    many = model.rebuilt(frames)
     assert torch.allclose(few, many)
     many.square().sum().backward()
     for name, parameter in model.named_parameters():
@@ -114,7 +114,7 @@ def test_it_sees_magnitudes(monkeypatch):
     """The published training data were real parts: a complex number cast to a real one."""
     seen = []
     model = CAE(**SMALL).eval()
-    monkeypatch.setattr(model, "rebuilt", lambda rows: seen.append(rows) or windows(rows))
+    monkeypatch.setattr(model, "rebuilt", lambda frames: seen.append(frames) or windows(frames))
     model.stages(1j * torch.ones(1, 1, 33, 4))
     assert float(seen[0].max()) == pytest.approx(32)  # times the sum of the window
 
@@ -122,9 +122,9 @@ def test_it_sees_magnitudes(monkeypatch):
 def test_normalised_in_use_as_in_training():
     """In place where nothing is to be learned, by the library where it is."""
     model = CAE(**SMALL).train()
-    model.rebuilt(torch.rand(4, 9 * 33))  # gives the statistics
+    model.rebuilt(torch.rand(4, 9, 33))  # gives the statistics
     model.eval()
-    rows = torch.rand(2, 7 * 33)
-    learning = model.rebuilt(rows)
+    frames = torch.rand(2, 7, 33)
+    learning = model.rebuilt(frames)
     with torch.inference_mode():
-        assert torch.allclose(model.rebuilt(rows), learning, atol=1e-5)
+        assert torch.allclose(model.rebuilt(frames), learning, atol=1e-5)

@@ -109,13 +109,13 @@ def test_the_mixing_matrix_is_the_one_that_mixed():
     assert torch.isfinite(losses.mixing_matrix(stems, truth @ stems)).all()
 
 
-def test_matrix_and_magnitude_errors():
+def test_matrix_error():
     truth = torch.tensor([[[1.0, 0.5], [0.0, 1.0]]])
     assert float(losses.matrix_mse(truth, torch.eye(2)[None])) == pytest.approx(0.25 / 4)
 
 
 def test_magnitudes_of_quiet_frequencies_count_as_much_as_loud_ones():
-    """A hole in the highs of a recording costs half of what silence costs, though it is a millionth of its power."""
+    """A hole in the highs of a recording costs a quarter of what silence costs, a millionth of its power as it is."""
     loud, quiet = torch.full((1, 1, 1, 5), 1.0), torch.full((1, 1, 1, 5), 1e-3)
     stem = torch.cat([loud, quiet], dim=2)
     hole = torch.cat([loud, 0 * quiet], dim=2)
