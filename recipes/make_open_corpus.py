@@ -70,7 +70,26 @@ RULES: list[tuple[str, str, dict]] = [
      {"role": "noise", "split": "test", "group": "denube.ogg", "category": "surface 1936", "tasks": DISC,
       "spans": [[0.05, 0.6], [176.6, 177.4]]}),
 ]  # fmt: skip
+# Crowds by recordist, as the licence names them; those of one file share its side.
+RECORDISTS = {
+    "gregor_quendel": ("train", "gregor_quendel, radiocounseling, soundbiter"),
+    "radiocounseling": ("train", "gregor_quendel, radiocounseling, soundbiter"),
+    "soundbiter": ("train", "gregor_quendel, radiocounseling, soundbiter"),
+    "evdawg": ("train", "evdawg"), "trp": ("train", "trp"), "mrrap": ("train", "mrrap"),
+    "itmightgetloud": ("validation", "itmightgetloud"), "dr_skitz": ("validation", "dr_skitz"),
+    "bansemer": ("test", "bansemer"), "sounds_exciting": ("test", "sounds_exciting"),
+}  # fmt: skip
 REPOSITORIES: list[tuple[str, str, dict]] = [
+    ("crowd", r"MMA-Warriors.*(gasp_roar_0[23])", {}),  # of two recordists who stand on different sides
+    ("crowd", r"MMA-Warriors.*applause", {"role": "noise", "category": "applause", "tasks": CONCERT}),
+    ("crowd", r"MMA-Warriors.*boos", {"role": "noise", "category": "boo", "tasks": CONCERT}),
+    ("crowd", r"MMA-Warriors.*murmur", {"role": "noise", "category": "murmur", "tasks": CONCERT}),
+    ("crowd", r"MMA-Warriors", {"role": "noise", "category": "cheer", "tasks": CONCERT}),
+    ("crowd", r"osfx_29", {"role": "noise", "split": "train", "category": "crowd", "tasks": CONCERT}),
+    ("crowd", r"sandermotions", {"role": "noise", "split": "validation", "category": "applause", "tasks": CONCERT}),
+    ("claps", r"", {"role": "clap", "split": "train", "seconds": 2, "tasks": CONCERT}),
+    ("songs", r"VOX", {"role": "vocals", "split": "train", "category": "sung"}),
+    ("songs", r"", {"role": "backing", "split": "train", "category": "sung"}),
     ("crowd", r"applause", {"role": "noise", "split": "train", "category": "applause", "tasks": CONCERT}),
     ("crowd", r"cheering", {"role": "noise", "split": "train", "category": "cheer", "tasks": CONCERT}),
     ("crowd", r"concert-crowd", {"role": "noise", "split": "test", "category": "crowd", "tasks": CONCERT}),
@@ -79,7 +98,9 @@ REPOSITORIES: list[tuple[str, str, dict]] = [
     ("gramophone", r"hum_50Hz", {"role": "noise", "split": "train", "category": "hum", "tasks": DISC}),
     ("noise", r"005.*__[45]-|003.*__[345]-|__[1-3]-\d+-[B-Z]\.|006_-", {}),
     ("noise", r"", {"role": "noise", "tasks": DISC}),
-    ("music", r"Karissa", {}),
+    # The crowd of the README's example is mixed from it, and so it never trains.
+    ("music", r"Karissa", {"role": "clean", "split": "validation", "category": "sung", "group": "Karissa Hobbs"}),
+    ("music", r"On_the_run", {"role": "clean", "split": "train", "seconds": 290, "category": "sung"}),
     ("music", r"", {"role": "clean", "split": "train", "seconds": 75}),
     ("impulse_responses", r"dark_|bright_", {}),
     ("impulse_responses", r"Nexus", {"role": "response", "split": "train", "category": "phone", "seconds": 3}),
@@ -145,10 +166,81 @@ NOISES = [
      {"water": ["sfx/river_loop.ogg", "sfx/waterfall_loop_2.ogg"]}),
     ("wesnoth-1.16-data", "1:1.16.9-1", "GPL-2+", {"fire": ["ambient/campfire.ogg"]}),
 ]  # fmt: skip
+# Every sound that is not music, by kind and package: what a network must not take for music. Words that are signals
+# or jingles in games are left out. Package, version, licence, role, side, kind, patterns, most files.
+EFFECTS = [
+    ("fillets-ng-data-cs", "1.0.1-1.1", "GPL-2", "speech", "train", "speech",
+     ["usr/share/games/fillets-ng/sound/*"], 1900),
+    ("fillets-ng-data-nl", "1.0.1-1.1", "GPL-2", "speech", "validation", "speech",
+     ["usr/share/games/fillets-ng/sound/*"], 500),
+    ("klettres-data", "4:22.12.3-1", "GPL-2+", "speech", "train", "speech", ["usr/share/klettres/*.ogg"], 900),
+    ("ktuberling-data", "4:22.12.3-1", "GPL-2+", "speech", "train", "speech", ["usr/share/ktuberling/sounds/*"], 900),
+    ("warzone2100-data", "4.3.3-3", "GPL-2+", "effect", "train", "radio",
+     ["audio/memressp/*.ogg"], 300),
+    ("megaglest-data", "3.13.0-3", "CC-BY-SA-3.0", "shout", "train", "shout",
+     [f"usr/share/games/megaglest/techs/*{unit}*_{act}*.wav"
+      for unit in ("archer", "archmage", "axe_thrower", "horseman", "initiate", "guard", "pharaoh", "priest",
+                   "samurai", "swordman", "worker", "spearman", "battlemage", "technician")
+      for act in ("ack", "select", "die")], 400),
+    ("ufoai-sound", "2.5-2", "GPL-2+", "shout", "train", "shout", ["sound/civilians/*.ogg"], 60),
+    ("wesnoth-1.16-data", "1:1.16.9-1", "GPL-2+", "shout", "validation", "shout",
+     [f"usr/share/games/wesnoth/1.16/data/core/sounds/{who}-*.ogg"
+      for who in ("human", "dwarf", "orc", "ogre", "goblin", "elf")], 60),
+    ("wesnoth-1.16-data", "1:1.16.9-1", "GPL-2+", "noise", "validation", "laughter",
+     ["usr/share/games/wesnoth/1.16/data/*-laugh.wav"], 4),
+    ("fillets-ng-data", "1.0.1-1.1", "GPL-2", "noise", "validation", "laughter",
+     ["usr/share/games/fillets-ng/*smich*.ogg"], 4),
+    ("scratch", "1.4.0.6~dfsg1-6.1", "CC-BY-SA-3.0", "effect", "train", "animal", ["usr/share/scratch/*Animal/*"], 20),
+    ("scratch", "1.4.0.6~dfsg1-6.1", "CC-BY-SA-3.0", "effect", "train", "people",
+     [f"usr/share/scratch/*Human/{what}*" for what in ("Baby", "Cough", "Finger", "Footsteps", "Slurp", "Sneeze")], 20),
+    ("scratch", "1.4.0.6~dfsg1-6.1", "CC-BY-SA-3.0", "effect", "train", "object",
+     [f"usr/share/scratch/*Effects/{what}*" for what in
+      ("Balloon", "Bubbles", "CarPassing", "Door", "Motorcycle", "Plunge", "Rattle", "Ripples", "Sewing", "Typing")],
+     20),
+    ("ufoai-sound", "2.5-2", "GPL-2+", "effect", "train", "object",
+     [f"sound/{what}*.ogg" for what in ("doors/", "footsteps/", "impact/", "misc/break")], 200),
+    ("ufoai-sound", "2.5-2", "GPL-2+", "effect", "train", "weather",
+     [f"sound/ambience/{what}*.ogg" for what in ("thunder", "water", "arcticwind", "sparks", "steam")], 40),
+    ("minetest-data", "5.6.1+dfsg+~1.9.0mt8+dfsg-2", "CC-BY-SA-3.0", "effect", "train", "object",
+     [f"usr/share/games/minetest/games/*sounds/{what}*.ogg" for what in
+      ("default_break", "default_dig", "default_dug", "default_place", "carts", "doors", "default_chest")], 80),
+    ("minetest-data", "5.6.1+dfsg+~1.9.0mt8+dfsg-2", "CC-BY-SA-3.0", "effect", "train", "steps",
+     ["usr/share/games/minetest/games/*footstep*.ogg"], 60),
+    ("lugaru-data", "1.2-6", "CC-BY-SA-3.0", "effect", "train", "animal",
+     [f"usr/share/games/lugaru/*Sounds/{what}*.ogg" for what in ("Bark", "Growl", "Hawk", "Rabbit", "Snarl")], 40),
+    ("lugaru-data", "1.2-6", "CC-BY-SA-3.0", "effect", "train", "object",
+     [f"usr/share/games/lugaru/*Sounds/{what}*.ogg" for what in
+      ("Break", "Bush", "Clank", "FootStep", "Heavy", "Knife", "Land", "Metal", "Skid", "Staff", "Thud", "Whoosh")],
+     60),
+    ("megaglest-data", "3.13.0-3", "CC-BY-SA-3.0", "effect", "train", "animal",
+     [f"usr/share/games/megaglest/techs/*{who}_*.wav" for who in ("cow", "daemon", "dragon", "pig", "golem", "wyvern")],
+     120),
+    ("megaglest-data", "3.13.0-3", "CC-BY-SA-3.0", "effect", "train", "object",
+     [f"usr/share/games/megaglest/*{what}*.wav" for what in
+      ("arrow_hit", "catapult_", "anvil", "building", "mining", "water_sounds/", "explosion", "walk")], 150),
+    ("netpanzer-data", "0.8.7+ds-4.1", "GPL-2+", "effect", "train", "machine",
+     [f"usr/share/games/netpanzer/sound/{what}*.wav" for what in
+      ("battle", "expl", "hev", "hit", "ho-", "hv-", "lt-fire", "miss", "tank", "unitsound")], 60),
+    ("flare-game", "1.14-1", "CC-BY-SA-3.0+", "effect", "train", "animal",
+     ["usr/share/games/flare/*enemies/*.ogg"], 60),
+    ("flare-game", "1.14-1", "CC-BY-SA-3.0+", "effect", "train", "object",
+     [f"usr/share/games/flare/*{what}*.ogg" for what in ("inventory/", "environment/stone", "environment/falling",
+                                                         "environment/stairs", "environment/cave")], 40),
+    ("supertux-data", "0.6.3-2", "GPL-3+", "effect", "train", "object",
+     [f"usr/share/games/supertux2/sounds/{what}*" for what in
+      ("cracking", "crystallo", "door", "explosion", "fire", "flame", "ice", "lightning", "saw", "splash", "thud",
+       "thunder", "grunts", "yeti_roar")], 40),
+    ("hedgewars-data", "1.0.2-6", "GPL-2", "effect", "train", "object",
+     [f"usr/share/games/hedgewars/Data/Sounds/{what}*.ogg" for what in
+      ("blowtorch", "bump", "explosion", "flamethrower", "gun", "hammer", "minigun", "molotov", "plane", "shotgun",
+       "splash", "steam", "pickhammer", "bee", "hell_")], 40),
+    ("colobot-common-sounds", "0.2.0-2", "GPL-3+", "effect", "train", "object",
+     ["usr/share/games/colobot/sounds/*.wav"], 100),
+]  # fmt: skip
 OUTDOORS = ["concert", *DISC]
 NOISE_TASKS = {"fire": OUTDOORS, "rain": OUTDOORS, "water": OUTDOORS, "hiss": DISC, "slide": DISC}  # all else: CONCERT
-KEYS = ["name", "version", "commit", "licence", "role", "split", "group", "category", "tasks", "seconds", "spans",
-        "max_files", "patterns", "files"]  # fmt: skip
+KEYS = ["name", "version", "commit", "licence", "role", "split", "group", "song", "category", "tasks", "seconds",
+        "spans", "max_files", "patterns", "files"]  # fmt: skip
 HEADER = """\
 # The open corpus: what the shipped weights are made from. Written by make_open_corpus.py; `concertclean dataset fetch`
 # gets it.
@@ -192,6 +284,12 @@ def repository_entry(row: dict[str, str]) -> dict:
     folder, _, name = row["path"].partition("/")
     for rule_folder, pattern, entry in REPOSITORIES:
         if folder == rule_folder and re.search(pattern, name):
+            if folder == "crowd" and entry and (named := re.search(r"recordist (\w+)", row["licence"])):
+                known = next((RECORDISTS[one] for one in RECORDISTS if named[1].startswith(one)), None)
+                if known:
+                    return {**entry, "split": known[0], "group": f"recordist {known[1]}"}
+            if folder == "songs":
+                return {**entry, "group": row["source"], "song": row["source_path"].split("/")[1].partition(".")[2]}
             if folder == "noise" and entry:
                 fold = re.search(r"__(\d)-", name)[1]
                 split, folds = ESC_SIDES.get(fold, ("test", "4, 5"))
@@ -208,6 +306,16 @@ def noises() -> list[dict]:
          "group": f"noises of {name}", "category": kind, "tasks": NOISE_TASKS.get(kind, CONCERT), "seconds": 60,
          "files": sorted(files)}
         for name, version, licence, kinds in NOISES for kind, files in kinds.items()
+    ]  # fmt: skip
+
+
+def effects() -> list[dict]:
+    """EFFECTS as entries of groups of their own."""
+    return [
+        {"name": name, "version": version, "licence": licence, "role": role, "split": side,
+         "group": f"{role} of {name}", "category": kind, "tasks": CONCERT, "seconds": 30, "max_files": most,
+         "patterns": patterns}
+        for name, version, licence, role, side, kind, patterns, most in EFFECTS
     ]  # fmt: skip
 
 
@@ -268,11 +376,11 @@ def main() -> None:
     public = collect(
         repositories,
         repository_entry,
-        lambda row: {"name": row["source"], "commit": row["commit"], "licence": row["licence"]},
+        lambda row: {"name": row["source"], "commit": row["commit"], "licence": row["licence"].partition(" (")[0]},
         lambda row: (row["source_path"], hashlib.sha256((folder / row["path"]).read_bytes()).hexdigest()),
     )
     public = [entry | {"files": dict(sorted(entry["files"]))} for entry in public if entry["role"]]
-    packages = [entry | {"files": sorted(entry["files"])} for entry in packages] + WHOLE + noises()
+    packages = [entry | {"files": sorted(entry["files"])} for entry in packages] + WHOLE + noises() + effects()
     order = {"clean": 0, "noise": 1}
     packages.sort(key=lambda entry: (order.get(entry["role"], 2), entry["role"], entry["split"], entry["name"]))
     public.sort(key=lambda entry: (order.get(entry["role"], 2), entry["role"], entry["split"], entry["name"]))

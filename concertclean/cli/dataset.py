@@ -62,6 +62,9 @@ def build(
     synthetic_minutes: Annotated[
         float, typer.Option(min=0, help="Synthetic crowd, for concert.", rich_help_panel=_HOW)
     ] = 20.0,
+    singing_minutes: Annotated[
+        float, typer.Option(min=0, help="Singing made from the speech.", rich_help_panel=_HOW)
+    ] = 0.0,
     validation_items: Annotated[
         int, typer.Option(min=0, help="Fixed mixtures a ratio, for validation.", rich_help_panel=_HOW)
     ] = 12,
@@ -115,6 +118,7 @@ def build(
         channels=channels,
         seconds_per_file=seconds_per_file,
         synthetic_minutes=synthetic_minutes,
+        singing_minutes=singing_minutes,
         validation_items=validation_items,
         test_items=test_items,
         seed=seed,

@@ -8,6 +8,7 @@ from concertclean.config.reading import STRICT
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Range = tuple[float, float]
+_RANGES = ("snr_db", "level_db", "speeds", "layers", "vocals_db", "backing_db", "sung_db", "dense_db", "noise_speeds")
 
 
 class BleedLaw(BaseModel):
@@ -61,6 +62,24 @@ class MixingLaw(BaseModel):
         phone_share: items heard through a phone: microphone, gain control, clipping.
         codec_share: part of those that went through a lossy codec as well.
         favourites: how many times as often a group of the dataset is drawn, by its name.
+        song_share: items from songs whose vocals and backing are stored apart, where somebody sings.
+        vocals_db: level of those vocals, dB of their level in the song.
+        backing_db: level of the backing, likewise.
+        a_cappella_share: part of those without the backing.
+        sung_share: other items with a voice on top of the music.
+        sung_db: level of that voice, dB of the music's.
+        dense_share: items with two pieces of music at once.
+        dense_db: level of the second, dB of the first.
+        music_equaliser_share: items whose music, degraded and clean alike, passes a random smooth equaliser.
+        music_equaliser_db: largest standard deviation of its knots; see `synthesis.variation`.
+        noise_equaliser_share: concert layers, and gramophone items, whose noise passes one.
+        noise_equaliser_db: likewise.
+        noise_speeds: playing speeds of concert layers, every octave as likely.
+        grain_share: recorded concert layers that become a cloud of their grains.
+        reversed_share: concert layers that are played backwards.
+        parted_share: stereo concert layers whose channels are parted by up to 0.2 s.
+        effect_share: concert layers of other sounds that are not music: speech, animals, steps, objects.
+        transfer_share: gramophone items whose noise follows what was measured of transfers; see `synthesis.transfer`.
     """
 
     model_config = STRICT
@@ -83,15 +102,34 @@ class MixingLaw(BaseModel):
     phone_share: Share = 0.0
     codec_share: Share = 0.0
     favourites: dict[str, Annotated[float, Field(gt=0)]] = {}
+    song_share: Share = 0.0
+    vocals_db: Range = (-3.0, 6.0)
+    backing_db: Range = (-8.0, 3.0)
+    a_cappella_share: Share = 0.1
+    sung_share: Share = 0.0
+    sung_db: Range = (-8.0, 5.0)
+    dense_share: Share = 0.0
+    dense_db: Range = (-8.0, 2.0)
+    music_equaliser_share: Share = 0.0
+    music_equaliser_db: Annotated[float, Field(ge=0)] = 5.0
+    noise_equaliser_share: Share = 0.0
+    noise_equaliser_db: Annotated[float, Field(ge=0)] = 8.0
+    noise_speeds: Range = (0.8, 1.25)
+    grain_share: Share = 0.0
+    reversed_share: Share = 0.0
+    parted_share: Share = 0.0
+    effect_share: Share = 0.0
+    transfer_share: Share = 0.0
 
     @model_validator(mode="after")
     def _shares_and_ranges(self) -> Self:
-        for name in ("snr_db", "level_db", "speeds", "layers"):
+        for name in _RANGES:
             low, high = getattr(self, name)
             if low > high:
                 raise ValueError(f"{name} runs from {low} down to {high}; give the lower end first")
         if self.clean_share + self.noise_only_share + self.nearly_clean_share > 1:
             raise ValueError("clean_share, noise_only_share and nearly_clean_share add up to more than 1")
-        if self.speeds[0] <= 0:
-            raise ValueError(f"speeds begin at {self.speeds[0]}, must be positive")
+        for name in ("speeds", "noise_speeds"):
+            if getattr(self, name)[0] <= 0:
+                raise ValueError(f"{name} begin at {getattr(self, name)[0]}, must be positive")
         return self

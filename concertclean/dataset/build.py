@@ -1,27 +1,20 @@
 """Builds a dataset from sources: each decoded once, in parallel, stored in a fixed order, continued if interrupted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from concertclean import __version__
 from concertclean.dataset import fixed
 from concertclean.dataset.corpus.sources import Source, Split
-from concertclean.dataset.prepare import Prepared, prepare, with_channels
-from concertclean.dataset.shelf import Shelf
-from concertclean.dataset.store import FULL_SCALE, Header, Store, StoreWriter
-from concertclean.dataset.synthesis import crowd
+from concertclean.dataset.made import Making, Progress
+from concertclean.dataset.prepare import Prepared, prepare
+from concertclean.dataset.store import Header, Store, StoreWriter
 from concertclean.errors import ConcertCleanError, ConfigError
 from concertclean.parallel import in_order
 
 CHANNELS = {"concert": 2, "gramophone": 1, "reverb": 1}
-_SYNTHETIC_SECONDS = 12.0
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -36,6 +29,8 @@ class Plan:
         channels: stored; None: as the task needs, two for concerts.
         seconds_per_file: only so much from the middle of each; None: all.
         synthetic_minutes: of synthetic crowd, for task "concert".
+        singing_minutes: of voices made from the speech of the training side; a tenth as much of that of each other
+            side, at least two minutes.
         validation_items: fixed mixtures of each ratio for validation; 0: none.
         test_items: the same for test.
         seed: of synthesis and fixed mixtures.
@@ -49,6 +44,7 @@ class Plan:
     channels: int | None = None
     seconds_per_file: float | None = None
     synthetic_minutes: float = 0.0
+    singing_minutes: float = 0.0
     validation_items: int = 12
     test_items: int = 24
     seed: int = 0
@@ -96,8 +92,11 @@ def build(plan: Plan, progress: Progress = lambda what, done, total: None) -> Bu
     report = BuildReport()
     with StoreWriter(plan.folder, header) as writer:
         _store_sources(plan, writer, report, progress)
+        made = Making(plan.folder, writer, plan.seed, plan.workers, progress)
         if plan.task == "concert" and plan.synthetic_minutes:
-            _store_synthesis(plan, writer, report, progress)
+            report.n_stored += made.store_crowds(plan.synthetic_minutes)
+        if plan.singing_minutes:
+            report.n_stored += made.store_singing(plan.singing_minutes)
         if not any(entry.role == "clean" for entry in writer.entries):
             raise ConfigError(f"{plan.folder}: none of the clean music could be read: {report.failures[0][1]}")
     n_items: dict[Split, int] = {"validation": plan.validation_items, "test": plan.test_items}
@@ -152,45 +151,3 @@ def _try_prepare(source: Source, plan: _DecodePlan) -> Prepared | str:
         return prepare(source, plan.sample_rate, plan.channels, plan.seconds)
     except ConcertCleanError as error:
         return str(error)
-
-
-def _store_synthesis(plan: Plan, writer: StoreWriter, report: BuildReport, progress: Progress) -> None:
-    """Synthetic crowds from the claps, shouts and speech that are stored by now."""
-    n_clips = round(plan.synthetic_minutes * 60 / _SYNTHETIC_SECONDS)
-    done = {entry.name for entry in writer.entries if not entry.sha256}
-    wanted = [number for number in range(n_clips) if _synthetic_name(number) not in done]
-    work = partial(_synthesise, folder=plan.folder, seed=plan.seed)
-    progress("synthetic crowds", 0, len(wanted))
-    for count, (number, stereo) in enumerate(in_order(work, wanted, plan.workers), start=1):
-        waveform = with_channels(stereo, writer.header.channels)
-        samples = np.round(waveform.T * (FULL_SCALE * 0.89 / np.abs(waveform).max())).astype(np.int16)
-        writer.append(
-            samples,
-            name=_synthetic_name(number),
-            role="noise",
-            split="train",
-            group="synthesis",
-            licence="of the claps, shouts and speech it is made from",
-            title="",
-            category="synthetic crowd",
-            sha256="",
-            pieces=(len(samples),),
-            gain_db=0.0,
-            silent_seconds=0.0,
-            clipped_seconds=0.0,
-        )
-        report.n_stored += 1
-        progress("synthetic crowds", count, len(wanted))
-
-
-def _synthetic_name(number: int) -> str:
-    return f"synthetic crowd {number:05d}"
-
-
-def _synthesise(number: int, folder: Path, seed: int) -> NDArray[np.float32]:
-    """One clip of synthetic crowd, `(2, time)`."""
-    store = Store(folder)
-    clap, shout, speech = (Shelf(store, role, "train") or None for role in ("clap", "shout", "speech"))
-    rng = np.random.default_rng((seed, 1, number))
-    n_samples = round(_SYNTHETIC_SECONDS * store.header.sample_rate)
-    return crowd.crowd(rng, n_samples, store.header.sample_rate, claps=clap, shouts=shout, speech=speech)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from concertclean.dataset.corpus.sources import Split
-from concertclean.dataset.mixing import Item, filled, mix
+from concertclean.dataset.excerpts import filled
+from concertclean.dataset.mixing import Item, mix
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import Entry, Store
 from concertclean.dataset.synthesis import crowd, disc

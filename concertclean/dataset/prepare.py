@@ -1,6 +1,8 @@
 """From a source file to what is stored of it: decoded and resampled once, without its silent and clipped stretches."""
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -23,10 +25,16 @@ _MARGIN_BLOCKS = 2  # of silence left around sound, so that its decay is kept
 _PEAK = 10 ** (-1 / 20)
 _DIGITAL_SILENCE = 1e-4
 
+_WHOLE_ROLES = ("response", "vocals", "backing")  # its quiet tail is what one is for; stems must stay aligned
+
 # A shorter stretch is dropped: music and noise need some context, single claps and shouts do not.
 SHORTEST_SECONDS: dict[Role, float] = {
     "clean": 2.0,
+    "vocals": 2.0,
+    "backing": 2.0,
+    "voice": 2.0,
     "noise": 0.4,
+    "effect": 0.1,
     "clap": 0.02,
     "shout": 0.1,
     "speech": 0.3,
@@ -82,17 +90,23 @@ def prepare(source: Source, sample_rate: int, channels: int, seconds: float | No
         samples=np.round(np.concatenate(pieces, axis=1).T * (gain * FULL_SCALE)).astype(np.int16),
         pieces=tuple(piece.shape[1] for piece in pieces),
         gain_db=round(20 * float(np.log10(gain)), 3),
-        sha256=file_sha256(source.path),
+        sha256=_sha256(source),
         silent_seconds=round(silent, 1),
         clipped_seconds=round(clipped, 1),
     )
+
+
+def _sha256(source: Source) -> str:
+    """Hash of the source's file; of the hashes of all where it is a sum."""
+    hashes = [file_sha256(path) for path in (source.path, *source.layers)]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def _kept(
     waveform: NDArray[np.float64], role: Role, sample_rate: int
 ) -> tuple[list[NDArray[np.float64]], float, float]:
     """The stretches of a waveform that are kept, and the seconds left out as silent and as clipped."""
-    if role == "response":  # its quiet tail is what it is for
+    if role in _WHOLE_ROLES:
         return [waveform], 0.0, 0.0
     block = round(BLOCK_SECONDS * sample_rate)
     silent, clipped = silent_blocks(waveform, block), clipped_blocks(waveform, block)
@@ -121,7 +135,13 @@ def clipped_blocks(waveform: NDArray[np.float64], block: int) -> NDArray[np.bool
 
 
 def _decode(source: Source, sample_rate: int, channels: int, seconds: float | None) -> list[NDArray[np.float64]]:
-    """What is wanted of a source, at the stored rate and channels: each of its spans, or its middle."""
+    """What is wanted of a source, at the stored rate and channels: each of its spans, its middle, or the sum of all."""
+    if source.layers:
+        layers = [_decode_whole(path, sample_rate, channels) for path in (source.path, *source.layers)]
+        summed = np.zeros((channels, max(layer.shape[1] for layer in layers)))
+        for layer in layers:
+            summed[:, : layer.shape[1]] += layer
+        return [summed]
     with AudioReader(source.path) as reader:
         rate, total = reader.info.sample_rate, reader.info.n_samples
         if source.spans:
@@ -135,6 +155,11 @@ def _decode(source: Source, sample_rate: int, channels: int, seconds: float | No
     if not any(part.shape[1] for part in parts):
         raise AudioFileError(f"{source.path}: holds no samples; leave it out")
     return [resample(with_channels(part, channels), rate, sample_rate) for part in parts]
+
+
+def _decode_whole(path: Path, sample_rate: int, channels: int) -> NDArray[np.float64]:
+    with AudioReader(path) as reader:
+        return resample(with_channels(reader.read_all(), channels), reader.info.sample_rate, sample_rate)
 
 
 def with_channels(waveform: NDArray[Real], channels: int) -> NDArray[Real]:

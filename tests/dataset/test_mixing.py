@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from concertclean.config.mixing import MixingLaw
-from concertclean.dataset.mixing import Mixer, draw_snr_db, filled, mix
+from concertclean.dataset.excerpts import filled
+from concertclean.dataset.mixing import Mixer, draw_snr_db, mix
 from concertclean.dataset.synthesis.shaping import rms
 from concertclean.errors import ConfigError
 

@@ -90,16 +90,24 @@ class RepositoryEntry(_Entry):
         name: owner and repository.
         commit: at which they were read.
         files: sha256 by path.
+        song: title; the files are stems that are summed to one recording, of role "vocals" or "backing".
     """
 
     name: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$")]
     commit: Annotated[str, Field(pattern="^[0-9a-f]{7,40}$")]
     files: Annotated[dict[_RelativePath, _Sha256], Field(min_length=1)]
+    song: str = ""
 
     @property
     def folder(self) -> str:
         """Where `fetch` puts the files."""
         return self.name.replace("/", "__")
+
+    @model_validator(mode="after")
+    def _check_song(self) -> "RepositoryEntry":
+        if bool(self.song) != (self.role in ("vocals", "backing")):
+            raise ValueError('stems need both a song and the role "vocals" or "backing"')
+        return self
 
 
 class OpenCorpus(BaseModel):
@@ -180,8 +188,12 @@ def corpus_files(corpus: OpenCorpus, folder: Path, task: Task | None = None) -> 
     for entry in corpus.entries:
         if task is None or task in entry.tasks:
             names, absent = _present_names(entry, folder / entry.folder)
-            sources += [_corpus_source(entry, folder, name) for name in names]
             missing += absent
+            if isinstance(entry, RepositoryEntry) and entry.song:
+                # A song without one of its stems is another song.
+                sources += [] if absent else [_song_source(entry, folder, names)]
+            else:
+                sources += [_corpus_source(entry, folder, name) for name in names]
     return sources, missing
 
 
@@ -242,6 +254,22 @@ def _corpus_source(entry: PackageEntry | RepositoryEntry, folder: Path, name: st
         title=path.stem,
         category=entry.category,
         spans=entry.spans or _limit(path, entry),
+    )
+
+
+def _song_source(entry: RepositoryEntry, folder: Path, names: list[str]) -> Source:
+    """The stems of one role of a song as one source."""
+    first, *others = (folder / entry.folder / name for name in names)
+    return Source(
+        path=first,
+        name=f"{entry.folder}/{entry.song} {entry.role}",
+        role=entry.role,
+        group=entry.group,
+        split=entry.split,
+        licence=entry.licence,
+        title=entry.song,
+        category=entry.category,
+        layers=tuple(others),
     )
 
 

@@ -16,7 +16,7 @@ from concertclean.audio_io.formats import AUDIO_EXTENSIONS
 from concertclean.audio_io.reader import AudioReader
 from concertclean.errors import AudioFileError, ConfigError, NoInputError
 
-Role = Literal["clean", "noise", "clap", "shout", "speech", "response"]
+Role = Literal["clean", "vocals", "backing", "voice", "noise", "effect", "clap", "shout", "speech", "response"]
 Split = Literal["train", "validation", "test"]
 
 _DEALT_ROLES: Final = ("clean", "noise")  # the others are raw material of synthesis and only train
@@ -32,14 +32,16 @@ class Source:
     Attributes:
         path: the file.
         name: relative, with "/"; the same on every machine and unique within a dataset.
-        role: what it is used for: "clean" music, "noise", or raw material of synthesis: a single "clap", a
-            "shout", "speech", an impulse "response".
+        role: what it is used for: "clean" music; "vocals" and "backing" of one song, aligned to the sample, or a
+            "voice" alone, to be sung over other music; "noise"; an "effect": any other sound that is not music; or
+            raw material of synthesis: a single "clap", a "shout", "speech", an impulse "response".
         group: artist, album or package; never on two sides of a split.
         split: as its corpus gives it; None: dealt out by `assign_splits`.
         licence: "unknown" if nobody told.
-        title: for tables.
-        category: kind of noise, such as "applause"; "" for other roles, and where it is unknown.
+        title: for tables; what "vocals" and "backing" of one song have in common.
+        category: kind of noise, such as "applause", "sung" for music with a singer; "" where it is unknown.
         spans: `(start, end)` in seconds of what may be used; empty: all.
+        layers: further files that start with this one and are summed with it, such as the stems of a song.
     """
 
     path: Path
@@ -51,6 +53,7 @@ class Source:
     title: str = ""
     category: str = ""
     spans: tuple[tuple[float, float], ...] = ()
+    layers: tuple[Path, ...] = ()
 
 
 def audio_files(folder: Path) -> list[Path]:

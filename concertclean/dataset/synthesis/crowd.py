@@ -9,7 +9,7 @@ References:
     `applause`; the rest is own, with the laws of the shipped weights.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final, Protocol
 
@@ -163,6 +163,34 @@ def near_voices(
     starts = rng.uniform(0, 0.6 * n_samples / sample_rate, rng.integers(1, 4))
     utter = _shout(tuple(clips), sample_rate)
     return layered(rng, n_samples, sample_rate, utter=utter, starts=starts, rest_seconds=2.0, seat=Seat.draw_near)
+
+
+def scattered(
+    rng: np.random.Generator,
+    n_samples: int,
+    sample_rate: int = 44_100,
+    *,
+    clips: Sequence[Clips],
+    speeds: tuple[float, float] = (0.8, 1.25),
+) -> Waveform:
+    """One to a dozen sounds at times of their own, most of them near.
+
+    Args:
+        rng: draws how many, which, when, how fast and from which seat.
+        n_samples: length.
+        sample_rate: Hz.
+        clips: collections to draw from, one at least, each as often.
+        speeds: slowest and fastest, pitch with it.
+    """
+
+    def sounds() -> Iterator[Event]:
+        for _ in range(max(1, round(log_uniform(rng, 1, 12)))):
+            seat = Seat.draw_near(rng) if rng.random() < 0.6 else Seat.draw(rng)
+            sound = clips[int(rng.integers(len(clips)))].draw(rng, 4.0, log_uniform(rng, *speeds))[:1]
+            start = int(rng.uniform(-0.2, 0.9) * n_samples)
+            yield start, seat.hear(unit_peak(sound), sample_rate)
+
+    return placed(sounds(), n_samples, channels=2)
 
 
 def babble(

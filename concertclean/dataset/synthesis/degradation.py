@@ -18,6 +18,9 @@ from concertclean.audio_io.writer import AudioWriter
 from concertclean.dataset.synthesis.shaping import Waveform, filtered, log_uniform, rms
 from concertclean.dsp.resample import resample
 
+MICROPHONE: Final = "phone"
+"""Category of impulse responses that are a microphone's; all others are rooms'."""
+
 _FLOOR_DB = -60.0  # what is quieter counts as silence to the gain control
 # Bit rates in bit/s and channel: AAC as phones write it, the others as films and posts are coded again.
 _BIT_RATES: Final = {"m4a": (32e3, 96e3), "mp3": (32e3, 96e3), "opus": (20e3, 64e3), "ogg": (36e3, 80e3)}

@@ -117,7 +117,7 @@ def test_the_open_corpus_of_the_recipes():
     assert listed["marsshooter-data/music/03_fear.ogg"] == "test"
     assert listed["marsshooter-data/music/07_-_Vermocsar.ogg"] == "train"
     assert listed["mdn__voice-change-o-matic/audio/concert-crowd.ogg"] == "test"
-    assert not [name for name in listed if "Karissa" in name]
+    assert [side for name, side in listed.items() if "Karissa" in name] == ["validation"]  # the README's example
     denube = next(entry for entry in corpus.package if "denube.ogg" in entry.files)
     assert (denube.split, denube.category) == ("test", "surface 1936")
     assert denube.spans == ((0.05, 0.6), (176.6, 177.4))

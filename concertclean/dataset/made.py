@@ -1,0 +1,105 @@
+"""What a dataset holds that nobody recorded: crowds from single claps and shouts, singing from speech."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from concertclean.dataset.corpus.sources import Role, Split
+from concertclean.dataset.prepare import with_channels
+from concertclean.dataset.shelf import Shelf
+from concertclean.dataset.store import FULL_SCALE, Store, StoreWriter
+from concertclean.dataset.synthesis import crowd, singing
+from concertclean.dataset.synthesis.shaping import Waveform
+from concertclean.parallel import in_order
+
+_CROWD_SECONDS: Final = 12.0
+_PHRASE_SECONDS: Final = 8.0
+_LEAST_HELD_BACK: Final = 2.0  # minutes of singing of a side that judges
+_PEAK: Final = 0.89  # -1 dBFS
+_SIDES: Final[tuple[Split, ...]] = ("train", "validation", "test")
+
+Progress = Callable[[str, int, int], None]
+Make = Callable[[int], Waveform]
+
+
+@dataclass(frozen=True)
+class Making:
+    """Stores what is made; what an earlier run stored is left alone.
+
+    Attributes:
+        folder: of the dataset.
+        writer: into it.
+        seed: of everything that is made.
+        workers: processes.
+        progress: told what is being made, how many are done, and of how many.
+    """
+
+    folder: Path
+    writer: StoreWriter
+    seed: int
+    workers: int
+    progress: Progress
+
+    def store_crowds(self, minutes: float) -> int:
+        """Synthetic crowds from the claps, shouts and speech of the training side; how many were stored."""
+        names = [f"synthetic crowd {number:05d}" for number in range(round(minutes * 60 / _CROWD_SECONDS))]
+        make = partial(_make_crowd, folder=self.folder, seed=self.seed)
+        facts = {"role": "noise", "split": "train", "group": "synthesis", "category": "synthetic crowd"}
+        return self._store("synthetic crowds", names, make, facts)
+
+    def store_singing(self, minutes: float) -> int:
+        """Voices from the speech of each side that has some; how many were stored."""
+        n_stored = 0
+        for side in _SIDES:
+            if not any((entry.role, entry.split) == ("speech", side) for entry in self.writer.entries):
+                continue
+            wanted = minutes if side == "train" else max(_LEAST_HELD_BACK, minutes / 10)
+            names = [f"singing {side} {number:05d}" for number in range(round(wanted * 60 / _PHRASE_SECONDS))]
+            make = partial(_make_phrase, folder=self.folder, seed=self.seed, side=side)
+            facts = {"role": "voice", "split": side, "group": f"singing from speech, {side}", "category": "sung"}
+            n_stored += self._store(f"singing for {side}", names, make, facts)
+        return n_stored
+
+    def _store(self, what: str, names: Sequence[str], make: Make, facts: dict[str, str]) -> int:
+        """Makes in parallel and stores in order what is not stored yet."""
+        role: Role = facts["role"]  # type: ignore[assignment]
+        done = {entry.name for entry in self.writer.entries if entry.role == role and not entry.sha256}
+        wanted = [number for number, name in enumerate(names) if name not in done]
+        self.progress(what, 0, len(wanted))
+        for count, (number, waveform) in enumerate(in_order(make, wanted, self.workers), start=1):
+            stored = with_channels(waveform, self.writer.header.channels).T
+            samples = np.round(stored * (FULL_SCALE * _PEAK / np.abs(stored).max())).astype(np.int16)
+            self.writer.append(
+                samples,
+                name=names[number],
+                licence="of what it is made from",
+                title="",
+                sha256="",
+                pieces=(len(samples),),
+                gain_db=0.0,
+                silent_seconds=0.0,
+                clipped_seconds=0.0,
+                **facts,
+            )
+            self.progress(what, count, len(wanted))
+        return len(wanted)
+
+
+def _make_crowd(number: int, folder: Path, seed: int) -> Waveform:
+    """One clip of synthetic crowd, `(2, time)`."""
+    store = Store(folder)
+    clap, shout, speech = (Shelf(store, role, "train") or None for role in ("clap", "shout", "speech"))
+    rng = np.random.default_rng((seed, 1, number))
+    n_samples = round(_CROWD_SECONDS * store.header.sample_rate)
+    return crowd.crowd(rng, n_samples, store.header.sample_rate, claps=clap, shouts=shout, speech=speech)
+
+
+def _make_phrase(number: int, folder: Path, seed: int, side: Split) -> Waveform:
+    """One sung phrase, `(1, time)`."""
+    store = Store(folder)
+    rng = np.random.default_rng((seed, 2 + _SIDES.index(side), number))
+    return singing.sing(rng, Shelf(store, "speech", side), _PHRASE_SECONDS, store.header.sample_rate)

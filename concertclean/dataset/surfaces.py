@@ -1,0 +1,58 @@
+"""The noise of gramophone items: synthesis, recorded surfaces, and both."""
+
+from typing import Final
+
+import numpy as np
+
+from concertclean.config.mixing import MixingLaw
+from concertclean.dataset.corpus.sources import Split
+from concertclean.dataset.shelf import Shelf
+from concertclean.dataset.store import Store
+from concertclean.dataset.synthesis import degradation, disc, transfer
+from concertclean.dataset.synthesis.shaping import Waveform, log_uniform, unit_rms
+from concertclean.dataset.synthesis.variation import Equaliser
+
+_SECOND_SURFACE: Final = 0.3  # share of the recorded disc noises that are two of them
+_SPEEDS: Final = (0.7, 1.4)
+_TILT_DB: Final = 2.0  # per octave
+
+
+class Surface:
+    """Noise of one side of a dataset for gramophone items.
+
+    Args:
+        store: the dataset.
+        law: of the items.
+        split: side.
+    """
+
+    def __init__(self, store: Store, law: MixingLaw, split: Split) -> None:
+        self._law, self._channels, self._sample_rate = law, store.header.channels, store.header.sample_rate
+        self._recorded = Shelf(store, "noise", split, synthetic=False, favourites=law.favourites)
+
+    def __len__(self) -> int:
+        """Recordings to draw from; there is always synthesis."""
+        return len(self._recorded)
+
+    def draw(self, rng: np.random.Generator, n_samples: int) -> tuple[Waveform, str]:
+        """The noise of a disc `(channel, time)`, and what it is."""
+        is_recorded = self._recorded and rng.random() >= self._law.synthetic_share
+        recorded = self._surface(rng, n_samples) if is_recorded else None
+        is_measured = rng.random() < self._law.transfer_share
+        make = transfer.transfer_noise if is_measured else disc.disc_noise
+        noise = make(rng, n_samples, self._sample_rate, recorded=recorded)
+        if rng.random() < self._law.noise_equaliser_share:
+            noise = Equaliser.draw(rng, self._law.noise_equaliser_db, _TILT_DB).apply(noise, self._sample_rate)
+        return noise, "noise of a transfer" if is_measured else "disc noise"
+
+    def _surface(self, rng: np.random.Generator, n_samples: int) -> Waveform:
+        """Recorded noise, often another one on top, each with a speed, a direction and a colour of its own."""
+        total = np.zeros((self._channels, n_samples), np.float32)
+        for _ in range(1 + (rng.random() < _SECOND_SURFACE)):
+            speed = log_uniform(rng, *_SPEEDS)
+            drawn = self._recorded.draw(rng, n_samples / self._sample_rate, speed)
+            noise = disc.loop_revolutions(drawn, n_samples, self._sample_rate)
+            if rng.random() < 0.5:
+                noise = noise[:, ::-1]
+            total += unit_rms(degradation.colour(rng, noise, self._sample_rate)) * np.float32(rng.uniform(0.3, 1))
+        return total
