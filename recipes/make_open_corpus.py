@@ -47,6 +47,8 @@ SAME_CROWD = {
 }
 APPLAUSE = "applause of libreoffice and monsterz"
 # First fit decides: package, pattern of the name, then what the files are.
+# Singers, by the share of frames in which one was found and by ear.
+SUNG = {"music__02_orphanage.ogg", "music__06_starfall.ogg", "music__08_second_birth.ogg", "default__menu.ogg"}
 RULES: list[tuple[str, str, dict]] = [
     ("marsshooter-data", r"orphanage|fear|starfall|second_birth|wings|farewell",
      {"role": "clean", "split": "test", "group": "Obsidian Shell, Angelic Asylum", "seconds": 120}),
@@ -263,7 +265,8 @@ def debian_entry(row: dict[str, str]) -> dict:
     for rule_package, pattern, entry in RULES:
         if package == rule_package and re.search(pattern, name) and category != "F":
             crowd = {"category": "crowd", "tasks": CONCERT} if entry["role"] == "noise" and category == "B" else {}
-            return {"group": package, **crowd, **entry}
+            sung = {"category": "sung"} if name in SUNG and entry["role"] == "clean" else {}
+            return {"group": package, **crowd, **sung, **entry}
     music = {"TEST": TEST_MUSIC, "VALIDATION": VALIDATION_MUSIC, "TRAIN": TRAIN_MUSIC}
     for side, packages in music.items():
         if category == "A" and package in packages:

@@ -159,7 +159,7 @@ def _surroundings(
 
 def _judge(
     settings: "TrainingSettings", folder: Path, store: "Store", place: "Place"
-) -> "Callable[[nn.Module], dict[str, float]] | None":
+) -> "Callable[[nn.Module], dict[str, Any]] | None":
     """Validation on the fixed mixtures, whose first results are kept to be heard; None if there are none."""
     from concertclean.audio_io.whole import write_waveform
     from concertclean.dataset.fixed import folder_name, has_fixed, read_fixed
@@ -170,7 +170,7 @@ def _judge(
             console.note(f"{store.folder} has no validation mixtures: the last weights are taken, not the best")
         return None
 
-    def judge(model: "nn.Module") -> dict[str, float]:
+    def judge(model: "nn.Module") -> dict[str, Any]:
         heard: set[float] = set()
 
         def hear(mixture: Mixture, estimate: Any) -> None:

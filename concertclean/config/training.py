@@ -58,6 +58,7 @@ class LossSettings(BaseModel):
         beta: weight of its complex error.
         gamma: weight of its waveform and multi-resolution error.
         caution: weight of the error in dB of "relative" at the end of the run; it grows from zero.
+        hole_weight: how many times as much "relative" counts a magnitude below the truth as one above.
         one_resolution: "spectral" and "relative" take one resolution a step instead of all, in turn.
     """
 
@@ -68,6 +69,7 @@ class LossSettings(BaseModel):
     beta: NotNegative = 1.0
     gamma: NotNegative = 1.0
     caution: NotNegative = 0.02
+    hole_weight: Positive = 1.0
     one_resolution: bool = False
 
 

@@ -6,8 +6,8 @@
     fixed/SPLIT/-5 dB/0003.flac                 music and noise at that ratio, at the same level
     fixed/SPLIT/fixed.jsonl                     a line a file: ratio, kind of noise, what was mixed
 
-Those for validation are drawn as training draws, without its degradations; those for test go round the songs and the
-kinds of noise. Concert ratios -10, -5 and 0 dB stand for the H, M and L of Zhang, who does not give his; 5 and 12 dB
+Both sides go round their songs and kinds of noise, with and without singers (`held_out`); nothing of either has been
+trained on. Concert ratios -10, -5 and 0 dB stand for the H, M and L of Zhang, who does not give his; 5 and 12 dB
 are where real recordings live. Gramophone ratios 3 and 10 dB are those of Moliner and Välimäki.
 """
 
@@ -50,6 +50,7 @@ class FixedFiles:
         clean: what should come of it.
         kind: of noise, or "".
         story: what was mixed.
+        is_sung: whether somebody sings.
     """
 
     name: str
@@ -59,6 +60,7 @@ class FixedFiles:
     clean: Path
     kind: str
     story: str
+    is_sung: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,16 @@ class FixedItem:
         degraded: `(channel, time)`, full scale ±1.
         clean: same shape.
         story: what was mixed.
+        kind: of noise, or "".
+        is_sung: whether somebody sings.
     """
 
     ratio_db: float
     degraded: NDArray[np.float32]
     clean: NDArray[np.float32]
     story: str
+    kind: str = ""
+    is_sung: bool = False
 
 
 class _Draws(Protocol):
@@ -139,7 +145,8 @@ def list_fixed(store: Store, split: Split, n_items: int | None = None) -> list[F
         degraded, clean = folder / folder_name(ratio) / file, folder / folder_name(np.inf) / file
         if n_items is None or number < n_items:
             name = f"{folder_name(ratio)}/{number:04d}"
-            found.append(FixedFiles(name, number, ratio, degraded, clean, line.get("kind", ""), line["story"]))
+            kind, is_sung = line.get("kind", ""), line.get("is_sung", False)
+            found.append(FixedFiles(name, number, ratio, degraded, clean, kind, line["story"], is_sung))
     return found
 
 
@@ -158,7 +165,7 @@ def read_fixed(store: Store, split: Split, n_items: int | None = None) -> Iterat
         degraded = read_waveform(files.degraded)[0].astype(np.float32)
         if files.ratio_db == np.inf:  # the first of each item
             clean = degraded
-        yield FixedItem(files.ratio_db, degraded, clean, files.story)
+        yield FixedItem(files.ratio_db, degraded, clean, files.story, files.kind, files.is_sung)
 
 
 def read_waveform(path: Path) -> tuple[NDArray[np.float64], int]:
@@ -196,7 +203,7 @@ def _has_sounds(store: Store, split: Split) -> bool:
 
 def _draws(store: Store, split: Split) -> _Draws:
     """What the mixtures of a side come from; reverberation has no kinds of noise to tell apart."""
-    if split == "test" and store.header.task != "reverb":
+    if store.header.task != "reverb":
         return HeldOut(store, split, store.header.seed)
     return Mixer(store, _plain_law(store.header.task), split, store.header.seed)
 
@@ -212,6 +219,12 @@ def _write_item(folder: Path, number: int, draws: _Draws, store: Store) -> list[
         path = folder / folder_name(ratio) / f"{number:04d}.flac"
         write_waveform(path, item.degraded.astype(np.float64) * gain, rate, overwrite=True)
     return [
-        {"number": number, "ratio_db": str(ratio), "kind": item.kind, "story": item.story}
+        {
+            "number": number,
+            "ratio_db": str(ratio),
+            "kind": item.kind,
+            "is_sung": item.is_sung,
+            "story": item.story,
+        }
         for ratio, item in zip(ratios, items, strict=True)
     ]

@@ -1,8 +1,9 @@
-"""Mixtures that judge: every song of the test side in turn under every kind of noise in turn.
+"""Mixtures that judge: every song of a side in turn under every kind of noise in turn, with and without singers.
 
-Training draws by chance what a recording may be; a table has to tell how each kind of noise fares, over songs that
+Training draws by chance what a recording may be; a table has to show how each kind of noise fares, over songs that
 all have the same weight. So the kinds go round, the songs go round in an order of their own, and nothing is done to
-either: no phone, no room, one level.
+either: no phone, no room, one level. On every second item of music without a singer somebody sings, if the side has
+voices.
 """
 
 from collections.abc import Callable
@@ -14,12 +15,16 @@ from concertclean.dataset.excerpts import filled
 from concertclean.dataset.mixing import Item, mix
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import Entry, Store
-from concertclean.dataset.synthesis import crowd, disc
-from concertclean.dataset.synthesis.shaping import Waveform, rms
+from concertclean.dataset.synthesis import crowd, disc, transfer
+from concertclean.dataset.synthesis.shaping import Waveform, layered, rms
+
+SUNG = "sung"
+"""Category of music with a singer in it."""
 
 _QUIETEST = 3e-3  # rms of an excerpt: in quieter ones the noise would be below 16 bits
 _TRIES = 20
 _FEW = 8  # so few noises are told apart by their names, more by their categories
+_VOICE_DB = (-3.0, 3.0)  # of a voice over the music
 
 Noise = Callable[[np.random.Generator, int], Waveform]
 
@@ -39,18 +44,23 @@ class HeldOut:
     def __init__(self, store: Store, split: Split, seed: int) -> None:
         self._store, self._split, self._seed = store, split, seed
         self._songs = Shelf(store, "clean", split)
+        self._voices = Shelf(store, "voice", split)
         self.kinds = self._kinds()
 
     def item(self, number: int, n_samples: int, snr_db: float) -> Item:
         """Item `number` at a ratio; the same song and noise at every ratio."""
-        kind = list(self.kinds)[number % len(self.kinds)]
-        n_songs = len(self._songs)
+        n_kinds, n_songs = len(self.kinds), len(self._songs)
+        kind = list(self.kinds)[number % n_kinds]
         order = np.random.default_rng((self._seed, number // n_songs)).permutation(n_songs)
         entry = self._songs.entries[order[number % n_songs]]
         rng = np.random.default_rng((self._seed, 1, number))
         song = self._excerpt(rng, entry, n_samples)
+        is_sung = entry.category == SUNG
+        if not is_sung and self._voices and (number // n_kinds) % 2 == 0:
+            song, is_sung = self._sung(rng, song), True
         degraded, clean = mix(song, self.kinds[kind](rng, n_samples), snr_db)
-        return Item(degraded, clean, f"{entry.name} with {kind} at {snr_db:.1f} dB", kind)
+        story = f"{entry.name}{', sung' if is_sung else ''} with {kind} at {snr_db:.1f} dB"
+        return Item(degraded, clean, story, kind, is_sung)
 
     def _excerpt(self, rng: np.random.Generator, entry: Entry, n_samples: int) -> Waveform:
         """A stretch of a song in which something is heard, or the last one tried."""
@@ -60,8 +70,14 @@ class HeldOut:
                 break
         return song
 
+    def _sung(self, rng: np.random.Generator, song: Waveform) -> Waveform:
+        """The song with a voice in it."""
+        voice = filled(self._voices.excerpt(rng, self._voices.choose(rng), song.shape[1]), song.shape[1])
+        gain = rms(song) / max(rms(voice), 1e-6) * 10 ** (rng.uniform(*_VOICE_DB) / 20)
+        return song + voice * np.float32(gain)
+
     def _kinds(self) -> dict[str, Noise]:
-        rate, speech = self._store.header.sample_rate, Shelf(self._store, "speech", self._split)
+        rate = self._store.header.sample_rate
         noises = self._store.select("noise", self._split)
         by_name = len(noises) < _FEW
         kinds = {
@@ -69,8 +85,23 @@ class HeldOut:
         }
         if self._store.header.task == "gramophone":
             kinds["synthetic"] = lambda rng, n: disc.disc_noise(rng, n, rate)
-        elif speech:
+            kinds["transfer"] = lambda rng, n: transfer.transfer_noise(rng, n, rate)
+        else:
+            kinds |= self._voiced_kinds(rate)
+        return kinds
+
+    def _voiced_kinds(self, rate: int) -> dict[str, Noise]:
+        """Near voices and shouts of the side's speech; whistles too for validation, which has no recorded ones."""
+        speech, shouts = (Shelf(self._store, role, self._split) for role in ("speech", "shout"))
+        kinds: dict[str, Noise] = {}
+        if speech:
             kinds["near voices"] = lambda rng, n: crowd.near_voices(rng, n, rate, clips=[speech])
+        if shouts:
+            kinds["shouts"] = lambda rng, n: crowd.scattered(rng, n, rate, clips=[shouts])
+        if self._split == "validation" and kinds:
+            kinds["whistles"] = lambda rng, n: layered(
+                rng, n, rate, utter=lambda rng: crowd.whistle(rng, rate), starts=rng.uniform(0, 2, 3), rest_seconds=0.7
+            )
         return kinds
 
     def _recorded(self, entry: Entry, by_name: bool) -> Noise:

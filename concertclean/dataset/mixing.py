@@ -34,12 +34,14 @@ class Item:
         clean: what it should give, same shape.
         story: what was mixed, for messages.
         kind: of noise, where items are told apart by it.
+        is_sung: whether somebody sings, where that is known.
     """
 
     degraded: Waveform
     clean: Waveform
     story: str
     kind: str = ""
+    is_sung: bool = False
 
 
 class Mixer:

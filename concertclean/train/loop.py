@@ -29,7 +29,7 @@ from concertclean.train.schedule import learning_rate
 
 Batch = tuple[Tensor, Tensor, list[str]]
 Batches = Callable[[int, int], Iterator[Batch]]
-Judge = Callable[[nn.Module], dict[str, float]]
+Judge = Callable[[nn.Module], dict[str, Any]]
 Tell = Callable[[dict[str, Any]], None]
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -194,7 +194,7 @@ class Run:
         """Judges the average, and exports it if it is the best so far."""
         if self.around.rank:
             return
-        judged: dict[str, float] = {}
+        judged: dict[str, Any] = {}
         if self.around.judge is not None:
             judged = self.around.judge(self.average.module.eval())
             self.average.module.train()

@@ -104,7 +104,7 @@ class Objective(nn.Module):
     def _relative(self, clean: Tensor, estimate: Tensor, degraded: Tensor, step: int, done: float) -> Tensor:
         s = self._settings
         windows = self._windows(_COMPRESSED_WINDOWS, step)
-        spectral = [losses.compressed_mae(clean, estimate, degraded, n_fft) for n_fft in windows]
+        spectral = [losses.compressed_mae(clean, estimate, degraded, n_fft, s.hole_weight) for n_fft in windows]
         return losses.relative_error(clean, estimate, degraded, s.caution * done) + torch.stack(spectral).mean()
 
     def _spectral(self, truth: Tensor, stage: Tensor, clean: Tensor, estimate: Tensor, step: int) -> Tensor:

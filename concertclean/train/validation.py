@@ -1,23 +1,25 @@
 """How good a network is on mixtures that stay the same."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from concertclean.metrics.parts import music_lost_db, noise_left_db
 from concertclean.metrics.sdr import si_sdr, snr
+from concertclean.models.gain_parts import has_gains, split
 
 
 class Mixture(Protocol):
-    """A degraded recording and what should come of it: waveforms `(channel, time)`, full scale ±1; ratio inf: clean."""
+    """A degraded recording and what should come of it: waveforms `(channel, time)`, full scale ±1."""
 
     @property
     def ratio_db(self) -> float:
-        """Of music and noise."""
+        """Of music and noise; inf: clean."""
 
     @property
     def degraded(self) -> NDArray[np.float32]:
@@ -26,6 +28,18 @@ class Mixture(Protocol):
     @property
     def clean(self) -> NDArray[np.float32]:
         """What it should give."""
+
+    @property
+    def kind(self) -> str:
+        """Of noise, or ""."""
+
+    @property
+    def is_sung(self) -> bool:
+        """Whether somebody sings."""
+
+    @property
+    def story(self) -> str:
+        """What was mixed."""
 
 
 class Band(Protocol):
@@ -40,40 +54,100 @@ class Band(Protocol):
         """What should come of it."""
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What became of one mixture, dB.
+
+    Attributes:
+        ratio_db: of the mixture; inf: clean music.
+        kind: of noise.
+        is_sung: whether somebody sings.
+        story: what was mixed.
+        gain: of SI-SDR; SNR of clean music, at most 100.
+        music_lost: see `metrics.parts`; NaN where the network has no gains or the music is clean.
+        noise_left: likewise.
+    """
+
+    ratio_db: float
+    kind: str
+    is_sung: bool
+    story: str
+    gain: float
+    music_lost: float
+    noise_left: float
+
+
 Hear = Callable[[Mixture, NDArray[np.float32]], None]
 _WORST_DB = -50.0  # of an estimate that is silent
+_HARM_DB = -0.5  # gain below which a mixture counts as made worse
 
 
 @torch.inference_mode()
 def validate(
     model: nn.Module, mixtures: Iterable[Mixture], device: torch.device, hear: Hear = lambda mixture, estimate: None
-) -> dict[str, float]:
-    """Mean gain in SI-SDR at each ratio, and SNR of clean music passed through, dB.
+) -> dict[str, Any]:
+    """What a network reaches on mixtures: see `summary`.
 
     Args:
         model: in evaluation mode on `device`.
         mixtures: to judge it on.
         device: where it is.
         hear: gets every mixture and what came of it, `(channel, time)`.
+    """
+    judged = []
+    for mixture in mixtures:
+        one, estimate = _judge(model, mixture, device)
+        hear(mixture, estimate)
+        judged.append(one)
+    return summary(judged)
+
+
+def summary(judged: Sequence[Judged]) -> dict[str, Any]:
+    """Means by name, dB.
 
     Returns:
-        By name: "si_sdr_gain at -5 dB", ..., "clean_snr", and "score", their mean over the ratios, which tells which
-        weights are best.
+        "si_sdr_gain at -5 dB", "music_lost at -5 dB" and "noise_left at -5 dB" for each ratio; "si_sdr_gain, KIND" for
+        each kind of noise, "sung" and "not sung", over all ratios; "clean_snr" and "worst_clean_snr"; "share_worse", of
+        the mixtures that lose more than 0.5 dB; "worst" and "worst_item", by name; and "score", the mean gain over the
+        ratios, which decides which weights are best.
     """
-    values: dict[float, list[float]] = defaultdict(list)
-    for mixture in mixtures:
-        degraded = torch.from_numpy(mixture.degraded)[None].to(device)
+    noisy = [one for one in judged if one.ratio_db != np.inf]
+    clean = [one.gain for one in judged if one.ratio_db == np.inf]
+    result: dict[str, Any] = {}
+    for name in ("gain", "music_lost", "noise_left"):
+        for ratio in sorted({one.ratio_db for one in noisy}):
+            values = [getattr(one, name) for one in noisy if one.ratio_db == ratio]
+            if not np.isnan(values).any():
+                result[f"{'si_sdr_gain' if name == 'gain' else name} at {ratio:g} dB"] = float(np.mean(values))
+    groups: dict[str, list[float]] = {}
+    for one in noisy:
+        for group in (one.kind, "sung" if one.is_sung else "not sung"):
+            groups.setdefault(group, []).append(one.gain)
+    result |= {f"si_sdr_gain, {group}": float(np.mean(gains)) for group, gains in sorted(groups.items()) if group}
+    if clean:
+        result |= {"clean_snr": float(np.mean(clean)), "worst_clean_snr": min(clean)}
+    if noisy:
+        worst = min(noisy, key=lambda one: one.gain)
+        result["share_worse"] = float(np.mean([one.gain < _HARM_DB for one in noisy]))
+        result |= {"worst": worst.gain, "worst_item": worst.story}
+        by_ratio = [value for name, value in result.items() if name.startswith("si_sdr_gain at")]
+        result["score"] = float(np.mean(by_ratio))
+    return result
+
+
+def _judge(model: nn.Module, mixture: Mixture, device: torch.device) -> tuple[Judged, NDArray[np.float32]]:
+    """One mixture, and what came of it."""
+    facts = (mixture.ratio_db, mixture.kind, mixture.is_sung, mixture.story)
+    clean, degraded = (torch.from_numpy(each)[None].to(device) for each in (mixture.clean, mixture.degraded))
+    if mixture.ratio_db == np.inf or not has_gains(model):
         estimate = model(degraded)[0, 0].float().cpu().numpy()
-        hear(mixture, estimate)
-        if mixture.ratio_db == np.inf:
-            values[np.inf].append(min(snr(mixture.clean, estimate), 100.0))
-        else:
-            values[mixture.ratio_db].append(_gain_db(mixture, estimate))
-    gains = {ratio: float(np.mean(gain)) for ratio, gain in sorted(values.items()) if ratio != np.inf}
-    result = {f"si_sdr_gain at {ratio:g} dB": gain for ratio, gain in gains.items()}
-    if np.inf in values:
-        result["clean_snr"] = float(np.mean(values[np.inf]))
-    return {**result, "score": float(np.mean(list(gains.values())))} if gains else result
+        is_clean = mixture.ratio_db == np.inf
+        gain = min(snr(mixture.clean, estimate), 100.0) if is_clean else _gain_db(mixture, estimate)
+        return Judged(*facts, gain, np.nan, np.nan), estimate
+    parts = split(model, clean, degraded - clean)  # type: ignore[arg-type]
+    music, noise = (part[0].float().cpu().numpy() for part in parts)
+    lost, left = music_lost_db(mixture.clean, music), noise_left_db(mixture.clean, noise)
+    return Judged(*facts, _gain_db(mixture, music + noise), lost, left), music + noise
 
 
 @torch.inference_mode()

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from concertclean.metrics.sdr import si_sdr
-from concertclean.train.validation import validate, validate_bleed
+from concertclean.models.kanunet_eca import KANUNetECA
+from concertclean.train.validation import Judged, summary, validate, validate_bleed
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,9 @@ class Mixed:
     ratio_db: float
     degraded: np.ndarray
     clean: np.ndarray
+    kind: str = "applause"
+    is_sung: bool = False
+    story: str = "a song"
 
 
 class Same(nn.Module):
@@ -53,7 +57,52 @@ def test_silence_is_bad_but_finite(mixtures):
 
 
 def test_without_noisy_mixtures_there_is_no_score(mixtures):
-    assert set(validate(Same(), mixtures[:1], torch.device("cpu"))) == {"clean_snr"}
+    assert set(validate(Same(), mixtures[:1], torch.device("cpu"))) == {"clean_snr", "worst_clean_snr"}
+
+
+def judged(ratio, gain, kind="applause", *, is_sung=False, story="a song", lost=np.nan, left=np.nan):
+    return Judged(ratio, kind, is_sung, story, gain, lost, left)
+
+
+def test_a_summary_names_kinds_singers_harm_and_the_worst():
+    found = summary(
+        [
+            judged(np.inf, 50.0),
+            judged(np.inf, 30.0),
+            judged(0.0, 4.0, lost=-8.0, left=-12.0),
+            judged(0.0, 2.0, "cheer", is_sung=True, lost=-6.0, left=-10.0),
+            judged(12.0, -0.6, "cheer", story="the worst", lost=-9.0, left=-15.0),
+            judged(12.0, -0.4, is_sung=True, lost=-9.0, left=-15.0),
+        ]
+    )
+    assert found["si_sdr_gain at 0 dB"] == 3.0
+    assert found["si_sdr_gain at 12 dB"] == pytest.approx(-0.5)
+    assert (found["music_lost at 0 dB"], found["noise_left at 0 dB"]) == (-7.0, -11.0)
+    assert found["si_sdr_gain, cheer"] == pytest.approx(0.7)
+    assert (found["si_sdr_gain, sung"], found["si_sdr_gain, not sung"]) == pytest.approx((0.8, 1.7))
+    assert (found["clean_snr"], found["worst_clean_snr"]) == (40.0, 30.0)
+    assert found["share_worse"] == 0.25
+    assert (found["worst"], found["worst_item"]) == (-0.6, "the worst")
+    assert found["score"] == pytest.approx(1.25)
+
+
+def test_what_has_no_gains_has_no_music_lost(mixtures):
+    found = validate(Same(), mixtures, torch.device("cpu"))
+    assert not [name for name in found if "lost" in name or "left" in name]
+
+
+def test_music_lost_and_noise_left_of_a_network_of_gains(mixtures):
+    """A network that lets half of everything through loses half of the music and leaves half of the noise."""
+    torch.manual_seed(0)
+    network = KANUNetECA(
+        sample_rate=8000, channels=2, n_fft=256, hop_length=64, base=2, convolution="plain", output="mask", bands=32,
+        align_corners=False, eca_frames=9,
+    ).eval()  # fmt: skip
+    network.stages = lambda degraded: (degraded * 0.5,)
+    found = validate(network, mixtures, torch.device("cpu"))
+    assert found["music_lost at 5 dB"] == pytest.approx(-6.02, abs=0.05)
+    assert found["noise_left at 5 dB"] == pytest.approx(-6.02 - 5, abs=0.05)
+    assert found["si_sdr_gain at 5 dB"] == pytest.approx(0, abs=0.01)
 
 
 def test_bands_are_judged_by_their_mean_gain(noise):

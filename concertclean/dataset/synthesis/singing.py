@@ -11,6 +11,7 @@ References:
     Saitou, Goto, Unoki, Akagi, Speech-to-singing synthesis, WASPAA 2007, for the idea of the conversion.
 """
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -219,7 +220,9 @@ def _joined(voices: list[Voice]) -> Voice:
 def _world() -> Any:
     """The module pyworld."""
     try:
-        import pyworld
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it asks for its own version by pkg_resources, which is deprecated
+            import pyworld
     except ImportError as error:
         raise ConfigError(
             "singing is made with pyworld, which is not installed; pip install 'concertclean[train]'"

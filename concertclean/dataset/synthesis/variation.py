@@ -75,8 +75,8 @@ def grain_cloud(
         Roads, Microsound, MIT Press 2001, chapter 3, for granular synthesis.
     """
     seconds = rng.uniform(0.08, 0.5) if grain_seconds is None else grain_seconds
-    grain = max(2, min(int(seconds * sample_rate), waveform.shape[1]))
-    hop = grain // 2
+    grain = min(max(2, int(seconds * sample_rate)), waveform.shape[1])
+    hop = max(1, grain // 2)
     window = np.sqrt(np.hanning(grain + 2)[1:-1]).astype(np.float32)  # powers of unlike grains add up
     total = np.zeros((len(waveform), n_samples + 2 * grain), np.float32)
     for start in range(0, n_samples + grain, hop):
