@@ -15,7 +15,7 @@ from concertclean.cli.training_screen import TrainingScreen, with_board
 from concertclean.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from concertclean.config.training import BleedTrainingSettings, Recipe, TrainingSettings
     from concertclean.dataset.store import Store
@@ -126,13 +126,27 @@ def _network(settings: "TrainingSettings", store: "Store") -> "nn.Module":
 
     network = build_model(settings.network.architecture, settings.network.config, "network")
     if settings.network.init is not None:
-        network.load_state_dict(load_model(settings.network.init).model.state_dict())
+        _begin_from(network, load_model(settings.network.init).model.state_dict(), settings.network.init)
     wanted = {"sample_rate": network.sample_rate, "channels": network.channels}
     found = {"sample_rate": store.header.sample_rate, "channels": store.header.channels}
     wrong = [f"{key} {wanted[key]}, the dataset has {found[key]}" for key in wanted if wanted[key] != found[key]]
     if wrong:
         raise ConfigError(f"{store.folder}: the network needs {'; '.join(wrong)}; build a dataset for it")
     return network
+
+
+def _begin_from(network: "nn.Module", state: "dict[str, Tensor]", name: str) -> None:
+    """Weights to start from; layers that the other network lacks start as they are made, which is reported."""
+    try:
+        fit = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise ConfigError(f"network.init {name}: does not fit network.config ({error})") from error
+    if fit.unexpected_keys:
+        parts = sorted({key.partition(".")[0] for key in fit.unexpected_keys})
+        raise ConfigError(f"network.init {name}: has {', '.join(parts)}, which network.config leaves out")
+    if fit.missing_keys:
+        parts = sorted({key.partition(".")[0] for key in fit.missing_keys})
+        console.note(f"network.init {name}: lacks {', '.join(parts)}, which starts fresh")
 
 
 def _surroundings(

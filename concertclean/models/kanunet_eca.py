@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from concertclean.dsp import stft
 from concertclean.models.band_gains import BandGains, gains
+from concertclean.models.band_recurrence import BandRecurrence
 from concertclean.models.kan_conv import BasisName, KANConv2d
 
 _LEVELS = 3
@@ -80,6 +81,8 @@ class KANUNetECA(nn.Module):
         output: "mapping" predicts the spectrogram (published); "mask" a complex mask with modulus up to 1.2.
         exponent: power of the input magnitude; 1: none (published).
         bands: bands of `BandGains`, which then stands in for `output` and `exponent`; 0: none (published).
+        recurrent_layers: layers of `BandRecurrence` behind the attention; 0: none (published).
+        recurrent_units: units of each of their LSTMs in each direction.
         align_corners: of the bilinear upsampling. True (published) stretches with the length of the input, so the
             result depends on where a segment ends; False is local.
     """
@@ -107,6 +110,8 @@ class KANUNetECA(nn.Module):
         exponent: float = 1.0,
         bands: int = 0,
         align_corners: bool = True,
+        recurrent_layers: int = 0,
+        recurrent_units: int = 96,
     ) -> None:
         super().__init__()
         self.sample_rate, self.channels, self.hop_length = sample_rate, channels, hop_length
@@ -116,7 +121,9 @@ class KANUNetECA(nn.Module):
         self.front = BandGains(n_fft // 2 + 1, bands, channels) if bands else None
         # 64 frames reach the inner result of the three levels; the attention looks half its mean further.
         margin = self.front.margin if self.front else 0
-        self.context = hop_length * (64 + 2**_LEVELS * (eca_frames // 2 if eca else 0) + margin)
+        layers = [BandRecurrence(base * 2**_LEVELS, recurrent_units) for _ in range(recurrent_layers)]
+        at_bottom = (eca_frames // 2 if eca else 0) + sum(layer.margin for layer in layers)
+        self.context = hop_length * (64 + 2**_LEVELS * at_bottom + margin)
         self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
 
         def block(n_in: int, n_out: int, level: int, *, first: bool = False) -> nn.Module:
@@ -144,6 +151,7 @@ class KANUNetECA(nn.Module):
         )
         self.bottom = block(widths[-1], widths[-1], _LEVELS)
         self.attention = EfficientChannelAttention(widths[-1], eca_frames) if eca else nn.Identity()
+        self.recurrence = nn.Sequential(*layers)
         self.decoder = nn.ModuleList([pair(widths[i + 1] + widths[i], widths[i], i) for i in reversed(range(_LEVELS))])
         self.head = nn.Conv2d(base, n_out, 1)
         if self.front or output == "mask":
@@ -190,7 +198,7 @@ class KANUNetECA(nn.Module):
         for level, pair in enumerate(self.encoder):
             hidden = pair(F.max_pool2d(hidden, 2) if level else hidden)
             skips.append(hidden)
-        hidden = self.attention(self.bottom(skips.pop()))
+        hidden = self.recurrence(self.attention(self.bottom(skips.pop())))
         for pair in self.decoder:
             skip = skips.pop()
             up = F.interpolate(hidden, scale_factor=2, mode="bilinear", align_corners=self.align_corners)

@@ -35,6 +35,11 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
         "kanunet_eca",
         {"channels": 2, "n_fft": 256, "hop_length": 64, "base": 2, "plain_levels": 1, "eca_frames": 3, "bands": 40},
     ),
+    "recurrent": (
+        "kanunet_eca",
+        {"channels": 2, "n_fft": 256, "hop_length": 64, "base": 2, "convolution": "plain", "eca_frames": 3, "bands": 40,
+         "align_corners": False, "recurrent_layers": 2, "recurrent_units": 4},
+    ),
     "noise_detector": ("noise_detector", {"n_fft": 256, "hop_length": 64, "n_mels": 16}),
     "two_stage_unet": ("two_stage_unet", {"n_fft": 256, "hop_length": 64, "depth": 2, "widths": [2, 4, 4]}),
     "gramophone": (
