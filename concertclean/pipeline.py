@@ -21,11 +21,12 @@ from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.chain import Restorer
 from concertclean.config.denoise import DenoiseSettings
+from concertclean.dsp.band_levels import BandMeter
 from concertclean.dsp.levels import EnergyMeter, LoudnessMeter, reduction_db, to_db
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError, OutputError
 from concertclean.finishing import Finisher
-from concertclean.results import Report, open_writer, output_format, remarks
+from concertclean.results import Report, harm_remarks, loud_reduction_db, open_writer, output_format, remarks
 
 Block = NDArray[np.float64]
 Progress = Callable[[float], None]
@@ -158,6 +159,7 @@ class Denoiser:
         held = Fifo(info.channels)
         n_done = 0
         energies = EnergyMeter(info.sample_rate), EnergyMeter(info.sample_rate)
+        bands = BandMeter(info.sample_rate), BandMeter(info.sample_rate)
 
         def listened() -> Iterator[Block]:
             for block in blocks:
@@ -170,8 +172,9 @@ class Denoiser:
             removed = found[:, : len(held)] * share  # the resampler may round the length up by one
             original = held.pop(removed.shape[1])
             restored = original - removed
-            for meter, block in zip(energies, (original, restored), strict=True):
+            for meter, band_meter, block in zip(energies, bands, (original, restored), strict=True):
                 meter.add(block)
+                band_meter.add(block)
             n_done += removed.shape[1]
             progress(n_done / info.sample_rate)
             yield restored, removed
@@ -180,6 +183,9 @@ class Denoiser:
         report.seconds = (n_done + rest.shape[1]) / info.sample_rate
         report.lufs_before, report.peak_before_db = before.integrated(), to_db(before.peak)
         report.reduction_db, report.reduction_p95_db = reduction_db(*(meter.values() for meter in energies))
+        loud = loud_reduction_db(*(meter.values() for meter in bands))
+        report.loud_reduction_db = float(loud[-1])
+        report.warnings += harm_remarks(loud, self.settings.model)
 
     def _writer(self, target: Stream, report: Report, *, overwrite: bool) -> AudioWriter:
         n_samples = self._expected_samples(report)

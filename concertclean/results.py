@@ -5,11 +5,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from concertclean.audio_io.formats import FORMATS, AudioInfo, keep_format, supported_sample_rate
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.denoise import DenoiseSettings
+from concertclean.dsp.band_levels import BANDS_HZ
+
+Energies = NDArray[np.float64]
 
 _MIN_LOSSY_BIT_RATE = 192_000
+_LOUD_PERCENTILE, _LOUD_RANGE_DB = 90, 6.0  # of the seconds: which ones are the loud parts
+_CARRYING_SHARE = 0.1  # of the energy of the loud parts: a band with less does not carry the melody
+_HARM_DB, _BAND_HARM_DB = 8.0, 12.0  # a crowd as loud as the band is 3 dB of it, one 5 dB louder 6
+_LEAST_ENERGY = 1e-12
 _LOSSY_SOURCE_BITS = 24  # what a lossy codec decodes to goes on below the 16th bit
 
 
@@ -45,6 +55,7 @@ class Report:
         peak_before_db, peak_after_db: sample peaks, dB of full scale.
         reduction_db, reduction_p95_db: level of input over output in each second that is not silent, mean and
             95th percentile.
+        loud_reduction_db: the same for the loud parts together, those seconds that lie within 6 dB of the loud ones.
         n_clipped: samples that did not fit into the output.
         warnings: "W1xx ..." messages.
     """
@@ -59,6 +70,7 @@ class Report:
     peak_after_db: float = -math.inf
     reduction_db: float = 0.0
     reduction_p95_db: float = 0.0
+    loud_reduction_db: float = 0.0
     n_clipped: int = 0
     warnings: list[str] = field(default_factory=list)
 
@@ -145,6 +157,45 @@ def remarks(info: AudioInfo, output: OutputFormat, settings: DenoiseSettings, mo
         rates = f"{output.sample_rate} Hz, not {info.sample_rate} Hz"
         found.append(f"W113 {output.name} stores {rates}; --format flac or wav does")
     return found
+
+
+def loud_reduction_db(before: Energies, after: Energies) -> Energies:
+    """What was taken from the loud parts of a recording, in each band and of all frequencies, dB.
+
+    Args:
+        before: energies `(second, band)` of the recording, the last column of all frequencies.
+        after: of the result, same shape.
+
+    Returns:
+        `(band,)`; 0 for silence, and in bands that hold less than a tenth of the loud parts' energy.
+    """
+    total = before[:, -1] if len(before) else np.zeros(0)
+    if not total.size or total.max() <= 0:
+        return np.zeros(before.shape[1])
+    loud = total >= np.percentile(total[total > 0], _LOUD_PERCENTILE) * 10 ** (-_LOUD_RANGE_DB / 10)
+    held, left = before[loud].sum(axis=0), after[loud].sum(axis=0)
+    reduction = 10 * np.log10((held + _LEAST_ENERGY) / (left + _LEAST_ENERGY))
+    return np.where(held >= _CARRYING_SHARE * held[-1], reduction, 0.0)
+
+
+def harm_remarks(reductions_db: Energies, model: str) -> list[str]:
+    """A warning where so much of the loud parts went that it is likely to have been music.
+
+    Args:
+        reductions_db: from `loud_reduction_db`.
+        model: name of the model, the method or the chain.
+    """
+    *bands, whole = reductions_db
+    worst = int(np.argmax(bands))
+    if whole <= _HARM_DB and bands[worst] <= _BAND_HARM_DB:
+        return []
+    low, high = BANDS_HZ[worst]
+    where = f", {bands[worst]:.0f} dB of them at {low} to {high} Hz" if bands[worst] > whole else ""
+    cure = "--preset 78rpm is for discs, " if "concert" in model else "--model concert is for crowds, "
+    return [
+        f"W116 {whole:.0f} dB of the loud parts went{where}: {model} may have taken music for noise; {cure}"
+        "--max-reduction 6 or --strength 0.5 are careful, --residual shows what went"
+    ]
 
 
 def _wanted_depth(info: AudioInfo, settings: DenoiseSettings) -> tuple[int, bool]:

@@ -107,6 +107,7 @@ class Sink:
                 "peak_after_db": _finite(report.peak_after_db),
                 "reduction_db": report.reduction_db,
                 "reduction_p95_db": report.reduction_p95_db,
+                "loud_reduction_db": report.loud_reduction_db,
                 "warnings": report.warnings,
             }
         return record

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ _CROWD_SECONDS: Final = 12.0
 _PHRASE_SECONDS: Final = 8.0
 _LEAST_HELD_BACK: Final = 2.0  # minutes of singing of a side that judges
 _PEAK: Final = 0.89  # -1 dBFS
+_CROWD_ROLES: Final[tuple[Role, ...]] = ("clap", "shout", "speech")
 _SIDES: Final[tuple[Split, ...]] = ("train", "validation", "test")
 
 Progress = Callable[[str, int, int], None]
@@ -91,8 +92,8 @@ class Making:
 
 def _make_crowd(number: int, folder: Path, seed: int) -> Waveform:
     """One clip of synthetic crowd, `(2, time)`."""
-    store = Store(folder)
-    clap, shout, speech = (Shelf(store, role, "train") or None for role in ("clap", "shout", "speech"))
+    store = _store(folder)
+    clap, shout, speech = (_shelf(folder, role, "train") or None for role in _CROWD_ROLES)
     rng = np.random.default_rng((seed, 1, number))
     n_samples = round(_CROWD_SECONDS * store.header.sample_rate)
     return crowd.crowd(rng, n_samples, store.header.sample_rate, claps=clap, shouts=shout, speech=speech)
@@ -100,6 +101,16 @@ def _make_crowd(number: int, folder: Path, seed: int) -> Waveform:
 
 def _make_phrase(number: int, folder: Path, seed: int, side: Split) -> Waveform:
     """One sung phrase, `(1, time)`."""
-    store = Store(folder)
     rng = np.random.default_rng((seed, 2 + _SIDES.index(side), number))
-    return singing.sing(rng, Shelf(store, "speech", side), _PHRASE_SECONDS, store.header.sample_rate)
+    return singing.sing(rng, _shelf(folder, "speech", side), _PHRASE_SECONDS, _store(folder).header.sample_rate)
+
+
+@lru_cache(maxsize=1)
+def _store(folder: Path) -> Store:
+    """The dataset as it is when a process first asks: what things are made of is stored by then."""
+    return Store(folder)
+
+
+@lru_cache(maxsize=4)
+def _shelf(folder: Path, role: Role, side: Split) -> Shelf:
+    return Shelf(_store(folder), role, side)
