@@ -166,6 +166,7 @@ def _judge_dataset(
     from concertclean.dataset.fixed import list_fixed
     from concertclean.dataset.store import Store
     from concertclean.devices import choose_device
+    from concertclean.evaluate.harm import harm_table
     from concertclean.evaluate.methods import short_name
     from concertclean.evaluate.scoring import score_mixture
     from concertclean.evaluate.tables import ratio_tables, rows_of
@@ -189,8 +190,9 @@ def _judge_dataset(
             progress("mixtures", number, len(mixtures))
     rows = rows_of(scored, scores, by_kind=by_kind or reproduce)
     facts = {"dataset": str(folder), "task": task, "split": split}
-    by_kinds = ask.models[:1] if reproduce else ask.models  # the kinds of all would bury the table
-    _tell(how, rows, scored, ratio_tables(rows, {short_name(model) for model in by_kinds}), facts, [])
+    by_kinds = {short_name(model) for model in (ask.models[:1] if reproduce else ask.models)}  # all would bury it
+    tables = [*ratio_tables(rows, by_kinds), harm_table(scored, by_kinds if by_kind or reproduce else set())]
+    _tell(how, rows, scored, tables, facts, [])
 
 
 def _judge_bands(folder: Path, methods: tuple[str, ...], items: int | None, *, how: str, quiet: bool) -> None:

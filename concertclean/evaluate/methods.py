@@ -5,17 +5,23 @@ filter that delays is moved back by its delay, which is found once on noise.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.chain import Restorer, chain_of, restored, stages_of
+from concertclean.chain import Chain, Restorer, chain_of, restored, stages_of
 from concertclean.classical.catalogue import METHODS
 from concertclean.errors import ConfigError
+from concertclean.metrics.parts import projected
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Waveform = NDArray[np.float64]
 Method = Callable[[Waveform, int], Waveform]
@@ -30,6 +36,25 @@ FILTERS = {
     "adeclick": "",
 }
 NOISEREDUCE = {"noisereduce": True, "noisereduce-nonstationary": False}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model, a method without weights or a chain, as a `Method`.
+
+    Attributes:
+        chain: of its stages.
+        network: where it is one network whose gains can be seen; else None.
+    """
+
+    chain: Chain
+    network: "nn.Module | None"
+
+    def __call__(self, degraded: Waveform, sample_rate: int) -> Waveform:
+        """Restores a waveform that fits into memory."""
+        return restored([self.chain], degraded, sample_rate)
+
+
 UNPROCESSED = "unprocessed"
 ONE_GAIN = "one gain for all"  # the best one, which needs the clean recording to be known
 
@@ -62,7 +87,7 @@ def baseline(name: str) -> Method:
     return partial(_filtered, name) if name in FILTERS else partial(_noisereduced, NOISEREDUCE[name])
 
 
-def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = False) -> Method:
+def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = False) -> Model:
     """A model, a method without weights or a chain, run as `concertclean denoise` runs it.
 
     Args:
@@ -76,14 +101,42 @@ def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = 
     """
     stages = stages_of(name)
     networks: dict[str, Restorer] = {}
+    loaded: nn.Module | None = None
     for stage in stages:
         if stage not in METHODS and stage not in networks:
             from concertclean.inference import Enhancer
             from concertclean.models.registry import load_model
 
-            networks[stage] = Enhancer(load_model(stage, offline=offline).model, device=device, threads=threads)
-    chain = chain_of(stages, networks)
-    return lambda degraded, sample_rate: restored([chain], degraded, sample_rate)
+            loaded = load_model(stage, offline=offline).model
+            networks[stage] = Enhancer(loaded, device=device, threads=threads)
+    return Model(chain_of(stages, networks), loaded if len(stages) == 1 else None)
+
+
+def parts(
+    method: Method | None, estimate: Waveform, clean: Waveform, noise: Waveform, sample_rate: int
+) -> tuple[Waveform, Waveform]:
+    """What a method left of the music and of the noise: by its gains if they can be seen, else by projection.
+
+    Args:
+        method: that made the estimate; None for a yardstick.
+        estimate: `(channel, time)`.
+        clean: same shape.
+        noise: same shape, what the degraded waveform has more.
+        sample_rate: Hz.
+    """
+    network = method.network if isinstance(method, Model) else None
+    if network is None or network.sample_rate != sample_rate or network.channels != len(clean):
+        return projected(estimate, clean, noise)
+    import torch
+
+    from concertclean.models.gain_parts import has_gains, split
+
+    if not has_gains(network):
+        return projected(estimate, clean, noise)
+    device = next(network.parameters()).device
+    waveforms = (torch.from_numpy(each.astype(np.float32))[None].to(device) for each in (clean, noise))
+    music, rest = (part[0].double().cpu().numpy() for part in split(network, *waveforms))  # type: ignore[arg-type]
+    return music, rest
 
 
 def short_name(model: str) -> str:

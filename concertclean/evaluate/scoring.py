@@ -12,6 +12,7 @@ from concertclean.evaluate import methods
 from concertclean.evaluate.methods import Method, Waveform
 from concertclean.evaluate.pairs import PairFiles, read_pair
 from concertclean.metrics.catalogue import measure
+from concertclean.metrics.parts import music_lost_db, noise_left_db
 
 Values = dict[str, float | None]
 
@@ -30,6 +31,9 @@ class Scored:
         remarks: what has to be known beside the numbers.
         seconds: of the recording.
         elapsed_seconds: that the method took.
+        is_sung: whether somebody sings in it.
+        music_lost_db: see `metrics.parts`; None without a mixture of known music and noise.
+        noise_left_db: likewise.
     """
 
     name: str
@@ -41,6 +45,9 @@ class Scored:
     remarks: list[str] = field(default_factory=list)
     seconds: float = 0.0
     elapsed_seconds: float = 0.0
+    is_sung: bool = False
+    music_lost_db: float | None = None
+    noise_left_db: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,8 +103,13 @@ def score_mixture(files: FixedFiles, ask: Ask) -> list[Scored]:
         scores, remarks = measure(ask.metrics, clean, estimate, sample_rate, interference)
         gains = {} if before is None or interference is None else _gains(scores, before)
         before = before or scores
+        lost, left = None, None
+        if interference is not None:
+            music, noise = methods.parts(method, estimate, clean, interference, sample_rate)
+            lost, left = music_lost_db(clean, music), noise_left_db(clean, noise)
         seconds = clean.shape[1] / sample_rate
-        found.append(Scored(files.name, name, files.kind, files.ratio_db, scores, gains, remarks, seconds, elapsed))
+        facts = (remarks, seconds, elapsed, files.is_sung, lost, left)
+        found.append(Scored(files.name, name, files.kind, files.ratio_db, scores, gains, *facts))
     return found
 
 

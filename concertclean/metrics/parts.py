@@ -6,9 +6,14 @@ larger part of the error is missing music.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from concertclean.metrics.pair import Waveform
 from concertclean.metrics.sdr import energy, ratio_db
+
+Doubles = NDArray[np.float64]
+
+_LOAD = 1e-9  # of the larger power, against waveforms that are silent or equal
 
 
 def music_lost_db(reference: Waveform, music_part: Waveform) -> float:
@@ -29,3 +34,29 @@ def noise_left_db(reference: Waveform, noise_part: Waveform) -> float:
         noise_part: what is left of the noise in the estimate.
     """
     return -ratio_db(energy(reference), energy(noise_part))
+
+
+def projected(estimate: Waveform, reference: Waveform, interference: Waveform) -> tuple[Doubles, Doubles]:
+    """An estimate as music and noise, where the gains that made it cannot be seen.
+
+    Channel by channel the estimate is projected onto the plane of music and noise; what lies outside are artifacts,
+    which count as lost music, as they do in SAR.
+
+    Args:
+        estimate: the candidate.
+        reference: the music.
+        interference: the noise that was mixed in.
+
+    Returns:
+        What is left of the music, with the artifacts, and what is left of the noise; their sum is the estimate.
+
+    References:
+        Le Roux, Wisdom, Erdogan, Hershey: SDR - half-baked or well done? ICASSP 2019, equations 4 to 6.
+    """
+    noise: Doubles = np.zeros(estimate.shape)
+    for channel, (found, music, other) in enumerate(zip(estimate, reference, interference, strict=True)):
+        basis = np.stack([music, other]).astype(np.float64)
+        powers = basis @ basis.T
+        powers += _LOAD * powers.diagonal().max() * np.eye(2) + 1e-30 * np.eye(2)
+        noise[channel] = np.linalg.solve(powers, basis @ found)[1] * other
+    return np.asarray(estimate - noise, np.float64), noise

@@ -69,6 +69,22 @@ def test_a_mixture_is_judged_as_it_is_then_under_every_method(mixture, tiny_weig
         assert one.gains["snr"] == pytest.approx(one.scores["snr"] - before.scores["snr"])
         assert (one.kind, one.ratio_db, one.name) == ("hiss", 5.0, "5 dB/0000")
     assert model.elapsed_seconds > 0
+    # The one gain g leaves (1 - g)² of the music and g² of the noise.
+    gain = 1 / (1 + 10**-0.5)
+    assert gained.music_lost_db == pytest.approx(20 * math.log10(1 - gain), abs=0.3)
+    assert gained.noise_left_db == pytest.approx(20 * math.log10(gain) - 5, abs=0.3)
+    for one in (before, model, tool):
+        assert -300 < one.music_lost_db < 10
+        assert -300 < one.noise_left_db < 10
+
+
+def test_the_parts_of_a_network_are_those_of_its_gains(mixture, tiny_weights):
+    """They add up to the estimate, so their errors bound its error."""
+    ask = Ask(("snr",), models=(str(tiny_weights["stereo"]),), device="cpu", threads=1)
+    *_, model = score_mixture(mixture(0.0), ask)
+    error = 10 ** (-model.scores["snr"] / 20)
+    lost, left = (10 ** (each / 20) for each in (model.music_lost_db, model.noise_left_db))
+    assert abs(lost - left) - 0.02 < error < lost + left + 0.02
 
 
 def test_clean_music_has_scores_and_no_gains(mixture):
