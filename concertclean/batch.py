@@ -7,14 +7,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS, FORMATS
 from concertclean.errors import ConcertCleanError, ConfigError, NoInputError, OutputError
-from concertclean.pipeline import Denoiser
 from concertclean.results import Report
 
 _LONGEST_NAME = 255  # bytes; what common file systems take
+
+
+class Restores(Protocol):
+    """What restores one recording from file to file."""
+
+    def run(
+        self,
+        source: Path | BinaryIO,
+        target: Path | BinaryIO,
+        *,
+        residual_target: Path | None = None,
+        overwrite: bool = False,
+        progress: Callable[[float], None] = ...,
+    ) -> Report:
+        """See `Denoiser.run`."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +207,7 @@ def _marked(folder: Path, stem: str, mark: str, extension: str) -> Path:
 
 def run(
     jobs: Sequence[Job],
-    denoiser: Denoiser,
+    denoiser: Restores,
     *,
     overwrite: bool,
     skip_existing: bool,

@@ -87,7 +87,7 @@ class Denoiser:
             DeviceMemoryError: not even the smallest segment fits into memory.
         """
         begin = time.perf_counter()
-        _spare_the_recording(source, (target, residual_target))
+        spare_the_recording(source, (target, residual_target))
         restorer, warnings = self._restorer_for(source)
         with ExitStack() as stack:
             reader = stack.enter_context(AudioReader(source))
@@ -202,7 +202,7 @@ class Denoiser:
         return max(0, math.ceil(seconds * report.output.sample_rate))
 
 
-def _spare_the_recording(source: Stream, targets: tuple[Stream | None, ...]) -> None:
+def spare_the_recording(source: Stream, targets: tuple[Stream | None, ...]) -> None:
     """A recording is never written over: not through a link, another spelling, or redirected input."""
     try:
         own = os.stat(source if isinstance(source, Path) else source.fileno())

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,10 @@ class Report:
         loud_reduction_db: the same for the loud parts together, those seconds that lie within 6 dB of the loud ones.
         n_clipped: samples that did not fit into the output.
         warnings: "W1xx ..." messages.
+        model: that did it, as `--model` takes it; "" where the recording was left alone.
+        stages: that did it, in order.
+        diagnosis: what was found in the recording, as `concertclean analyse --json` prints it; None where the model
+            was asked for by name.
     """
 
     info: AudioInfo
@@ -73,6 +77,9 @@ class Report:
     loud_reduction_db: float = 0.0
     n_clipped: int = 0
     warnings: list[str] = field(default_factory=list)
+    model: str = ""
+    stages: tuple[str, ...] = ()
+    diagnosis: dict[str, Any] | None = None
 
     @property
     def real_time_factor(self) -> float:

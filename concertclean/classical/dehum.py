@@ -90,6 +90,15 @@ class Dehummer:
         hums = (Segment(self._hums(w, context, sample_rate), w.n_valid) for w in self._agreed(windows, sample_rate))
         yield from joined(hums, segment, segment - segment // 2)
 
+    def pitch_of(self, waveform: Floats, sample_rate: int) -> tuple[float, int] | None:
+        """Pitch, Hz, and number of the partials of the hum that would be removed; see `hum_of`."""
+        segment, context = round(_SEGMENT_SECONDS * sample_rate), round(_CONTEXT_SECONDS * sample_rate)
+        windows = segments(iter([waveform]), len(waveform), segment, segment // 2, context)
+        found = [hum for heard in self._agreed(windows, sample_rate) for hum in heard.hums if hum is not None]
+        if not found:
+            return None
+        return float(np.median([hum.pitch_hz for hum in found])), max(len(hum.frequencies) for hum in found)
+
     def _agreed(self, windows: Iterator[Segment], sample_rate: int) -> Iterator["_Heard"]:
         """Segments with what hum they have: only such as the segment before or after has too."""
         before: list[_Hum | None] | None = None
@@ -142,6 +151,17 @@ class Dehummer:
         found = np.where(places < len(salience), salience[np.minimum(places, len(salience) - 1)], 1)
         best = int(np.log(found).sum(axis=1).argmax())
         return float(self._pitches[best]), numbers[found[best] > 3]
+
+
+def hum_of(waveform: Floats, sample_rate: int, dehummer: Dehummer | None = None) -> tuple[float, int] | None:
+    """Pitch of the hum in a waveform, Hz, and how many of its partials are there; None without.
+
+    Args:
+        waveform: `(channel, time)` of eight seconds and more, full scale ±1.
+        sample_rate: Hz.
+        dehummer: None for one with its defaults.
+    """
+    return (dehummer or Dehummer()).pitch_of(waveform, sample_rate)
 
 
 @dataclass(frozen=True)

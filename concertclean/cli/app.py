@@ -8,6 +8,7 @@ import typer
 
 from concertclean import __version__
 from concertclean.cli import (
+    analyse,
     bench,
     config,
     console,
@@ -30,6 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(name="denoise")(denoise.denoise)
+app.command(name="analyse")(analyse.analyse)
 app.command(name="debleed")(debleed.debleed)
 app.command(name="report")(report.report)
 app.command(name="spectrogram")(report.spectrogram)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from concertclean.auto import AutoDenoiser
     from concertclean.batch import Job, Outcome
     from concertclean.config.denoise import DenoiseSettings
     from concertclean.inference import Enhancer
@@ -117,11 +118,12 @@ def _outcomes(
 ) -> "Iterator[Outcome]":
     """Outcomes of the jobs, one after the other; no network is loaded if there is nothing to do."""
     from concertclean import batch
+    from concertclean.config.denoise import AUTO
 
     if skip_existing and all(job.target.exists() for job in jobs):
         yield from (batch.Outcome(job, "skipped") for job in jobs)
         return
-    denoiser = _denoiser(settings, screen, sink)
+    denoiser = _auto(settings, screen, sink) if settings.model == AUTO else _denoiser(settings, screen, sink)
     with screen.progress(len(jobs)) as advance:
         yield from batch.run(jobs, denoiser, overwrite=overwrite, skip_existing=skip_existing, progress=advance)
 
@@ -178,6 +180,27 @@ def _plan(inputs: list[str], output: str | None, settings: "DenoiseSettings", *,
     recordings = batch.find_recordings(inputs, recursive=recursive)
     target = None if output is None else Path(output)
     return batch.plan(recordings, target, settings.format, residual=settings.residual, resolve=kept)
+
+
+def _auto(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "AutoDenoiser":
+    """What looks at each recording and restores it with what it needs."""
+    from concertclean.analyse import analyse
+    from concertclean.auto import AutoDenoiser
+    from concertclean.chain import Chain
+    from concertclean.cli.analyse import record_of
+    from concertclean.models.registry import load_scene_classifier
+    from concertclean.pipeline import Denoiser
+
+    if settings.noise_profile is not None:
+        raise ConfigError("--noise-profile is for lsa; name the --model, such as --model lsa-c")
+    classifier = load_scene_classifier(offline=settings.offline)
+
+    def make(model: str) -> "Denoiser":
+        if model:
+            return _denoiser(settings.model_copy(update={"model": model}), screen, sink)
+        return Denoiser(Chain(()), settings.model_copy(update={"model": model, "strength": 0.0}))
+
+    return AutoDenoiser(make, lambda source: analyse(source, classifier), record_of)
 
 
 def _denoiser(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "Denoiser":

@@ -61,6 +61,9 @@ class Screen:
             self.note(f"{outcome.job.target} exists: skipped")
         else:
             self.note(f"{outcome.job.source} -> {outcome.job.target}")
+            if self._verbose and (found := outcome.report.diagnosis) is not None:
+                chosen = f"--model {found['model']}" if found["model"] else "left alone"
+                self.note(f"  found {found['scene']}: {found['reason']}; {chosen}")
             self.note(f"  {_summary(outcome.report)}")
             for warning in outcome.report.warnings:
                 if self._verbose or not warning.startswith(("W102", "W104")):

@@ -89,6 +89,8 @@ class Sink:
         report = outcome.report
         if report is not None:
             info, output = report.info, report.output
+            if report.diagnosis is not None:
+                record |= {"model": report.model or None, "found": report.diagnosis}
             record |= {
                 "codec": info.codec,
                 "sample_rate": info.sample_rate,

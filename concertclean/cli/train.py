@@ -11,13 +11,14 @@ import typer
 from concertclean.cli import console
 from concertclean.cli.training_bleed import bleed_network, bleed_surroundings
 from concertclean.cli.training_items import giver
+from concertclean.cli.training_scenes import scene_network, scene_surroundings
 from concertclean.cli.training_screen import TrainingScreen, with_board
 from concertclean.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from concertclean.config.training import BleedTrainingSettings, Recipe, TrainingSettings
+    from concertclean.config.training import AnySettings, Recipe, TrainingSettings
     from concertclean.dataset.store import Store
     from concertclean.train.distributed import Place
     from concertclean.train.loop import Surroundings
@@ -69,7 +70,7 @@ def train(
 
 
 def _train(
-    settings: "TrainingSettings | BleedTrainingSettings",
+    settings: "AnySettings",
     folder: Path,
     place: "Place",
     *,
@@ -107,15 +108,17 @@ def _train(
 
 
 def _prepared(
-    settings: "TrainingSettings | BleedTrainingSettings", folder: Path, place: "Place", *, overfit: int
+    settings: "AnySettings", folder: Path, place: "Place", *, overfit: int
 ) -> "tuple[nn.Module, Surroundings]":
     """The network and what its run gets from outside."""
-    from concertclean.config.training import BleedTrainingSettings
+    from concertclean.config.training import BleedTrainingSettings, DetectTrainingSettings
     from concertclean.dataset.store import Store
 
     if isinstance(settings, BleedTrainingSettings):
         network = bleed_network(settings)
         return network, bleed_surroundings(settings, network, folder, place, overfit=overfit)
+    if isinstance(settings, DetectTrainingSettings):
+        return scene_network(settings), scene_surroundings(settings, folder, place, overfit=overfit)
     store = Store(settings.data.dataset)
     return _network(settings, store), _surroundings(settings, folder, place, store, overfit=overfit)
 
@@ -255,12 +258,15 @@ def _write_settings(settings: "Recipe", folder: Path) -> None:
 
 def _tell_result(settings: "Recipe", folder: Path, *, quiet: bool) -> None:
     """Where the weights are, on standard error, and their card, on standard output."""
-    from concertclean.config.training import BleedTrainingSettings
+    from concertclean.config.training import BleedTrainingSettings, DetectTrainingSettings
     from concertclean.models.publishing import card_of, card_toml
 
     path = folder / f"{settings.name}.safetensors"
     if isinstance(settings, BleedTrainingSettings):  # cards are of models that denoise
         console.note(f"weights: {path}; try them: concertclean debleed TRACKS --model {path}")
+        return
+    if isinstance(settings, DetectTrainingSettings):
+        console.note(f"weights: {path}; try them: concertclean analyse RECORDING --detector {path}")
         return
     if not quiet:
         console.note(f"weights: {path}")

@@ -22,6 +22,9 @@ PRESETS = {
 }
 """What `--model` would be for each kind of recording."""
 
+AUTO = "auto"
+"""The model that is chosen for each recording by what is heard in it."""
+
 NOISE_FOUND = "auto"
 """The noise profile that the program looks for."""
 
@@ -33,8 +36,8 @@ class DenoiseSettings(BaseModel):
     """Everything `concertclean denoise` can be told about how to restore a recording.
 
     Attributes:
-        model: name or alias of a model, a method without weights, the path of a weights file, or several of them
-            between commas, which work in this order.
+        model: "auto", which looks at each recording and chooses; name or alias of a model, a method without weights,
+            the path of a weights file, or several of them between commas, which work in this order.
         preset: key of `PRESETS`; stands for the model.
         noise_profile: where the noise is heard alone, for `lsa`: START-END in the recording, as 0:00-0:01.5 or 3-4,
             "auto" for the longest stretch that a classifier finds in it, or a file; None: it is followed.

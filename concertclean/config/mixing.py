@@ -39,6 +39,34 @@ class BleedLaw(BaseModel):
         return self
 
 
+class DetectLaw(BaseModel):
+    """How items for the classifier of scenes are made.
+
+    Attributes:
+        task: "detect".
+        crowd_db: signal-to-noise ratio of music under a crowd, drawn evenly.
+        disc_db: likewise of a disc.
+        level_db: rms of an item, dB of full scale.
+        favourites: how many times as often a group of the dataset is drawn, by its name.
+    """
+
+    model_config = STRICT
+
+    task: Literal["detect"]
+    crowd_db: Range = (-8.0, 15.0)
+    disc_db: Range = (0.0, 30.0)
+    level_db: Range = (-45.0, -10.0)
+    favourites: dict[str, Annotated[float, Field(gt=0)]] = {}
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Self:
+        for name in ("crowd_db", "disc_db", "level_db"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} runs from {low} down to {high}; give the lower end first")
+        return self
+
+
 class MixingLaw(BaseModel):
     """How a clean excerpt and noise become an item.
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from concertclean.config.mixing import BleedLaw, MixingLaw, Share
+from concertclean.config.mixing import BleedLaw, DetectLaw, MixingLaw, Share
 from concertclean.config.reading import STRICT, read_toml, validated, with_assignments
 
 Positive = Annotated[float, Field(gt=0)]
@@ -53,7 +53,8 @@ class LossSettings(BaseModel):
 
     Attributes:
         name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki) or "relative" (own); "detection" (Sehgal and
-            Kehtarnavaz) for noise_detector; for bleed "matrix" (t-UNet) or "magnitude" (CAE).
+            Kehtarnavaz) for noise_detector, "scene" for scene_classifier; for bleed "matrix" (t-UNet) or "magnitude"
+            (CAE).
         alpha: weight of the magnitude error of "spectral".
         beta: weight of its complex error.
         gamma: weight of its waveform and multi-resolution error.
@@ -64,7 +65,7 @@ class LossSettings(BaseModel):
 
     model_config = STRICT
 
-    name: Literal["spectral", "two_stage", "relative", "detection", "matrix", "magnitude"]
+    name: Literal["spectral", "two_stage", "relative", "detection", "scene", "matrix", "magnitude"]
     alpha: NotNegative = 1.0
     beta: NotNegative = 1.0
     gamma: NotNegative = 1.0
@@ -188,13 +189,26 @@ class BleedTrainingSettings(Recipe):
     mixing: BleedLaw
 
 
-def read_recipe(path: Path, assignments: list[str]) -> TrainingSettings | BleedTrainingSettings:
+class DetectTrainingSettings(Recipe):
+    """A run of a network that tells scenes apart.
+
+    Attributes:
+        mixing: the law of the items.
+    """
+
+    mixing: DetectLaw
+
+
+AnySettings = TrainingSettings | BleedTrainingSettings | DetectTrainingSettings
+_BY_TASK: dict[str, type[AnySettings]] = {"bleed": BleedTrainingSettings, "detect": DetectTrainingSettings}
+
+
+def read_recipe(path: Path, assignments: list[str]) -> AnySettings:
     """Settings of a TOML file of any task; see `read_training_settings`."""
     values = with_assignments(read_toml(path), assignments)
     mixing = values.get("mixing")
-    if isinstance(mixing, dict) and mixing.get("task") == "bleed":
-        return validated(BleedTrainingSettings, values, str(path))
-    return validated(TrainingSettings, values, str(path))
+    task = mixing.get("task") if isinstance(mixing, dict) else None
+    return validated(_BY_TASK.get(str(task), TrainingSettings), values, str(path))
 
 
 def read_training_settings(path: Path, assignments: list[str]) -> TrainingSettings:

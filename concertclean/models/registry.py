@@ -13,6 +13,7 @@ from concertclean.models.cards import ModelCard
 from concertclean.models.download import Progress
 from concertclean.models.kanunet_eca import KANUNetECA
 from concertclean.models.noise_detector import NoiseDetector
+from concertclean.models.scene_classifier import SceneClassifier
 from concertclean.models.sources import check_out
 from concertclean.models.tunet import TUNet
 from concertclean.models.two_stage_unet import TwoStageUNet
@@ -27,6 +28,9 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
 
 MATRIX_ARCHITECTURES: dict[str, type[nn.Module]] = {"tunet": TUNet}
 """Networks that say how a band is mixed, waveforms in and matrices out."""
+
+DETECT_ARCHITECTURES: dict[str, type[nn.Module]] = {"scene_classifier": SceneClassifier}
+"""Networks that say what a recording is, waveforms in and probabilities out."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,11 @@ def load_model(
 def load_matrix_model(name_or_path: str | Path) -> TUNet:
     """Return a network that says how a band is mixed, with its weights; see `load_model`."""
     return cast(TUNet, load_model(name_or_path, table=MATRIX_ARCHITECTURES).model)
+
+
+def load_scene_classifier(name_or_path: str | Path = "scenes", *, offline: bool = False) -> SceneClassifier:
+    """Return the classifier of scenes with its weights; see `load_model`."""
+    return cast(SceneClassifier, load_model(name_or_path, offline=offline, table=DETECT_ARCHITECTURES).model)
 
 
 def build_model(

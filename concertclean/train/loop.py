@@ -167,8 +167,10 @@ class Run:
             with torch.autocast(self.device.type, self.dtype, enabled=enabled):
                 loss, estimate = self.objective(degraded, clean, self.step, done)
             self.scaler.scale(loss * weight).backward()
-        gains = error_db(clean, degraded, degraded) - error_db(clean, estimate, degraded)
-        self._means.add(loss=float(loss.detach()), gain=float(gains.mean()))
+        self._means.add(loss=float(loss.detach()))
+        if estimate is not None:
+            gains = error_db(clean, degraded, degraded) - error_db(clean, estimate, degraded)
+            self._means.add(gain=float(gains.mean()))
 
     def _refuse(self, batches: list[Batch]) -> None:
         """Tells which items a gradient that is not finite came from; gives up after twenty in a row."""

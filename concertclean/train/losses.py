@@ -16,6 +16,7 @@ HOP = 147  # samples; 3.3 ms at 44.1 kHz
 _FLOOR = 1e-10
 _EXPONENT = 0.3
 _SILENT_POWER = 1e-12
+_SMOOTHING = 0.02  # of scenes: items under a crowd of which nothing is heard are among them
 _LOAD = 1e-9  # of the power of a stem, against stems that are silent or equal
 
 
@@ -139,6 +140,16 @@ def detection_bce(is_noise: Tensor, logits: Tensor) -> Tensor:
         IEEE Access 2018, section II.
     """
     return F.binary_cross_entropy_with_logits(logits, is_noise)
+
+
+def scene_cross_entropy(scene: Tensor, logits: Tensor) -> Tensor:
+    """Cross entropy of scenes, `-mean ln softmax(z)_y`.
+
+    Args:
+        scene: y, index of the scene, `(batch,)`.
+        logits: z, `(batch, scene)`.
+    """
+    return F.cross_entropy(logits, scene, label_smoothing=_SMOOTHING)
 
 
 def mixing_matrix(stems: Tensor, heard: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from concertclean.config.training import LossSettings
 from concertclean.dsp import stft
 from concertclean.models.noise_detector import NoiseDetector
+from concertclean.models.scene_classifier import SceneClassifier
 from concertclean.train import losses
 
 _COMPRESSED_WINDOWS = (512, 1024, 2048, 4096)
@@ -50,20 +51,23 @@ class Objective(nn.Module):
         super().__init__()
         self.network, self._settings = network, settings
 
-    def forward(self, degraded: Tensor, clean: Tensor, step: int, done: float) -> tuple[Tensor, Tensor]:
+    def forward(self, degraded: Tensor, clean: Tensor, step: int, done: float) -> tuple[Tensor, Tensor | None]:
         """Loss and estimate of a batch.
 
         Args:
             degraded: `(batch, channel, time)`.
-            clean: same shape.
+            clean: same shape; for "scene" indices of scenes, `(batch, 1, 1)`.
             step: which step this is, to take resolutions in turn.
             done: part of the run that is over, 0 to 1.
 
         Returns:
-            Scalar loss, and the result `(batch, channel, time)` without gradient.
+            Scalar loss, and the result `(batch, channel, time)` without gradient, None where there is no waveform.
         """
         if self._settings.name == "detection":
             return self._detection(degraded, clean), degraded
+        if self._settings.name == "scene":
+            logits = cast(SceneClassifier, self.network).logits(degraded)
+            return losses.scene_cross_entropy(clean.flatten().long(), logits), None
         if self._settings.name == "matrix":
             return _matrix_error(cast(MatrixNetwork, self.network), degraded, clean)
         network = cast(SpectrogramNetwork, self.network)

@@ -54,6 +54,22 @@ class Band(Protocol):
         """What should come of it."""
 
 
+class Scene(Protocol):
+    """A stretch of a recording whose scene is known."""
+
+    @property
+    def degraded(self) -> NDArray[np.float32]:
+        """The waveform, `(1, time)`."""
+
+    @property
+    def clean(self) -> NDArray[np.float32]:
+        """Index of the scene, `(1, 1)`."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the scene."""
+
+
 @dataclass(frozen=True)
 class Judged:
     """What became of one mixture, dB.
@@ -168,6 +184,26 @@ def validate_bleed(unbled: Callable[[Tensor], Tensor], bands: Iterable[Band], de
     ]
     mean = float(np.mean(gains))
     return {"si_sdr_gain": mean, "worst_band": float(np.min(gains)), "score": mean}
+
+
+@torch.inference_mode()
+def validate_scenes(model: nn.Module, items: Iterable[Scene], device: torch.device) -> dict[str, Any]:
+    """Share of the items whose scene is found.
+
+    Args:
+        model: in evaluation mode on `device`; waveforms `(1, 1, time)` to probabilities `(1, scene)`.
+        items: to judge it on.
+        device: where it is.
+
+    Returns:
+        "accuracy, SCENE" for each scene, and "score", their mean.
+    """
+    right: dict[str, list[bool]] = {}
+    for item in items:
+        found = int(model(torch.from_numpy(item.degraded)[None].to(device))[0].argmax())
+        right.setdefault(item.kind, []).append(found == round(float(item.clean.flat[0])))
+    accuracies = {f"accuracy, {scene}": float(np.mean(found)) for scene, found in sorted(right.items())}
+    return {**accuracies, "score": float(np.mean(list(accuracies.values())))}
 
 
 def _gain_db(item: Mixture | Band, estimate: NDArray[np.float32]) -> float:

@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from concertclean.dsp import stft
-from concertclean.models.noise_detector import FRAMES, NoiseDetector, SameConv, mel_filters
+from concertclean.models.mel import mel_filters
+from concertclean.models.noise_detector import FRAMES, NoiseDetector, SameConv
 
 
 def test_the_parameters_are_those_of_the_paper_less_one_of_two_answers() -> None:

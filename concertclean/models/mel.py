@@ -1,0 +1,26 @@
+"""Bands of equal width to the ear, for classifiers."""
+
+import torch
+from torch import Tensor
+
+
+def mel_filters(n_fft: int, sample_rate: int, n_mels: int, lowest_hz: float, highest_hz: float) -> Tensor:
+    """Triangular filters, evenly spaced in mel, `1125 · ln(1 + f / 700)`.
+
+    A band narrower than the distance of two bins takes the bin nearest to its centre.
+
+    Returns:
+        `(freq, mel)` float32 weights, 0 to 1.
+
+    References:
+        Sehgal and Kehtarnavaz 2018, section on features.
+    """
+    ends = 1125 * torch.log1p(torch.tensor([lowest_hz, highest_hz], dtype=torch.float64) / 700)
+    edges = 700 * torch.expm1(torch.linspace(float(ends[0]), float(ends[1]), n_mels + 2, dtype=torch.float64) / 1125)
+    hz = torch.arange(n_fft // 2 + 1, dtype=torch.float64)[:, None] * sample_rate / n_fft
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    filters = torch.minimum((hz - left) / (centre - left), (right - hz) / (right - centre)).clamp(min=0)
+    nearest = (hz - centre).abs().argmin(0)
+    empty = filters.sum(0) == 0
+    filters[nearest[empty], torch.arange(n_mels)[empty]] = 1
+    return filters.float()
