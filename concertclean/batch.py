@@ -198,6 +198,7 @@ def run(
     overwrite: bool,
     skip_existing: bool,
     progress: Callable[[Job, float], None] = lambda job, seconds: None,
+    first_pass: Callable[[Job, float], None] = lambda job, seconds: None,
 ) -> Iterator[Outcome]:
     """Restores the recordings one after the other; a bad one does not stop the rest.
 
@@ -207,6 +208,7 @@ def run(
         overwrite: replace existing outputs; never the recording itself.
         skip_existing: leave recordings alone whose output exists.
         progress: told which job is how many seconds along.
+        first_pass: the same for the pass before, where a method needs one.
 
     Yields:
         One outcome a job, in order.
@@ -224,6 +226,7 @@ def run(
                 residual_target=job.residual,
                 overwrite=overwrite,
                 progress=partial(progress, job),
+                first_pass=partial(first_pass, job),
             )
         except ConcertCleanError as error:
             yield Outcome(job, "failed", error=error)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from concertclean.chain import Restorer, chain_of, restored, stages_of
 from concertclean.classical.catalogue import METHODS
+from concertclean.classical.material import material_of
 from concertclean.errors import ConfigError
 
 Waveform = NDArray[np.float64]
@@ -82,8 +83,12 @@ def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = 
             from concertclean.models.registry import load_model
 
             networks[stage] = Enhancer(load_model(stage, offline=offline).model, device=device, threads=threads)
-    chain = chain_of(stages, networks)
-    return lambda degraded, sample_rate: restored([chain], degraded, sample_rate)
+
+    def restore(degraded: Waveform, sample_rate: int) -> Waveform:
+        chain = chain_of(stages, networks, {"recording": material_of(degraded, sample_rate)})
+        return restored([chain], degraded, sample_rate)
+
+    return restore
 
 
 def short_name(model: str) -> str:

@@ -11,6 +11,7 @@ import soundfile
 
 from concertclean.chain import chain_of, stages_of
 from concertclean.classical.catalogue import COMBINATIONS, METHODS
+from concertclean.classical.material import material_of
 from concertclean.config.denoise import PRESETS
 from concertclean.evaluate import methods
 
@@ -44,7 +45,10 @@ def heard(path):
 
 
 def left(stages, waveform, noise=None):
-    removed = chain_of(stages, {}, noise).removed(iter([waveform]), len(waveform), RATE)
+    materials = {"recording": material_of(waveform, RATE)}
+    if noise is not None:
+        materials["noise"] = material_of(*noise)
+    removed = chain_of(stages, {}, materials).removed(iter([waveform]), len(waveform), RATE)
     return waveform - np.concatenate(list(removed), axis=1)
 
 
