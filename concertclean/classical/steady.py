@@ -26,7 +26,9 @@ Blocks = Iterator[Array]
 _BATCH = 16  # hops a batch, 1.5 s
 _FLOOR = 0.1  # least gain, 20 dB: what is left masks musical noise
 _SUBTRACTED = 2.0  # times the noise is taken, as the power that is found scatters around it
-_SMOOTHED = 3  # frames, and bins, whose mean power decides: lone peaks of the noise do not pass
+_SMOOTHED = 3  # frames, and bins, whose mean power decides
+_WIDE = 31  # bins, where these hold nothing but noise: no lone peak of it passes, which would be musical noise
+_NOISE_ALONE = (1.5, 2.5)  # times the noise, mean power of the wide neighbourhood: noise alone, and surely more
 _TINY = 1e-30
 
 
@@ -37,7 +39,7 @@ class Steady:
     All channels share one gain, found from their mean power, so that the stereo image stays.
 
     Attributes:
-        floor: `(freq,)` power density of the noise, from `steady_floor`, in bins of the frames of `sample_rate`.
+        floor: `(freq,)` power density of the noise, mean over the channels, in bins of the frames of `sample_rate`.
         sample_rate: of the recording the floor belongs to, Hz.
     """
 
@@ -66,14 +68,14 @@ class Steady:
         n_fft = long_frame(sample_rate)
         hop = n_fft // OVERLAP
         step, context = _BATCH * hop, n_fft  # a frame, of which a hop is for the smoothing
-        noise = _SUBTRACTED * self.floor * np.square(hann(n_fft)).sum()
+        noise = self.floor * np.square(hann(n_fft)).sum()
         for segment in segments(blocks, channels, step, step, context):
             yield _removed(segment.audio, noise, n_fft)[:, : segment.n_valid]
 
 
 @dataclass(frozen=True)
 class Unsurveyed:
-    """What has still to be told its recording."""
+    """What still needs its recording."""
 
     def removed(self, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:
         """Raises ValueError: the recording has to be surveyed first."""
@@ -84,8 +86,8 @@ def steady(recording: Material | None) -> "Steady | Unsurveyed":
     """The remover for a recording, after a pass over it; without one, a remover that refuses to work."""
     if recording is None:
         return Unsurveyed()
-    levels = survey(recording.read(), recording.channels, recording.sample_rate)
-    return Steady(steady_floor(levels), recording.sample_rate)
+    channels = survey(recording.read(), recording.channels, recording.sample_rate)
+    return Steady(np.mean([steady_floor(levels) for levels in channels], axis=0), recording.sample_rate)
 
 
 def _removed(audio: Array, noise: Array, n_fft: int) -> Array:
@@ -96,11 +98,26 @@ def _removed(audio: Array, noise: Array, n_fft: int) -> Array:
     spectra = np.fft.rfft(sliding_window_view(audio, n_fft, axis=1)[:, ::hop] * window)
     # Frames that reach out of the recording, or into silence, hold that much less noise.
     sounding = sliding_window_view(~silent, n_fft)[::hop] @ np.square(window) / np.square(window).sum()
-    power = uniform_filter(mean_power(spectra), _SMOOTHED, mode="nearest")
-    share = np.minimum(sounding[:, None] * noise / (power + _TINY), 1 - _FLOOR)
+    share = _share(mean_power(spectra), sounding[:, None] * noise)
     frames = np.fft.irfft(spectra * share, n_fft) * (window / 1.5)
     total = np.zeros(audio.shape)
     for number in range(frames.shape[1]):
         total[:, number * hop : number * hop + n_fft] += frames[:, number]
     total[:, silent] = 0
-    return total[:, n_fft:-n_fft]
+    return np.asarray(total[:, n_fft:-n_fft])
+
+
+def _share(power: Array, noise: Array) -> Array:
+    """`(frame, freq)` share of each bin that is noise, 0 to 0.9."""
+    near = _ratio(uniform_filter(power, _SMOOTHED, mode="nearest"), noise)
+    wide = uniform_filter(_ratio(power, noise), (_SMOOTHED, _WIDE), mode="nearest")
+    alone, more = _NOISE_ALONE
+    signal = np.clip((wide - alone) / (more - alone), 0, 1)
+    found = np.maximum(wide + signal * (near - wide), _TINY)
+    return np.asarray(np.where(noise > 0, np.minimum(_SUBTRACTED / found, 1 - _FLOOR), 0))
+
+
+def _ratio(power: Array, noise: Array) -> Array:
+    """Power over noise, at most a million; a million where there is no noise."""
+    most = 1e6
+    return np.asarray(np.minimum(np.divide(power, noise, out=np.full(power.shape, most), where=noise > 0), most))

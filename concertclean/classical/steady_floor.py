@@ -52,7 +52,7 @@ def steady_floor(levels: Levels) -> Array:
     """Power density of the steady noise.
 
     Args:
-        levels: of the whole recording, from `survey`.
+        levels: of a channel over the whole recording, from `survey`.
 
     Returns:
         `(freq,)` in the long frames' bins, as in `survey`; 0 where no steady noise is proven. At its full height for

@@ -1,11 +1,11 @@
 """Levels of a whole recording in every bin and band, counted while it streams past.
 
 A first pass over a recording counts how often each level occurs: in the bins of long frames, and in half octaves of
-short ones. From the counts come quantiles. Memory does not grow with the length: 12 MB at 44.1 kHz.
+short ones. From the counts come quantiles. Memory does not grow with the length: 13 MB a channel at 44.1 kHz.
 
-*Conventions*: levels are dB of the power density, `|Y|²` of a periodic Hann window over the sum of its squares, mean
-over the channels: white noise of variance σ² lies at `10 log10 σ²` in every bin, whatever the frame. Channels are
-averaged in power, so opposite phases do not cancel.
+*Conventions*: levels are dB of the power density, `|Y|²` of a periodic Hann window over the sum of its squares: white
+noise of variance σ² lies at `10 log10 σ²` in every bin, whatever the frame. Each channel is counted alone: how far the
+levels of noise spread depends on how many channels with noise of their own are averaged.
 """
 
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Levels:
-    """What a survey found.
+    """What a survey found in one channel.
 
     Attributes:
         sample_rate: Hz.
@@ -92,8 +92,8 @@ def short_frame(n_fft: int) -> int:
     return n_fft // _LONG
 
 
-def survey(blocks: Blocks, channels: int, sample_rate: int) -> Levels:
-    """Counts the levels of a recording.
+def survey(blocks: Blocks, channels: int, sample_rate: int) -> list[Levels]:
+    """Counts the levels of a recording, channel by channel.
 
     Frames that touch digital silence, a quarter of a frame without any sample, do not count, nor does what is left at
     the end.
@@ -104,20 +104,21 @@ def survey(blocks: Blocks, channels: int, sample_rate: int) -> Levels:
         sample_rate: Hz.
 
     Returns:
-        The counts, perhaps of no frame at all.
+        The counts of each channel, perhaps of no frame at all.
     """
     n_fft = long_frame(sample_rate)
     edges = _edges(short_frame(n_fft), sample_rate)
-    levels = Levels(sample_rate, n_fft, Histogram(n_fft // 2 + 1), Histogram(len(edges)), edges)
-    before = np.full((SMOOTHED - 1, n_fft // 2 + 1), np.nan)
+    n_freqs = n_fft // 2 + 1
+    found = [Levels(sample_rate, n_fft, Histogram(n_freqs), Histogram(len(edges)), edges) for _ in range(channels)]
+    before = [np.full((SMOOTHED - 1, n_freqs), np.nan)] * channels
     for batch in _batches(blocks, channels, n_fft):
-        powers = np.concatenate([before, _powers(batch, n_fft, n_fft // OVERLAP)])
-        for mean in sliding_window_view(powers, SMOOTHED, axis=0).mean(axis=-1):
-            if not np.isnan(mean[0]):
-                levels.bins.add(10 * np.log10(mean + _TINY))
-        before = powers[1 - SMOOTHED :]
-        _count_bands(levels, batch)
-    return levels
+        for number, levels in enumerate(found):
+            channel = batch[number : number + 1]
+            powers = np.concatenate([before[number], _powers(channel, n_fft, n_fft // OVERLAP)])
+            before[number] = powers[1 - SMOOTHED :]
+            _count_bins(levels, powers)
+            _count_bands(levels, channel)
+    return found
 
 
 def _batches(blocks: Blocks, channels: int, n_fft: int) -> Blocks:
@@ -142,6 +143,13 @@ def _powers(waveform: Array, n_fft: int, hop: int) -> Array:
     return powers
 
 
+def _count_bins(levels: Levels, powers: Array) -> None:
+    """Counts the means of so many neighbouring frames as are smoothed."""
+    for mean in sliding_window_view(powers, SMOOTHED, axis=0).mean(axis=-1):
+        if not np.isnan(mean[0]):
+            levels.bins.add(10 * np.log10(mean + _TINY))
+
+
 def _count_bands(levels: Levels, batch: Array) -> None:
     """Counts the short frames that begin where the long frames of the batch do."""
     n_fft = short_frame(levels.n_fft)
@@ -151,7 +159,7 @@ def _count_bands(levels: Levels, batch: Array) -> None:
     sums = np.pad(np.cumsum(powers, axis=1), ((0, 0), (1, 0)))
     first, after = levels.edges.T
     for energies in (sums[:, after] - sums[:, first]) / (after - first):
-        if not np.isnan(energies[0]):
+        if not np.isnan(energies).any():
             levels.bands.add(10 * np.log10(np.maximum(energies, _TINY)))
 
 
