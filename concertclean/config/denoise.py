@@ -15,14 +15,14 @@ BitDepth = Literal["keep", "16", "24", "32", "32f"]
 Clip = Literal["warn", "rescale", "limit"]
 
 PRESETS = {
-    "78rpm": "steady,dethump,decrackle,dehum,gramophone",
+    "78rpm": "dethump,decrackle,dehum,steady,gramophone",
     "vinyl": "declick,decrackle,dehum,steady",
     "tape": "dehum,steady",
     "concert": "concert",
 }
 """What `--model` would be for each kind of recording.
 
-What stands before `steady` works twice, so slow stages come behind it, unless clicks would hide the floor.
+What stands before `steady` works twice, so networks come behind it. Clicks would hide the floor, so they go first.
 """
 
 NOISE_FOUND = "auto"
