@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 from concertclean.analyse import Diagnosis
 from concertclean.pipeline import Denoiser, Progress, Stream, spare_the_recording
@@ -38,26 +38,26 @@ class AutoDenoiser:
         residual_target: Path | None = None,
         overwrite: bool = False,
         progress: Progress = lambda seconds: None,
+        first_pass: Progress = lambda seconds: None,
     ) -> Report:
         """Restores one recording; arguments, result and errors as of `Denoiser.run`."""
         spare_the_recording(source, (target, residual_target))
+        options = {
+            "residual_target": residual_target, "overwrite": overwrite, "progress": progress, "first_pass": first_pass,
+        }  # fmt: skip
         if isinstance(source, Path):
-            return self._run(source, target, residual_target, progress, overwrite=overwrite)
+            return self._run(source, target, options)
         with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:  # a stream cannot be read twice
             shutil.copyfileobj(source, spool)
-            return self._run(cast(BinaryIO, spool), target, residual_target, progress, overwrite=overwrite)
+            return self._run(cast(BinaryIO, spool), target, options)
 
-    def _run(
-        self, source: Stream, target: Stream, residual_target: Path | None, progress: Progress, *, overwrite: bool
-    ) -> Report:
+    def _run(self, source: Stream, target: Stream, options: dict[str, Any]) -> Report:
         """What `run` does, of a source that can be read twice."""
         diagnosis = self._look(_from_start(source))
         model = diagnosis.model
         if model not in self._made:
             self._made[model] = self._make(model)
-        report = self._made[model].run(
-            _from_start(source), target, residual_target=residual_target, overwrite=overwrite, progress=progress
-        )
+        report = self._made[model].run(_from_start(source), target, **options)
         name = str(source) if isinstance(source, Path) else "-"
         report.model, report.diagnosis = model, self._record(diagnosis, name)
         report.warnings = remarks(diagnosis) + report.warnings

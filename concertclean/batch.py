@@ -27,6 +27,7 @@ class Restores(Protocol):
         residual_target: Path | None = None,
         overwrite: bool = False,
         progress: Callable[[float], None] = ...,
+        first_pass: Callable[[float], None] = ...,
     ) -> Report:
         """See `Denoiser.run`."""
 
@@ -212,6 +213,7 @@ def run(
     overwrite: bool,
     skip_existing: bool,
     progress: Callable[[Job, float], None] = lambda job, seconds: None,
+    first_pass: Callable[[Job, float], None] = lambda job, seconds: None,
 ) -> Iterator[Outcome]:
     """Restores the recordings one after the other; a bad one does not stop the rest.
 
@@ -221,6 +223,7 @@ def run(
         overwrite: replace existing outputs; never the recording itself.
         skip_existing: leave recordings alone whose output exists.
         progress: told which job is how many seconds along.
+        first_pass: the same for the pass before, where a method needs one.
 
     Yields:
         One outcome a job, in order.
@@ -238,6 +241,7 @@ def run(
                 residual_target=job.residual,
                 overwrite=overwrite,
                 progress=partial(progress, job),
+                first_pass=partial(first_pass, job),
             )
         except ConcertCleanError as error:
             yield Outcome(job, "failed", error=error)

@@ -4,25 +4,20 @@ A stage is a method without weights or a network; a recording streams through al
 the stages hold together, and what the chain removes is the recording less what the last stage leaves.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from concertclean.classical.catalogue import COMBINATIONS, METHODS, Remover
-from concertclean.classical.heard_noise import HeardNoise
+from concertclean.classical.material import Blocks, Material, Source, Waveform, material_of
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError, ModelError
 from concertclean.models.cards import cards_by_word, load_cards
 
-Waveform = NDArray[np.float64]
-Blocks = Iterator[Waveform]
-
-_BLOCK = 65_536
 _NAMES = (*METHODS, *COMBINATIONS)  # that need no weights
+_NOTHING: Mapping[Source, Material] = MappingProxyType({})
 
 
 class Restorer(Protocol):
@@ -93,43 +88,55 @@ def stages_of(names: str) -> tuple[str, ...]:
 
 
 def chain_of(
-    stages: Sequence[str], networks: Mapping[str, Restorer], noise: tuple[Waveform, int] | None = None
+    stages: Sequence[str], networks: Mapping[str, Restorer], materials: Mapping[Source, Material] = _NOTHING
 ) -> Chain:
     """The chain of some stages.
 
     Args:
         stages: from `stages_of`.
         networks: for each stage that is no method, the network ready to run.
-        noise: `(channel, time)` of the recording's noise alone, and its sample rate in Hz. The stages before the one
-            that is told the noise work on it too, as they do on the recording.
+        materials: what methods learn from before they work. The stages before such a method work on the material
+            too, as they do on the recording; a method that learns from the recording reads it here, once.
 
     Raises:
-        ConfigError: noise is given and no stage wants to know it.
+        ConfigError: noise is given and no stage learns from it.
     """
-    if noise is not None:
+    if "noise" in materials:
         require_noise_taker(stages)
     made: list[Remover] = []
     for name in stages:
         if name not in METHODS:
             made.append(networks[name])
             continue
-        told = noise is not None and METHODS[name].takes_noise
-        made.append(METHODS[name].make(_heard(noise, made) if noise is not None and told else None))
+        source = METHODS[name].learns_from
+        material = None if source is None else materials.get(source)
+        made.append(METHODS[name].make(None if material is None else _left_of(material, tuple(made))))
     rates = [networks[name].sample_rate for name in stages if name in networks]
     return Chain(tuple(made), rates[0] if rates else None)
 
 
+def learns_from(stages: Sequence[str], source: Source) -> bool:
+    """Whether one of the stages learns from the noise, or from the recording."""
+    return any(name in METHODS and METHODS[name].learns_from == source for name in stages)
+
+
 def require_noise_taker(stages: Sequence[str]) -> None:
-    """ConfigError if none of the stages can be told the noise."""
-    if not any(name in METHODS and METHODS[name].takes_noise for name in stages):
-        takers = " or ".join(name for name, method in METHODS.items() if method.takes_noise)
+    """ConfigError if none of the stages learns from noise."""
+    if not learns_from(stages, "noise"):
+        takers = " or ".join(name for name, method in METHODS.items() if method.learns_from == "noise")
         raise ConfigError(f"{','.join(stages)}: takes no --noise-profile; leave it out, or add {takers} to --model")
 
 
-def _heard(noise: tuple[Waveform, int], before: Sequence[Remover]) -> HeardNoise:
-    """The noise as the stages before leave it."""
-    waveform, sample_rate = noise
-    return HeardNoise(restored(before, waveform, sample_rate), sample_rate)
+def _left_of(material: Material, stages: Sequence[Remover]) -> Material:
+    """The material as the stages leave it."""
+
+    def read() -> Blocks:
+        left = material.read()
+        for stage in stages:
+            left = left_by(stage, left, material.channels, material.sample_rate)
+        return left
+
+    return Material(read, material.channels, material.sample_rate)
 
 
 def restored(stages: Sequence[Remover], waveform: Waveform, sample_rate: int) -> Waveform:
@@ -140,10 +147,7 @@ def restored(stages: Sequence[Remover], waveform: Waveform, sample_rate: int) ->
         waveform: `(channel, time)`, full scale ±1.
         sample_rate: Hz.
     """
-    left: Blocks = (waveform[:, start : start + _BLOCK] for start in range(0, waveform.shape[1], _BLOCK))
-    for stage in stages:
-        left = left_by(stage, left, len(waveform), sample_rate)
-    return np.concatenate([waveform[:, :0], *left], axis=1)
+    return _left_of(material_of(waveform, sample_rate), stages).waveform()
 
 
 def left_by(stage: Remover, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:

@@ -9,8 +9,9 @@ mixes without comb filtering. Methods without weights and chains say what they r
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.chain import Restorer
+from concertclean.classical.material import Material, Source, material_of
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.dsp.band_levels import BandMeter
 from concertclean.dsp.levels import EnergyMeter, LoudnessMeter, reduction_db, to_db
@@ -31,7 +33,7 @@ from concertclean.results import Report, harm_remarks, loud_reduction_db, open_w
 Block = NDArray[np.float64]
 Progress = Callable[[float], None]
 Stream = Path | BinaryIO
-Informed = Callable[[Block, int], Restorer]
+Informed = Callable[[Mapping[Source, Material]], Restorer]
 Stretch = tuple[float, float]
 
 _BLOCK_SECONDS = 1.0
@@ -44,9 +46,9 @@ class Denoiser:
     Args:
         restorer: ready to run.
         settings: strength, format and the rest.
-        informed: makes the restorer for a recording whose noise is known, from `(channel, time)` of it and its
-            sample rate in Hz.
+        informed: makes the restorer for one recording, from its noise, or from all that is going to be restored.
         noise_at: where a recording holds noise alone, start and end in seconds; None where it does not.
+        surveys: whether `informed` needs the recording; it is read twice then.
     """
 
     def __init__(
@@ -55,8 +57,11 @@ class Denoiser:
         settings: DenoiseSettings,
         informed: Informed | None = None,
         noise_at: Callable[[Path], Stretch | None] | None = None,
+        *,
+        surveys: bool = False,
     ) -> None:
-        self.restorer, self.settings, self._informed, self._noise_at = restorer, settings, informed, noise_at
+        self.restorer, self.settings, self._surveys = restorer, settings, surveys
+        self._informed, self._noise_at = informed, noise_at
 
     def run(
         self,
@@ -66,6 +71,7 @@ class Denoiser:
         residual_target: Path | None = None,
         overwrite: bool = False,
         progress: Progress = lambda seconds: None,
+        first_pass: Progress = lambda seconds: None,
     ) -> Report:
         """Restores one recording.
 
@@ -75,6 +81,8 @@ class Denoiser:
             residual_target: where what was removed goes, or None.
             overwrite: replace existing outputs, though never the recording itself.
             progress: told after each block how many seconds of the recording are done.
+            first_pass: the same for the pass before, if the restorer needs one. It reads the same part of the
+                recording as the second.
 
         Returns:
             What was done.
@@ -88,18 +96,19 @@ class Denoiser:
         """
         begin = time.perf_counter()
         spare_the_recording(source, (target, residual_target))
-        restorer, warnings = self._restorer_for(source)
         with ExitStack() as stack:
             reader = stack.enter_context(AudioReader(source))
             info = reader.info
             report = Report(info, output_format(info, self.settings))
-            report.warnings += warnings + remarks(info, report.output, self.settings, restorer.sample_rate)
+            report.warnings += remarks(info, report.output, self.settings, self.restorer.sample_rate)
             self._go_to_start(reader)
             writer = stack.enter_context(self._writer(target, report, overwrite=overwrite))
             report.warnings += writer.warnings
             removed = None
             if residual_target is not None:
                 removed = stack.enter_context(self._writer(residual_target, report, overwrite=overwrite))
+            restorer, warnings = self._restorer_for(source, reader, first_pass)
+            report.warnings += warnings
             pairs = self._restored(restorer, self._original(reader), report, progress)
             Finisher(self.settings, report, writer, removed).write(pairs)
             report.warnings += reader.warnings
@@ -129,15 +138,42 @@ class Denoiser:
             left -= block.shape[1]
             yield block
 
-    def _restorer_for(self, source: Stream) -> tuple[Restorer, list[str]]:
-        """The restorer, told the noise of the recording if it is heard in it, and what the user should know of that."""
-        if self._noise_at is None or self._informed is None:
-            return self.restorer, []
+    def _restorer_for(self, source: Stream, reader: AudioReader, first_pass: Progress) -> tuple[Restorer, list[str]]:
+        """The restorer, made for this recording if it learns from it, and what the user should know of that."""
+        materials: dict[Source, Material] = {}
+        warnings: list[str] = []
+        if self._noise_at is not None:
+            noise = self._noise_of(source, self._noise_at)
+            materials |= {} if noise is None else {"noise": noise}
+            warnings += [_NO_NOISE_FOUND] if noise is None else []
+        if self._surveys and self.settings.share > 0:
+            read = partial(self._first_pass, reader, first_pass)
+            materials["recording"] = Material(read, reader.info.channels, reader.info.sample_rate)
+        if self._informed is None or not materials:
+            return self.restorer, warnings
+        restorer = self._informed(materials)
+        if "recording" in materials:
+            reader.rewind()
+            self._go_to_start(reader)
+        return restorer, warnings
+
+    def _first_pass(self, reader: AudioReader, progress: Progress) -> Iterator[Block]:
+        """Blocks of the wanted part of the recording, from its beginning."""
+        reader.rewind()
+        self._go_to_start(reader)
+        n_done = 0
+        for block in self._original(reader):
+            yield block
+            n_done += block.shape[1]
+            progress(n_done / reader.info.sample_rate)
+
+    def _noise_of(self, source: Stream, noise_at: Callable[[Path], Stretch | None]) -> Material | None:
+        """The noise that is heard alone in the recording, or None."""
         if not isinstance(source, Path):
-            raise ConfigError("--noise-profile: a stream cannot be heard twice; give the noise as a file")
-        stretch = self._noise_at(source)
+            raise ConfigError("--noise-profile: a stream has no stretch to point at; give the noise as a file")
+        stretch = noise_at(source)
         if stretch is None:
-            return self.restorer, [_NO_NOISE_FOUND]
+            return None
         with AudioReader(source) as reader:
             rate = reader.info.sample_rate
             first, last = (round(seconds * rate) for seconds in stretch)
@@ -148,7 +184,7 @@ class Denoiser:
             raise ConfigError(f"{source}: is {seconds:.2f} s long; choose a --noise-profile inside it")
         if not noise.any():
             raise ConfigError(f"{source}: has digital silence there; choose a --noise-profile with noise in it")
-        return self._informed(noise, rate), []
+        return material_of(noise, rate)
 
     def _restored(
         self, restorer: Restorer, blocks: Iterator[Block], report: Report, progress: Progress

@@ -5,6 +5,7 @@ import pytest
 
 from concertclean.chain import Chain, chain_of, require_noise_taker, stages_of
 from concertclean.classical.catalogue import COMBINATIONS, METHODS
+from concertclean.classical.material import material_of
 from concertclean.errors import ConfigError, ModelError
 
 RATE = 8000
@@ -71,7 +72,7 @@ def test_networks_work_beside_methods_and_the_length_is_exact(rounding):
 @pytest.mark.parametrize(("channels", "sample_rate"), [(1, 44_100), (3, 11_025)])
 def test_every_method_at_any_rate_and_channel_count_however_cut(name, channels, sample_rate):
     waveform = recording(0.7, channels, sample_rate)
-    chain = chain_of((name,), {})
+    chain = chain_of((name,), {}, {"recording": material_of(waveform, sample_rate)})
     whole = removed(chain, waveform, sample_rate, block=waveform.shape[1])
     assert whole.shape == waveform.shape
     assert np.isfinite(whole).all()
@@ -81,9 +82,9 @@ def test_every_method_at_any_rate_and_channel_count_however_cut(name, channels, 
 @pytest.mark.parametrize("n_samples", [0, 1, 100])
 def test_nothing_and_next_to_nothing(n_samples):
     """A few samples, silent or not, through every method at once."""
-    chain = chain_of(NAMES, {})
     for level in (0.0, 0.1):
-        found = removed(chain, np.full((2, n_samples), level))
+        waveform = np.full((2, n_samples), level)
+        found = removed(chain_of(NAMES, {}, {"recording": material_of(waveform, RATE)}), waveform)
         assert found.shape == (2, n_samples)
         assert np.isfinite(found).all()
         assert level or not found.any()
@@ -116,7 +117,7 @@ def test_a_given_noise_passes_the_stages_before_it():
     clicked[:, 500::1500] += 0.8
     music = recording(2.0, 1)
     exact, cleaned, spoiled = (
-        removed(chain_of(stages, {}, (told, RATE)), music)
+        removed(chain_of(stages, {}, {"noise": material_of(told, RATE)}), music)
         for stages, told in ((("declick", "lsa"), noise), (("declick", "lsa"), clicked), (("lsa",), clicked))
     )
     assert np.square(cleaned - exact).mean() < 0.05 * np.square(spoiled - exact).mean()
@@ -131,7 +132,7 @@ def test_noise_of_another_rate_is_the_same_noise():
     fine = np.fft.irfft(spectrum, fine.shape[1])
     music = recording(2.0, 1)
     by_fine, by_coarse = (
-        np.abs(np.fft.rfft(removed(chain_of(("lsa",), {}, told), music)))[:, : int(0.9 * RATE)]
+        np.abs(np.fft.rfft(removed(chain_of(("lsa",), {}, {"noise": material_of(*told)}), music)))[:, : int(0.9 * RATE)]
         for told in ((fine, 2 * RATE), (fine[:, ::2], RATE))
     )
     assert np.square(by_fine - by_coarse).mean() < 1e-3 * np.square(by_coarse).mean()
@@ -188,7 +189,7 @@ def test_an_unknown_name_is_told_with_all_known_ones():
 def test_noise_is_for_those_who_take_it():
     require_noise_taker(("declick", "logmmse"))
     with pytest.raises(ConfigError, match="add lsa or logmmse"):
-        chain_of(("declick", "dehum"), {}, (np.ones((1, 1000)), RATE))
+        chain_of(("declick", "dehum"), {}, {"noise": material_of(np.ones((1, 1000)), RATE)})
 
 
 def test_one_stage_is_passed_on_as_it_is():

@@ -1,9 +1,10 @@
 """One recording from file to file: what must stay as it was, and what must have changed by how much."""
 
+import io
 import math
 import os
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from concertclean.audio_io.formats import AudioInfo, Cover
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
+from concertclean.classical.material import Material, Source
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.errors import AudioFileError, ConfigError, ModelError, NoInputError, OutputError
 from concertclean.inference import Enhancer
@@ -521,6 +523,45 @@ def test_progress_reaches_the_end(tmp_path: Path, network: Any, noise: Noise) ->
     assert told == sorted(told)
     assert told[-1] == 100_000 / RATE
     assert len(told) >= 4
+
+
+class Mean:
+    """Removes the mean of the recording, which it has to know before."""
+
+    sample_rate = None
+
+    def __init__(self, mean: float = math.nan) -> None:
+        self.mean = mean
+
+    def removed(self, blocks: Iterator[np.ndarray], channels: int, sample_rate: int) -> Iterator[np.ndarray]:
+        return (np.full(block.shape, self.mean) for block in blocks)
+
+
+@pytest.mark.parametrize("opened", ["file", "stream"])
+@pytest.mark.parametrize("part", [{}, {"start_seconds": 0.5, "duration_seconds": 1.2}])
+def test_a_survey_reads_what_is_restored(tmp_path: Path, noise: Noise, opened: str, part: dict[str, float]) -> None:
+    waveform = load(store(tmp_path / "a.wav", 0.1 + noise(3 * RATE) * np.linspace(0, 1, 3 * RATE)))
+    wanted = waveform[:, RATE // 2 : RATE // 2 + round(1.2 * RATE)] if part else waveform
+    told: list[float] = []
+
+    def informed(materials: Mapping[Source, Material]) -> Mean:
+        assert np.array_equal(materials["recording"].waveform(), wanted)
+        return Mean(materials["recording"].waveform().mean())
+
+    denoiser = Denoiser(Mean(), DenoiseSettings(bit_depth="32f", **part), informed, surveys=True)
+    source = tmp_path / "a.wav" if opened == "file" else io.BytesIO((tmp_path / "a.wav").read_bytes())
+    denoiser.run(source, tmp_path / "b.wav", first_pass=told.append)
+    assert load(tmp_path / "b.wav") == pytest.approx(wanted - wanted.mean(), abs=1e-7)
+    assert max(told) == pytest.approx(wanted.shape[1] / RATE)
+
+
+def test_at_strength_0_nothing_is_surveyed(tmp_path: Path, noise: Noise) -> None:
+    waveform = load(store(tmp_path / "a.wav", noise(RATE)))
+    told: list[float] = []
+    denoiser = Denoiser(Mean(), DenoiseSettings(strength=0), lambda _: Mean(0.1), surveys=True)
+    denoiser.run(tmp_path / "a.wav", tmp_path / "b.wav", first_pass=told.append)
+    assert np.array_equal(load(tmp_path / "b.wav"), waveform)
+    assert not told
 
 
 # Memory

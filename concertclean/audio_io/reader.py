@@ -54,15 +54,19 @@ class AudioReader:
     warnings: list[str]
 
     def __init__(self, source: str | Path | BinaryIO) -> None:
-        self.warnings = []
         is_path = isinstance(source, str | Path)
-        path = str(source) if is_path else "-"
+        self._path = str(source) if is_path else "-"
         self._file = _open_file(Path(cast(str, source))) if is_path else _spool(cast(BinaryIO, source))
         try:
-            self._decoder = _choose_decoder(self._file, path)
+            self._begin()
         except BaseException:
             self._file.close()
             raise
+
+    def _begin(self) -> None:
+        """Starts to decode at the beginning."""
+        self._decoder = _choose_decoder(self._file, self._path)
+        self.warnings = []
         self.info = self._decoder.info
         self._pending = np.zeros((self.info.channels, 0))
         self._position = 0
@@ -76,6 +80,15 @@ class AudioReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def rewind(self) -> None:
+        """Go back to the beginning, as if nothing had been read; a stream too, which lies in a temporary file.
+
+        Raises:
+            AudioFileError: the file cannot be decoded any more.
+        """
+        self._decoder.close()
+        self._begin()
 
     def close(self) -> None:
         """Close the file and give back the decoder's memory."""

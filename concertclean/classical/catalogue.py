@@ -1,20 +1,17 @@
 """The methods without learned weights, by the names they have on the command line."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from concertclean.classical.declick import Declicker
 from concertclean.classical.decrackle import decrackler
 from concertclean.classical.dehum import Dehummer
+from concertclean.classical.heard_noise import heard_noise
 from concertclean.classical.lsa import LSA, logmmse, lsa
-from concertclean.classical.noise_floor import NoiseEstimator
+from concertclean.classical.material import Blocks, Material, Source
+from concertclean.classical.steady import steady
 from concertclean.classical.thumps import Dethumper
-
-Blocks = Iterator[NDArray[np.float64]]
 
 
 class Remover(Protocol):
@@ -30,22 +27,23 @@ class Method:
 
     Attributes:
         description: one sentence.
-        make: makes it; takes the noise, or None where it has to be found or plays no part.
-        takes_noise: whether it can be told the noise.
+        make: makes it from the material it learns from, or from None where there is no such material.
+        learns_from: what that material is; None: the method learns nothing beforehand. A method that learns from the
+            recording cannot work without; noise is found while the recording goes by if it is not given.
     """
 
     description: str
-    make: Callable[[NoiseEstimator | None], Remover]
-    takes_noise: bool = False
+    make: Callable[[Material | None], Remover]
+    learns_from: Source | None = None
 
 
-def _lsa(noise: NoiseEstimator | None) -> LSA:
-    return lsa(noise)
+def _lsa(noise: Material | None) -> LSA:
+    return lsa(None if noise is None else heard_noise(noise))
 
 
-def _logmmse(noise: NoiseEstimator | None) -> LSA:
+def _logmmse(noise: Material | None) -> LSA:
     method = logmmse()
-    return method if noise is None else replace(method, noise=noise)
+    return method if noise is None else replace(method, noise=heard_noise(noise))
 
 
 METHODS = {
@@ -53,8 +51,11 @@ METHODS = {
     "decrackle": Method("Crackle, hundreds of small ticks a second, and clicks with it.", lambda _: decrackler()),
     "dethump": Method("Clicks, and the low thumps behind large ones.", lambda _: Dethumper()),
     "dehum": Method("Mains hum of 50 or 60 Hz and its harmonics, found and followed.", lambda _: Dehummer()),
-    "lsa": Method("Steady noise such as hiss, tracked or told by --noise-profile.", _lsa, takes_noise=True),
-    "logmmse": Method("LSA whose noise is the first 120 ms, learned on in pauses.", _logmmse, takes_noise=True),
+    "lsa": Method("Steady noise such as hiss, tracked or given by --noise-profile.", _lsa, "noise"),
+    "logmmse": Method("LSA whose noise is the first 120 ms, learned on in pauses.", _logmmse, "noise"),
+    "steady": Method(
+        "Noise that stays: floors and lines over the whole recording, in two passes.", steady, "recording"
+    ),
 }
 
 COMBINATIONS = {"lsa-c": ("declick", "lsa")}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from concertclean.classical.material import Material
 from concertclean.classical.noise_floor import OVERLAP, FixedNoise, NoiseTracker, noise_profile
 from concertclean.dsp.resample import resample
 
@@ -28,3 +29,8 @@ class HeardNoise:
         hop = n_fft // OVERLAP
         waveform = resample(self.waveform, self.sample_rate, round(hop / hop_seconds))
         return FixedNoise(noise_profile(waveform, n_fft, hop)).start(lead, hop_seconds)
+
+
+def heard_noise(material: Material) -> HeardNoise:
+    """Noise as in material of noise alone."""
+    return HeardNoise(material.waveform(), material.sample_rate)

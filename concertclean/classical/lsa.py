@@ -35,6 +35,7 @@ from concertclean.classical.noise_floor import (
     mean_power,
 )
 from concertclean.dsp.segments import segments
+from concertclean.dsp.silence import silent_runs
 
 Array = NDArray[np.float64]
 Blocks = Iterator[Array]
@@ -259,7 +260,7 @@ def _turned_down(audio: Array, tail: Array, gains: _Gains, n_fft: int) -> tuple[
     hop = n_fft // OVERLAP
     step = _BATCH * hop
     window = hann(n_fft)
-    silent = _silence(audio, hop)
+    silent = silent_runs(audio, hop)
     frames = sliding_window_view(audio, n_fft, axis=1)[:, hop : hop + step : hop]
     spectra = np.fft.rfft(frames * window)
     whole = np.logical_not(sliding_window_view(silent, n_fft)[hop : hop + step : hop].any(axis=1))
@@ -271,11 +272,3 @@ def _turned_down(audio: Array, tail: Array, gains: _Gains, n_fft: int) -> tuple[
         total[:, place] += frames[:, :, part * hop : (part + 1) * hop].reshape(len(audio), step)
     piece = np.where(silent[hop : hop + step], 0, total[:, :step])
     return piece, total[:, step:]
-
-
-def _silence(audio: Array, shortest: int) -> NDArray[np.bool_]:
-    """True for each sample in a run of at least `shortest` zeros in all channels."""
-    sounding = np.pad(np.cumsum(audio.any(axis=0)), (1, 0))
-    begins = sounding[shortest:] == sounding[:-shortest]
-    runs = np.pad(np.cumsum(np.pad(begins, (shortest - 1, shortest - 1))), (1, 0))
-    return np.asarray(runs[shortest:] > runs[:-shortest])

@@ -16,11 +16,9 @@ from concertclean.errors import ConcertCleanError, ConfigError, ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from concertclean.auto import AutoDenoiser
     from concertclean.batch import Job, Outcome
+    from concertclean.classical.material import Material, Source
     from concertclean.config.denoise import DenoiseSettings
     from concertclean.inference import Enhancer
     from concertclean.models.registry import LoadedModel
@@ -124,8 +122,15 @@ def _outcomes(
         yield from (batch.Outcome(job, "skipped") for job in jobs)
         return
     denoiser = _auto(settings, screen, sink) if settings.model == AUTO else _denoiser(settings, screen, sink)
-    with screen.progress(len(jobs)) as advance:
-        yield from batch.run(jobs, denoiser, overwrite=overwrite, skip_existing=skip_existing, progress=advance)
+    with screen.progress(len(jobs)) as bar:
+        yield from batch.run(
+            jobs,
+            denoiser,
+            overwrite=overwrite,
+            skip_existing=skip_existing,
+            progress=bar.advance,
+            first_pass=bar.advance_first_pass,
+        )
 
 
 def _tell(outcomes: "Iterator[Outcome]", n_jobs: int, screen: Screen, sink: Sink) -> list[ConcertCleanError]:
@@ -205,7 +210,7 @@ def _auto(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "AutoDenoi
 
 def _denoiser(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "Denoiser":
     """The stages of the settings, ready to run; torch is loaded only where one of them is a network."""
-    from concertclean.chain import chain_of, require_noise_taker, stages_of
+    from concertclean.chain import chain_of, learns_from, require_noise_taker, stages_of
     from concertclean.classical.catalogue import METHODS
     from concertclean.pipeline import Denoiser
 
@@ -219,8 +224,9 @@ def _denoiser(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "Denoi
     return Denoiser(
         chain_of(stages, networks, noise),
         settings,
-        lambda waveform, rate: chain_of(stages, networks, (waveform, rate)),
+        lambda materials: chain_of(stages, networks, {**noise, **materials}),
         _noise_at(settings),
+        surveys=learns_from(stages, "recording"),
     )
 
 
@@ -246,14 +252,15 @@ def _noise_at(settings: "DenoiseSettings") -> "Callable[[Path], tuple[float, flo
     return found
 
 
-def _noise_file(settings: "DenoiseSettings") -> "tuple[NDArray[np.float64], int] | None":
-    """The noise and its sample rate, if it is a file."""
+def _noise_file(settings: "DenoiseSettings") -> "dict[Source, Material]":
+    """The noise, if it is a file."""
     from concertclean.audio_io.reader import AudioReader
+    from concertclean.classical.material import material_of
     from concertclean.config.denoise import NOISE_FOUND
 
     profile = settings.noise_profile
     if profile is None or profile == NOISE_FOUND or settings.noise_stretch is not None:
-        return None
+        return {}
     path = Path(profile)
     if not path.exists():
         raise ConfigError(f"--noise-profile {path}: no such file; give one, or START-END as in 0:00-0:01")
@@ -262,7 +269,7 @@ def _noise_file(settings: "DenoiseSettings") -> "tuple[NDArray[np.float64], int]
         noise = reader.read(round(_LONGEST_NOISE_SECONDS * rate))
     if noise.shape[1] < _SHORTEST_NOISE_SECONDS * rate or not noise.any():
         raise ConfigError(f"--noise-profile {path}: holds no noise, or less than {_SHORTEST_NOISE_SECONDS} s of it")
-    return noise, rate
+    return {"noise": material_of(noise, rate)}
 
 
 def _network(name: str, settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "Enhancer":

@@ -18,7 +18,7 @@ Model = Annotated[
     str | None,
     Option(
         metavar="NAME,...",
-        help="Model, weights file, or a method: declick, decrackle, dethump, dehum, lsa, logmmse, lsa-c; "
+        help="Model, weights file, or a method: declick, decrackle, dethump, dehum, lsa, logmmse, steady, lsa-c; "
         "several work in order. \\[default: concert]",
         rich_help_panel=RESTORING,
     ),

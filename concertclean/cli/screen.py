@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from concertclean.cli import console
 from concertclean.errors import ConcertCleanError
@@ -96,6 +96,8 @@ def _summary(report: "Report") -> str:
 class ProgressBar:
     """One progress bar for the recording that is being done: speed and time left; a context manager.
 
+    A method that needs a pass over the recording before it works gets a bar for that, which says so.
+
     Args:
         n_jobs: number of recordings.
         settings: of the run.
@@ -116,33 +118,43 @@ class ProgressBar:
             disable=not shown,
         )
         self._n_jobs, self._settings, self._number = n_jobs, settings, 0
+        self._shown: tuple[Path, str] | None = None
         self._source: Path | None = None
         self._task: Any = None
 
-    def __enter__(self) -> "Callable[[Job, float], None]":
+    def __enter__(self) -> Self:
         self._progress.start()
-        return self._advance
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def _advance(self, job: "Job", seconds: float) -> None:
+    def advance(self, job: "Job", seconds: float) -> None:
+        """Shows how many seconds of a recording are done."""
+        self._advance(job, seconds, "")
+
+    def advance_first_pass(self, job: "Job", seconds: float) -> None:
+        """Shows how many seconds of a recording have been surveyed."""
+        self._advance(job, seconds, "first pass over ")
+
+    def _advance(self, job: "Job", seconds: float, what: str) -> None:
         console.end_if_asked()
         if self._progress.disable:
             return
-        if self._task is None or job.source != self._source:
-            self._begin(job)
+        if self._shown != (job.source, what):
+            self._begin(job, what)
         task = self._progress.tasks[0] if self._progress.tasks else None
         speed = f"{seconds / task.elapsed:.1f}x" if task is not None and task.elapsed else ""
         self._progress.update(self._task, completed=seconds, speed=speed)
 
-    def _begin(self, job: "Job") -> None:
+    def _begin(self, job: "Job", what: str) -> None:
         if self._task is not None:
             self._progress.remove_task(self._task)
-        self._source, self._number = job.source, self._number + 1
+        self._number += job.source != self._source
+        self._source, self._shown = job.source, (job.source, what)
         count = f"{self._number}/{self._n_jobs} " if self._n_jobs > 1 else ""
         total = _seconds_of(job.source, self._settings)
-        self._task = self._progress.add_task(count + job.source.name, total=total, speed="")
+        self._task = self._progress.add_task(count + what + job.source.name, total=total, speed="")
 
 
 class FetchBar:

@@ -15,12 +15,15 @@ BitDepth = Literal["keep", "16", "24", "32", "32f"]
 Clip = Literal["warn", "rescale", "limit"]
 
 PRESETS = {
-    "78rpm": "dethump,decrackle,dehum,gramophone",
-    "vinyl": "declick,decrackle,dehum",
-    "tape": "dehum,lsa",
+    "78rpm": "dethump,decrackle,dehum,steady,gramophone",
+    "vinyl": "declick,decrackle,dehum,steady",
+    "tape": "dehum,steady",
     "concert": "concert",
 }
-"""What `--model` would be for each kind of recording."""
+"""What `--model` would be for each kind of recording.
+
+What stands before `steady` works twice, so networks come behind it. Clicks would hide the floor, so they go first.
+"""
 
 AUTO = "auto"
 """The model that is chosen for each recording by what is heard in it."""

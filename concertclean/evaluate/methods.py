@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from concertclean.chain import Chain, Restorer, chain_of, restored, stages_of
 from concertclean.classical.catalogue import METHODS
+from concertclean.classical.material import material_of
 from concertclean.errors import ConfigError
 from concertclean.metrics.parts import projected
 
@@ -43,16 +44,16 @@ class Model:
     """A model, a method without weights or a chain, as a `Method`.
 
     Attributes:
-        chain: of its stages.
+        make_chain: of its stages, for a waveform and its sample rate in Hz.
         network: where it is one network whose gains can be seen; else None.
     """
 
-    chain: Chain
+    make_chain: Callable[[Waveform, int], Chain]
     network: "nn.Module | None"
 
     def __call__(self, degraded: Waveform, sample_rate: int) -> Waveform:
         """Restores a waveform that fits into memory."""
-        return restored([self.chain], degraded, sample_rate)
+        return restored([self.make_chain(degraded, sample_rate)], degraded, sample_rate)
 
 
 UNPROCESSED = "unprocessed"
@@ -109,7 +110,11 @@ def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = 
 
             loaded = load_model(stage, offline=offline).model
             networks[stage] = Enhancer(loaded, device=device, threads=threads)
-    return Model(chain_of(stages, networks), loaded if len(stages) == 1 else None)
+
+    def make_chain(degraded: Waveform, sample_rate: int) -> Chain:
+        return chain_of(stages, networks, {"recording": material_of(degraded, sample_rate)})
+
+    return Model(make_chain, loaded if len(stages) == 1 else None)
 
 
 def parts(

@@ -189,6 +189,23 @@ def test_blocks_and_skips_land_on_the_same_samples_as_one_read(kind, noise, enco
     assert np.array_equal(rest, whole[:, 777 + 12_345 :])
 
 
+@pytest.mark.parametrize("kind", ["wav", "flac", "mp3", "m4a", "opus"])
+@pytest.mark.parametrize("opened", ["file", "stream"])
+def test_rewound_it_reads_the_same_again(kind, opened, noise, encode, tmp_path):
+    """Warnings too: those of the first time are not kept beside them."""
+    muxer, codec, storage, suffix, _ = FOREIGN[kind]
+    path = tmp_path / f"a{suffix}"
+    encode(path, noise(N), muxer=muxer, codec=codec, storage=storage, rate=48_000)
+    with AudioReader(path if opened == "file" else io.BytesIO(path.read_bytes())) as reader:
+        first, warnings = reader.read_all(), list(reader.warnings)
+        for n_read in (N, 1000):
+            reader.rewind()
+            assert np.array_equal(reader.read(n_read), first[:, :n_read])
+        reader.rewind()
+        assert np.array_equal(reader.read_all(), first)
+        assert reader.warnings == warnings
+
+
 def test_skip_stops_at_the_end(tmp_path):
     path = tmp_path / "short.wav"
     soundfile.write(path, np.zeros((100, 1)), 44_100)

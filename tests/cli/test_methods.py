@@ -11,6 +11,7 @@ import soundfile
 
 from concertclean.chain import chain_of, stages_of
 from concertclean.classical.catalogue import COMBINATIONS, METHODS
+from concertclean.classical.material import material_of
 from concertclean.config.denoise import PRESETS
 from concertclean.evaluate import methods
 
@@ -44,7 +45,10 @@ def heard(path):
 
 
 def left(stages, waveform, noise=None):
-    removed = chain_of(stages, {}, noise).removed(iter([waveform]), len(waveform), RATE)
+    materials = {"recording": material_of(waveform, RATE)}
+    if noise is not None:
+        materials["noise"] = material_of(*noise)
+    removed = chain_of(stages, {}, materials).removed(iter([waveform]), len(waveform), RATE)
     return waveform - np.concatenate(list(removed), axis=1)
 
 
@@ -81,7 +85,7 @@ def test_presets_are_chains_that_exist(program, sound, tmp_path):
     ended = program("denoise", "a.wav", "--preset", "tape", "--json")
     assert ended.code == 0
     assert json.loads(ended.out)[0]["model"] == PRESETS["tape"]
-    assert heard(tmp_path / "a_clean.wav") == pytest.approx(left(("dehum", "lsa"), waveform), abs=1e-6)
+    assert heard(tmp_path / "a_clean.wav") == pytest.approx(left(stages_of(PRESETS["tape"]), waveform), abs=1e-6)
 
 
 def test_options_go_before_the_file_also_between_model_and_preset(program, sound, tmp_path):
@@ -178,11 +182,35 @@ def test_silence_and_streams_have_no_stretch_of_noise(program, sound, tmp_path):
     assert "give the noise as a file" in piped.err
 
 
+def test_steady_reads_files_and_standard_input_twice(program, sound, tmp_path):
+    """The survey sees what the stages before leave, here without clicks."""
+    rng = np.random.default_rng(4)
+    waveform = 0.01 * rng.standard_normal((2, 12 * RATE))
+    waveform[:, 3000::4000] += 0.6
+    waveform = sound(waveform=waveform)
+    expected = left(("declick", "steady"), waveform)
+    words = ["--model", "declick,steady", "-o"]
+    assert program("denoise", "a.wav", *words, "file.wav").code == 0
+    assert program("denoise", "-", *words, "piped.wav", stdin=(tmp_path / "a.wav").read_bytes()).code == 0
+    for name in ("file.wav", "piped.wav"):
+        assert heard(tmp_path / name) == pytest.approx(expected, abs=1e-6)
+    assert np.square(expected).mean() < 0.03 * np.square(waveform - 0.6 * (waveform > 0.3)).mean()  # 15 dB
+    assert methods.model("declick,steady")(waveform, RATE) == pytest.approx(expected, abs=1e-9)
+
+
+def test_steady_and_a_noise_profile_in_one_chain(program, sound, tmp_path):
+    waveform = sound()
+    ended = program("denoise", "a.wav", "--model", "steady,lsa", "--noise-profile", "0-0.45")
+    assert ended.code == 0, ended.err
+    expected = left(("steady", "lsa"), waveform, (waveform[:, : round(0.45 * RATE)], RATE))
+    assert heard(tmp_path / "a_clean.wav") == pytest.approx(expected, abs=1e-6)
+
+
 def test_methods_start_without_torch(sound, tmp_path):
     sound()
     code = (
         "import sys; from concertclean.cli.app import app; "
-        "app(['denoise', 'a.wav', '--model', 'declick,dehum,lsa'], standalone_mode=False); "
+        "app(['denoise', 'a.wav', '--model', 'declick,dehum,steady,lsa'], standalone_mode=False); "
         "sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False, capture_output=True, text=True)
