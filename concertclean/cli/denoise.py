@@ -279,6 +279,7 @@ def _network(name: str, settings: "DenoiseSettings", screen: Screen, sink: Sink)
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     from concertclean.devices import require_device
     from concertclean.inference import Enhancer
+    from concertclean.models.band_gains import hold_gains
     from concertclean.models.registry import load_model
 
     require_device(settings.device)
@@ -286,6 +287,7 @@ def _network(name: str, settings: "DenoiseSettings", screen: Screen, sink: Sink)
         weights = load_model(name, offline=settings.offline, progress=fetched)
     if weights.model.stems != 1:
         raise ModelError(f"{name}: separates stems; denoise needs a model with one output")
+    hold_gains(weights.model, settings.network_floor)
     enhancer = Enhancer(
         weights.model,
         device=settings.device,

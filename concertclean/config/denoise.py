@@ -31,6 +31,11 @@ AUTO = "auto"
 NOISE_FOUND = "auto"
 """The noise profile that the program looks for."""
 
+NETWORK_MAX_REDUCTION_DB = 20.0
+"""How far a network lowers anything unless `max_reduction_db` is given: what it takes for noise by mistake stays."""
+
+NETWORK_FLOOR = 10 ** (-NETWORK_MAX_REDUCTION_DB / 20)
+
 _STRETCH = re.compile(r"([\d:.]+)-([\d:.]+)")
 _SHORTEST_SECONDS = 0.1
 
@@ -45,7 +50,8 @@ class DenoiseSettings(BaseModel):
         noise_profile: where the noise is heard alone, for `lsa`: START-END in the recording, as 0:00-0:01.5 or 3-4,
             "auto" for the longest stretch that a classifier finds in it, or a file; None: it is followed.
         strength: part of the residual that is subtracted, 0 to 1.
-        max_reduction_db: nothing is lowered by more than this, dB; None: no such bound.
+        max_reduction_db: nothing is lowered by more than this, dB; None: the gains of networks are held to
+            `NETWORK_MAX_REDUCTION_DB`, methods to nothing.
         start_seconds: what is processed begins here.
         duration_seconds: and is so long; None: to the end.
         format: of the output; "keep" takes the recording's own.
@@ -104,6 +110,11 @@ class DenoiseSettings(BaseModel):
         """Start and end of the noise in the recording, s; None where the noise is a file, or not told."""
         is_stretch = self.noise_profile is not None and _STRETCH.fullmatch(self.noise_profile)
         return _stretch(str(self.noise_profile)) if is_stretch else None
+
+    @property
+    def network_floor(self) -> float:
+        """Least gain of a network, 0 to 1; see `max_reduction_db`."""
+        return NETWORK_FLOOR if self.max_reduction_db is None else 0.0
 
     @property
     def share(self) -> float:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from concertclean.chain import Chain, Restorer, chain_of, restored, stages_of
 from concertclean.classical.catalogue import METHODS
 from concertclean.classical.material import material_of
+from concertclean.config.denoise import NETWORK_FLOOR
 from concertclean.errors import ConfigError
 from concertclean.metrics.parts import projected
 
@@ -106,9 +107,11 @@ def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = 
     for stage in stages:
         if stage not in METHODS and stage not in networks:
             from concertclean.inference import Enhancer
+            from concertclean.models.band_gains import hold_gains
             from concertclean.models.registry import load_model
 
             loaded = load_model(stage, offline=offline).model
+            hold_gains(loaded, NETWORK_FLOOR)
             networks[stage] = Enhancer(loaded, device=device, threads=threads)
 
     def make_chain(degraded: Waveform, sample_rate: int) -> Chain:

@@ -55,6 +55,7 @@ class BandGains(nn.Module):
     steady noise; and the place of each band. On stereo, middle and side stand beside left and right.
 
     Attributes:
+        floor: least gain, 0 to 1; see `hold_gains`.
         n_planes: planes of the features; the first `channels` are the magnitudes of the channels.
         margin: frames on each side that level and average look at.
 
@@ -71,7 +72,7 @@ class BandGains(nn.Module):
 
     def __init__(self, n_bins: int, n_bands: int, channels: int, margin: int = 31) -> None:
         super().__init__()
-        self.channels, self.margin = channels, margin
+        self.channels, self.margin, self.floor = channels, margin, 0.0
         self.n_planes = channels + (2 if channels == 2 else 0) + 2
         widths = band_edges(n_bins, n_bands).diff()
         band_of_bin = torch.repeat_interleave(torch.arange(n_bands), widths)
@@ -98,12 +99,26 @@ class BandGains(nn.Module):
         return torch.cat([magnitude / level[:, None], floor[:, None], place[:, None]], dim=1)
 
     def filter(self, gains: Tensor, degraded: Tensor) -> Tensor:
-        """Spectrogram `(batch, channel, freq, frame)` under gains `(batch, channel, band, frame)`."""
-        return degraded * gains.index_select(2, self.band_of_bin)
+        """Spectrogram `(batch, channel, freq, frame)` under gains `(batch, channel, band, frame)`, floor at least."""
+        return degraded * gains.clamp_min(self.floor).index_select(2, self.band_of_bin)
 
     def _around(self, rows: Tensor) -> Tensor:
         """Mean over `margin` frames on each side, `(batch, row, frame)`."""
         return F.avg_pool1d(rows, 2 * self.margin + 1, 1, self.margin, count_include_pad=False)
+
+
+def hold_gains(network: nn.Module, floor: float) -> None:
+    """Let a network lower nothing below `floor`, so that what it takes for noise by mistake is lowered and not gone.
+
+    Networks without gains of bands stay as they are.
+
+    Args:
+        network: changed in place.
+        floor: least gain, 0 (none) to 1.
+    """
+    for module in network.modules():
+        if isinstance(module, BandGains):
+            module.floor = floor
 
 
 def gains(raw: Tensor) -> Tensor:

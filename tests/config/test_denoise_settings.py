@@ -61,3 +61,10 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> No
 def test_share(strength: float, max_reduction_db: float | None, share: float) -> None:
     settings = DenoiseSettings(strength=strength, max_reduction_db=max_reduction_db)
     assert settings.share == pytest.approx(share, abs=1e-6)
+
+
+def test_a_network_is_held_to_twenty_db_unless_a_bound_is_given() -> None:
+    """A bound of one's own holds for everything, so the network needs none beside it."""
+    assert DenoiseSettings().network_floor == pytest.approx(0.1)
+    assert DenoiseSettings(max_reduction_db=60.0).network_floor == 0
+    assert DenoiseSettings(max_reduction_db=60.0).share == pytest.approx(0.999)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from concertclean.models.band_gains import BandGains, band_edges, gains
+from concertclean.models.band_gains import BandGains, band_edges, gains, hold_gains
 
 
 @pytest.mark.parametrize(("n_bins", "n_bands"), [(2049, 320), (2049, 2049), (129, 40), (129, 1), (17, 16)])
@@ -70,3 +70,15 @@ def test_gains_lie_between_shut_and_open_and_start_open() -> None:
     assert answer[0] == 0
     assert answer[2] == 1
     assert 0.94 < answer[1] < 0.96
+
+
+def test_gains_are_held_at_the_floor_wherever_they_sit_in_a_network() -> None:
+    front = BandGains(129, 40, 1)
+    network = torch.nn.Sequential(torch.nn.Identity(), front)
+    degraded = torch.ones(1, 1, 129, 2, dtype=torch.complex64)
+    low = torch.full((1, 1, 40, 2), 0.01)
+    assert torch.allclose(front.filter(low, degraded).abs(), torch.tensor(0.01))
+    hold_gains(network, 0.1)
+    assert torch.allclose(front.filter(low, degraded).abs(), torch.tensor(0.1))
+    assert torch.allclose(front.filter(torch.full_like(low, 0.7), degraded).abs(), torch.tensor(0.7))
+    hold_gains(torch.nn.Identity(), 0.1)  # has none
