@@ -30,6 +30,7 @@ _WINDOW_SECONDS: Final = 4.0  # of the classifier
 _CLICK_SECONDS: Final = 8.0  # that are searched for clicks
 _SURE: Final = 0.7  # mean probability below which a scene is doubtful
 _CROWD_NOW_AND_THEN: Final = 0.25  # mean probability at which there is a crowd, if only between the songs
+_SAME_HUM: Final = 0.003  # part of the pitch by which two stretches may differ
 _SILENCE: Final = 1e-4  # peak
 _MANY_CLICKS: Final = 2.0  # a second; drums have fewer
 
@@ -85,9 +86,8 @@ def analyse(source: str | Path | BinaryIO, classifier: SceneClassifier | None = 
         return Diagnosis(whole.shape[1] / rate, "silence", {}, 0.0, None, 0, measured, "", "there is nothing to hear")
     probabilities = _probabilities(stretches, rate, classifier or load_scene_classifier())
     scene = _scene(probabilities)
-    n_clicks = max(_clicks_per_second(stretch, rate) for stretch in stretches)
-    hum = next((found for stretch in stretches if (found := hum_of(stretch, rate))), None)
-    hum_hz, partials = hum or (None, 0)
+    n_clicks = max(_clicks_per_second(stretch, rate) for stretch in stretches[:: max(1, len(stretches) // 2)])
+    hum_hz, partials = _hum(stretches, rate)
     model, reason = propose(scene, hum_hz, n_clicks)
     return Diagnosis(whole.shape[1] / rate, scene, probabilities, n_clicks, hum_hz, partials, measured, model, reason)
 
@@ -135,9 +135,7 @@ def _probabilities(stretches: list[Floats], rate: int, classifier: SceneClassifi
     size = round(_WINDOW_SECONDS * classifier.sample_rate)
     found = []
     for stretch in stretches:
-        # The louder channel, never the sum: opposite channels would cancel.
-        channel = stretch[int(np.square(stretch).sum(axis=1).argmax())][None]
-        waveform = resample(channel, rate, classifier.sample_rate)
+        waveform = resample(_louder(stretch), rate, classifier.sample_rate)
         for start in range(0, max(1, waveform.shape[1] - size // 2), size):
             window = waveform[:, start : start + size]
             if np.abs(window).max(initial=0.0) < _SILENCE:
@@ -155,10 +153,24 @@ def _scene(probabilities: Mapping[str, float]) -> str:
     return "crowd" if likeliest == "clean" and probabilities["crowd"] > _CROWD_NOW_AND_THEN else likeliest
 
 
+def _hum(stretches: list[Floats], rate: int) -> tuple[float | None, int]:
+    """Pitch and partials of hum that most of the stretches have: hum never stops, held notes do."""
+    found = [hum for stretch in stretches if (hum := hum_of(_louder(stretch), rate)) is not None]
+    if 2 * len(found) <= len(stretches):
+        return None, 0
+    pitch = float(np.median([pitch for pitch, _ in found]))
+    agreeing = [partials for hz, partials in found if abs(hz / pitch - 1) < _SAME_HUM]
+    return (pitch, max(agreeing)) if 2 * len(agreeing) > len(stretches) else (None, 0)
+
+
 def _clicks_per_second(stretch: Floats, rate: int) -> float:
-    """Clicks that the declicker would mend in the middle of a stretch, of the channel that has most."""
+    """Clicks that the declicker would mend in the middle of a stretch, in its louder channel."""
     n_samples = min(stretch.shape[1], round(_CLICK_SECONDS * rate))
     start = (stretch.shape[1] - n_samples) // 2
-    found = clicks(stretch[:2, start : start + n_samples], rate)
-    n_clicks = max((len(runs(channel, rate // 1000)[0]) for channel in found), default=0)
-    return float(n_clicks * rate / max(1, n_samples))
+    (found,) = clicks(_louder(stretch)[:, start : start + n_samples], rate)
+    return float(len(runs(found, rate // 1000)[0]) * rate / max(1, n_samples))
+
+
+def _louder(waveform: Floats) -> Floats:
+    """The channel with most energy, `(1, time)`; never the sum, in which opposite channels would cancel."""
+    return np.asarray(waveform[int(np.square(waveform).sum(axis=1).argmax())][None])

@@ -31,7 +31,7 @@ AUTO = "auto"
 NOISE_FOUND = "auto"
 """The noise profile that the program looks for."""
 
-NETWORK_MAX_REDUCTION_DB = 20.0
+NETWORK_MAX_REDUCTION_DB = 26.0
 """How far a network lowers anything unless `max_reduction_db` is given: what it takes for noise by mistake stays."""
 
 NETWORK_FLOOR = 10 ** (-NETWORK_MAX_REDUCTION_DB / 20)
