@@ -74,12 +74,13 @@ RULES: list[tuple[str, str, dict]] = [
 ]  # fmt: skip
 # Crowds by recordist, as the licence names them; those of one file share its side.
 RECORDISTS = {
-    "gregor_quendel": ("train", "gregor_quendel, radiocounseling, soundbiter"),
-    "radiocounseling": ("train", "gregor_quendel, radiocounseling, soundbiter"),
-    "soundbiter": ("train", "gregor_quendel, radiocounseling, soundbiter"),
-    "evdawg": ("train", "evdawg"), "trp": ("train", "trp"), "mrrap": ("train", "mrrap"),
-    "itmightgetloud": ("validation", "itmightgetloud"), "dr_skitz": ("validation", "dr_skitz"),
-    "bansemer": ("test", "bansemer"), "sounds_exciting": ("test", "sounds_exciting"),
+    **dict.fromkeys(("gregor_quendel", "radiocounseling", "soundbiter"),
+                    ("train", "recordist gregor_quendel, radiocounseling, soundbiter")),
+    # By correlation the same recording as crowd_cheering.wav of that repository.
+    "sounds_exciting": ("train", "IBM/MAX-Audio-Classifier"),
+    "evdawg": ("train", "recordist evdawg"), "trp": ("train", "recordist trp"), "mrrap": ("train", "recordist mrrap"),
+    "itmightgetloud": ("validation", "recordist itmightgetloud"), "dr_skitz": ("validation", "recordist dr_skitz"),
+    "bansemer": ("test", "recordist bansemer"),
 }  # fmt: skip
 REPOSITORIES: list[tuple[str, str, dict]] = [
     ("crowd", r"MMA-Warriors.*(gasp_roar_0[23])", {}),  # of two recordists who stand on different sides
@@ -290,7 +291,7 @@ def repository_entry(row: dict[str, str]) -> dict:
             if folder == "crowd" and entry and (named := re.search(r"recordist (\w+)", row["licence"])):
                 known = next((RECORDISTS[one] for one in RECORDISTS if named[1].startswith(one)), None)
                 if known:
-                    return {**entry, "split": known[0], "group": f"recordist {known[1]}"}
+                    return {**entry, "split": known[0], "group": known[1]}
             if folder == "songs":
                 return {**entry, "group": row["source"], "song": row["source_path"].split("/")[1].partition(".")[2]}
             if folder == "noise" and entry:
