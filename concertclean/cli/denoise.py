@@ -65,7 +65,7 @@ def denoise(
     verbose: options.Verbose = False,
     no_progress: options.NoProgress = False,
 ) -> None:
-    """Restores recordings: removes the crowd (model concert), the disc noise (gramophone), clicks, hum or hiss.
+    """Restores recordings: looks what is wrong, then removes the crowd, the noise of a disc, clicks, hum or hiss.
 
     The result is NAME_clean.wav beside the recording, with its sample rate and channels; nothing is ever
     overwritten unless --overwrite says so.

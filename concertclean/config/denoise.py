@@ -70,7 +70,7 @@ class DenoiseSettings(BaseModel):
 
     model_config = STRICT
 
-    model: str = "concert"
+    model: str = AUTO
     preset: Literal["78rpm", "vinyl", "tape", "concert"] | None = None
     noise_profile: str | None = None
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0

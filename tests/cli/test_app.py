@@ -40,7 +40,7 @@ def test_every_option_of_denoise_is_explained(program: Program, monkeypatch: pyt
     shown = program("denoise", "--help").out.decode()
     for option in ("--strength", "--max-reduction", "--bit-depth", "--jsonl-log", "--skip-existing", "--residual"):
         assert option in shown
-    for default in ("[default: concert]", "[default: NAME_clean.wav beside]", "[default: auto]"):
+    for default in ("[default: auto]", "[default: NAME_clean.wav beside]", "[default: warn]"):
         assert default in shown
 
 

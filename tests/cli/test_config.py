@@ -18,7 +18,7 @@ def test_show_gives_defaults_and_changes(program, tmp_path):
     assert (shown["run"]["seed"], shown["run"]["ema_decay"], shown["data"]["batch"]) == (5, 0.997, 2)
     (tmp_path / "mine.toml").write_text("strength = 0.5\n")
     shown = json.loads(program("config", "show", "denoise", "mine.toml", "--set", "clip=limit").out)
-    assert (shown["strength"], shown["clip"], shown["model"]) == (0.5, "limit", "concert")
+    assert (shown["strength"], shown["clip"], shown["model"]) == (0.5, "limit", "auto")
 
 
 def test_validate_tells_everything_that_is_wrong(program, tmp_path):

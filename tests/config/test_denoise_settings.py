@@ -18,7 +18,7 @@ def test_options_go_before_the_file(tmp_path: Path) -> None:
     path.write_text('strength = 0.5\nformat = "flac"\nloudness = -16\n')
     settings = read_settings(path, {"strength": 0.7, "model": None})
     assert (settings.strength, settings.format, settings.loudness) == (0.7, "flac", -16.0)
-    assert settings.model == "concert"
+    assert settings.model == "auto"
 
 
 @pytest.mark.parametrize(("text", "value"), [("off", "off"), ("match", "match"), ("-16", -16.0), (-23, -23.0)])
