@@ -12,18 +12,20 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import irfft, next_fast_len, rfft
 from scipy.optimize import minimize
 from scipy.signal import lfilter, resample_poly
 
 from concertclean.classical.autoregression import inverse_filter, yule_walker
-from concertclean.classical.declick import Declicker, runs
+from concertclean.classical.declick import Declicker
+from concertclean.classical.gaps import runs
 from concertclean.dsp.resample import Fifo
 from concertclean.dsp.segments import Segment, joined, segments
 
 Floats = NDArray[np.float64]
 Shape = tuple[float, float, float]  # pitch, Hz; decay, s; fall
 
-_SEGMENT_SECONDS = 4.0
+_SEGMENT_SECONDS = 8.0
 _CONTEXT_SECONDS = 1.5  # a thump that began a second before the segment, and what comes before it
 _BEFORE_SECONDS = 0.5
 _FIT_SECONDS = 0.4
@@ -148,11 +150,15 @@ def _quadratures(time: Floats, pitch: float, decay: float, fall: float) -> Float
 
 
 @lru_cache(maxsize=4)
-def _grid(n_samples: int, rate: float) -> tuple[list[Shape], Floats]:
-    """Shapes to begin with, and their quadratures `(shape, 2, time)`."""
+def _grid(n_samples: int, rate: float) -> tuple[list[Shape], NDArray[np.complex128]]:
+    """Shapes to begin with, and spectra `(shape, 2, freq)` of their quadratures, with room for the filter's tail."""
     time = np.arange(n_samples) / rate
     shapes = [(float(p), float(d), f) for p in _PITCHES for d in _DECAYS for f in _FALLS]
-    return shapes, np.stack([_quadratures(time, *shape) for shape in shapes])
+    return shapes, rfft(np.stack([_quadratures(time, *shape) for shape in shapes]), _n_fft(n_samples))
+
+
+def _n_fft(n_samples: int) -> int:
+    return int(next_fast_len(n_samples + _ORDER, real=True))
 
 
 def _levels(surprise: Floats, templates: Floats) -> tuple[Floats, Floats]:
@@ -166,8 +172,9 @@ def _levels(surprise: Floats, templates: Floats) -> tuple[Floats, Floats]:
 
 def _nearest(surprise: Floats, whiten: Floats, rate: float) -> tuple[Shape, float]:
     """Shape of the grid next to the surprise, and the share of its energy that it accounts for."""
-    shapes, quadratures = _grid(len(surprise), rate)
-    _, gained = _levels(surprise, lfilter(whiten, [1.0], quadratures, axis=-1))
+    shapes, spectra = _grid(len(surprise), rate)
+    n_fft = _n_fft(len(surprise))
+    _, gained = _levels(surprise, irfft(spectra * rfft(whiten, n_fft), n_fft)[..., : len(surprise)])
     best = int(gained.argmax())
     return shapes[best], float(gained[best] / np.square(surprise).sum())
 
