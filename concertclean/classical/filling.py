@@ -12,8 +12,8 @@ FLOOR_DB = -90.0  # of the models, below each frame: what lies deeper is coding 
 ROUNDING = 2.0**-16  # half a step of 16 bits: smaller errors are no clicks
 _LONGER = 3  # models that fill are longer than those that search: long gaps need the harmonics apart
 _LONGEST = 128
-_FEW = 5  # gaps of a frame; where there are more ...
-_LONGEST_DENSE = 32  # ... shorter models do: they are no worse among them, and their systems much narrower
+_DENSE = 0.2  # share of unknown samples in a frame, more than its longest gap has; above it ...
+_LONGEST_DENSE = 32  # ... shorter models fill: they are no worse there, and their systems much narrower
 
 
 def parts(unknown: Mask, order: int, most: int) -> Iterator[tuple[Runs, int]]:
@@ -24,7 +24,7 @@ def parts(unknown: Mask, order: int, most: int) -> Iterator[tuple[Runs, int]]:
         order: of the searching models.
         most: frames of a part.
     """
-    dense = (unknown[:, 1:] > unknown[:, :-1]).sum(axis=1) > _FEW
+    dense = unknown.mean(axis=1) > _DENSE
     longest = min(_LONGER * order, _LONGEST)
     for chosen, longer in ((~dense, longest), (dense, min(longest, _LONGEST_DENSE))):
         numbers = np.flatnonzero(chosen)
