@@ -138,6 +138,7 @@ class Excitations:
         self._response = rfft(h, self._n_fft)
         self._power = self._response.real**2 + self._response.imag**2
         self.correlation = autocorrelation(h, h.shape[-1])
+        self._norm = np.sqrt(self.correlation[..., :1])
 
     def forward(self, frames: Floats) -> Floats:
         """`x[n]` less what the samples before it say, as frames `(..., time)`; silence is seen beyond the frame."""
@@ -151,12 +152,21 @@ class Excitations:
         that white excitation keeps its level.
         """
         spectrum = rfft(frames, self._n_fft)
-        norm = np.sqrt(self.correlation[..., :1])
         return (
             self._back(spectrum * self._response),
             self._back(spectrum * self._response.conj()),
-            self._back(spectrum * self._power) / norm,
+            self._back(spectrum * self._power) / self._norm,
         )
+
+    def both(self, frames: Floats) -> tuple[Floats, Floats]:
+        """The first two of `three`: forward and backward prediction error."""
+        spectrum = rfft(frames, self._n_fft)
+        return self._back(spectrum * self._response), self._back(spectrum * self._response.conj())
+
+    def forward_and_matched(self, frames: Floats) -> tuple[Floats, Floats]:
+        """The first and the last of `three`."""
+        spectrum = rfft(frames, self._n_fft)
+        return self._back(spectrum * self._response), self._back(spectrum * self._power) / self._norm
 
     def matched(self, frames: Floats) -> Floats:
         """`h` and the reversed `h` over frames `(..., time)`, not divided by the norm."""

@@ -12,18 +12,20 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import irfft, next_fast_len, rfft
 from scipy.optimize import minimize
-from scipy.signal import lfilter, resample_poly
+from scipy.signal import firwin, lfilter, oaconvolve
 
 from concertclean.classical.autoregression import inverse_filter, yule_walker
-from concertclean.classical.declick import Declicker, runs
+from concertclean.classical.declick import Declicker
+from concertclean.classical.gaps import runs
 from concertclean.dsp.resample import Fifo
 from concertclean.dsp.segments import Segment, joined, segments
 
 Floats = NDArray[np.float64]
 Shape = tuple[float, float, float]  # pitch, Hz; decay, s; fall
 
-_SEGMENT_SECONDS = 4.0
+_SEGMENT_SECONDS = 6.0
 _CONTEXT_SECONDS = 1.5  # a thump that began a second before the segment, and what comes before it
 _BEFORE_SECONDS = 0.5
 _FIT_SECONDS = 0.4
@@ -101,28 +103,32 @@ class Dethumper:
         """Thumps `(time,)` of one channel of a window."""
         total = np.zeros_like(given)
         rest = given - clicks
+        low: Floats | None = None
         for start, stop in zip(*runs(clicks != 0, sample_rate // 100), strict=True):
             near = rest[max(0, start - sample_rate // 4) : start + sample_rate // 4]
             peak = float(np.abs(clicks[start:stop]).max())
             if peak < np.sqrt(np.square(near).mean()):
                 continue
-            thump = self._fitted(rest, int(start), step, sample_rate)
+            low = _lowered(rest, step) if low is None else low
+            thump = self._fitted(low, int(start), step, sample_rate)
             if thump is None:
                 continue
             pulse = thump.waveform(sample_rate)[: len(rest) - start]
             if np.abs(pulse).max(initial=0.0) <= _LOUDEST * peak:
                 total[start : start + len(pulse)] += pulse
                 rest[start : start + len(pulse)] -= pulse
+                sides = min(10 * step, start), min(10 * step, len(rest) - start - len(pulse))  # reach of the filter
+                low[start - sides[0] : start + len(pulse) + sides[1]] -= _lowered(np.pad(pulse, sides), step)
         return total
 
-    def _fitted(self, rest: Floats, start: int, step: int, sample_rate: int) -> _Thump | None:
-        """The thump that begins at a sample of `(time,)`, or None."""
+    def _fitted(self, lowered: Floats, start: int, step: int, sample_rate: int) -> _Thump | None:
+        """The thump that begins at a sample of what lies below the analysis rate's half, `(time,)`, or None."""
         rate = sample_rate / step
         before, behind = round(_BEFORE_SECONDS * rate) * step, round(_FIT_SECONDS * rate) * step
         margin = 20 * step  # of the resampling filter
-        if start < before + margin or start + behind + margin > len(rest):
+        if start < before + margin or start + behind + margin > len(lowered):
             return None
-        low = resample_poly(rest[start - before - margin : start + behind + margin], 1, step)[20:-20]
+        low = lowered[start - before : start + behind : step]
         n_before = before // step
         coefficients, variance = yule_walker(low[:n_before], _ORDER, floor_db=-60)
         if variance == 0:
@@ -147,12 +153,23 @@ def _quadratures(time: Floats, pitch: float, decay: float, fall: float) -> Float
     return np.stack([np.sin(phase), onset * np.cos(phase)]) * np.exp(-time / decay)
 
 
+def _lowered(waveform: Floats, step: int) -> Floats:
+    """`(time,)` without what would fold where every `step`th sample is taken, from any sample on."""
+    if step == 1:
+        return waveform.copy()
+    return np.asarray(oaconvolve(waveform, firwin(20 * step + 1, 1 / step, window=("kaiser", 5.0)), mode="same"))
+
+
 @lru_cache(maxsize=4)
-def _grid(n_samples: int, rate: float) -> tuple[list[Shape], Floats]:
-    """Shapes to begin with, and their quadratures `(shape, 2, time)`."""
+def _grid(n_samples: int, rate: float) -> tuple[list[Shape], NDArray[np.complex128]]:
+    """Shapes to begin with, and spectra `(shape, 2, freq)` of their quadratures, with room for the filter's tail."""
     time = np.arange(n_samples) / rate
     shapes = [(float(p), float(d), f) for p in _PITCHES for d in _DECAYS for f in _FALLS]
-    return shapes, np.stack([_quadratures(time, *shape) for shape in shapes])
+    return shapes, rfft(np.stack([_quadratures(time, *shape) for shape in shapes]), _n_fft(n_samples))
+
+
+def _n_fft(n_samples: int) -> int:
+    return int(next_fast_len(n_samples + _ORDER, real=True))
 
 
 def _levels(surprise: Floats, templates: Floats) -> tuple[Floats, Floats]:
@@ -166,8 +183,9 @@ def _levels(surprise: Floats, templates: Floats) -> tuple[Floats, Floats]:
 
 def _nearest(surprise: Floats, whiten: Floats, rate: float) -> tuple[Shape, float]:
     """Shape of the grid next to the surprise, and the share of its energy that it accounts for."""
-    shapes, quadratures = _grid(len(surprise), rate)
-    _, gained = _levels(surprise, lfilter(whiten, [1.0], quadratures, axis=-1))
+    shapes, spectra = _grid(len(surprise), rate)
+    n_fft = _n_fft(len(surprise))
+    _, gained = _levels(surprise, irfft(spectra * rfft(whiten, n_fft), n_fft)[..., : len(surprise)])
     best = int(gained.argmax())
     return shapes[best], float(gained[best] / np.square(surprise).sum())
 

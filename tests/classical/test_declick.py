@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from concertclean.classical import declick
-from concertclean.classical.declick import Declicker, clicks, runs
+from concertclean.classical import declick, filling, repair
+from concertclean.classical.autoregression import yule_walker
+from concertclean.classical.declick import Declicker, clicks
+from concertclean.classical.decrackle import decrackler
+from concertclean.classical.gaps import Gaps, runs
 from concertclean.dataset.synthesis.disc import crackle
 from concertclean.dataset.synthesis.shaping import vowel
 from concertclean.evaluate.methods import baseline, is_installed
@@ -226,13 +229,63 @@ def test_level_does_not_matter():
     assert removed(0.25 * waveform) == pytest.approx(0.25 * removed(waveform), abs=1e-9)
 
 
-def test_runs_close_to_each_other_are_one():
-    flags = np.zeros(30, bool)
-    flags[[0, 1, 5, 20, 29]] = True
-    starts, stops = runs(flags, 4)
-    assert starts.tolist() == [0, 20, 29]
-    assert stops.tolist() == [6, 21, 30]
-    assert runs(np.zeros(4, bool), 2)[0].size == 0
+def test_orders_are_bounded_at_any_rate(monkeypatch):
+    """64 for the search, 128 for the filling, and no group is wider, where 192 kHz would ask for 139 and more."""
+    sizes, orders = [], []
+
+    def watched(unknown, correlation):
+        gaps = Gaps(unknown, correlation)
+        sizes.extend(gaps.sizes())
+        return gaps
+
+    def searched(frames, order, **settings):
+        orders.append(order)
+        return yule_walker(frames, order, **settings)
+
+    monkeypatch.setattr(filling, "Gaps", watched)
+    monkeypatch.setattr(repair, "yule_walker", searched)
+    waveform, starts, lengths = clicked(notes(2, 192_000), sample_rate=192_000)
+    mask = removed(waveform, 192_000)[0] != 0
+    assert all(mask[s - 2 : s + n + 2].any() for s, n in zip(starts, lengths, strict=True))
+    assert set(orders) == {64}
+    assert max(width for _, width in sizes) <= 128
+
+
+@pytest.mark.parametrize("method", [Declicker, decrackler])
+@pytest.mark.parametrize("sample_rate", [RATE, 192_000])
+def test_noise_of_full_scale_is_no_click(method, sample_rate):
+    """Of white noise, Gaussian or uniform, less than half a percent changes, and no sample grows beyond its double."""
+    rng = np.random.default_rng(0)
+    for waveform in (np.clip(rng.standard_normal((1, 2 * RATE)), -1, 1), rng.uniform(-1, 1, (1, 2 * RATE))):
+        found = np.concatenate(list(method().removed(iter([waveform]), 1, sample_rate)), axis=1)
+        assert found.shape == waveform.shape
+        assert (found != 0).mean() < 0.005
+        assert np.abs(waveform - found).max() < 2
+
+
+@pytest.mark.parametrize("method", [Declicker, decrackler])
+@pytest.mark.parametrize("sample_rate", [RATE, 192_000])
+def test_clicks_without_end_have_a_defined_result(method, sample_rate):
+    """Every tenth sample wrong, noise with no power, wrong samples everywhere: finite, as long, at most two thirds new.
+
+    Half of each hop is filled at most, and runs may reach into the next.
+    """
+    rng = np.random.default_rng(0)
+    tenth = notes(1, RATE)
+    tenth[:, ::10] += 0.5
+    cauchy = rng.standard_cauchy((1, RATE))
+    half = np.where(rng.random((1, RATE)) < 0.5, 0.05 * cauchy, 0) + notes(1, RATE)
+    for waveform in (tenth, cauchy, half, 1e6 * half, 1e-9 * half):
+        found = np.concatenate(list(method().removed(iter([waveform]), 1, sample_rate)), axis=1)
+        assert found.shape == waveform.shape
+        assert np.isfinite(found).all()
+        assert (found != 0).mean() < 2 / 3
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -0.5])
+def test_one_sample(value):
+    """A sample alone is a click in silence and goes; silence stays."""
+    assert removed(np.full((1, 1), value)) == pytest.approx(np.full((1, 1), value), abs=1e-6)
 
 
 def test_faster_than_real_time_by_far():
