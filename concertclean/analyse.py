@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
-from concertclean.classical.declick import clicks, runs
+from concertclean.classical.declick import clicks
 from concertclean.classical.dehum import hum_of
+from concertclean.classical.gaps import runs
 from concertclean.config.denoise import PRESETS
 from concertclean.dsp.diagnosis import Measured, measure
 from concertclean.dsp.resample import resample
