@@ -18,7 +18,8 @@ Model = Annotated[
     str | None,
     Option(
         metavar="NAME,...",
-        help="auto (looks first, then chooses), a model, weights file, or a method: declick, decrackle, dethump, dehum, lsa, logmmse, steady, lsa-c; "
+        help="auto (looks first, then chooses), a model, weights file, or a method: declick, decrackle, dethump, "
+        "dehum, lsa, logmmse, steady, lsa-c; "
         "several work in order. \\[default: auto]",
         rich_help_panel=RESTORING,
     ),
