@@ -30,7 +30,8 @@ _STRETCH_SECONDS: Final = 12.0
 _WINDOW_SECONDS: Final = 4.0  # of the classifier
 _CLICK_SECONDS: Final = 8.0  # that are searched for clicks
 _SURE: Final = 0.7  # mean probability below which a scene is doubtful
-_CROWD_NOW_AND_THEN: Final = 0.25  # mean probability at which there is a crowd, if only between the songs
+_CROWD_HEARD: Final = 0.85  # probability of a window in which a crowd is heard
+_CROWD_NOW_AND_THEN: Final = 0.15  # share of such windows at which there is a crowd, if only between the songs
 _SAME_HUM: Final = 0.003  # part of the pitch by which two stretches may differ
 _SILENCE: Final = 1e-4  # peak
 _MANY_CLICKS: Final = 2.0  # a second; drums have fewer
@@ -85,8 +86,9 @@ def analyse(source: str | Path | BinaryIO, classifier: SceneClassifier | None = 
     measured = measure(whole, rate)
     if np.abs(whole).max(initial=0.0) < _SILENCE:
         return Diagnosis(whole.shape[1] / rate, "silence", {}, 0.0, None, 0, measured, "", "there is nothing to hear")
-    probabilities = _probabilities(stretches, rate, classifier or load_scene_classifier())
-    scene = _scene(probabilities)
+    heard = _heard(stretches, rate, classifier or load_scene_classifier())
+    probabilities = {scene: float(mean) for scene, mean in zip(SCENES, heard.mean(axis=0), strict=True)}
+    scene = _scene(heard)
     n_clicks = max(_clicks_per_second(stretch, rate) for stretch in stretches[:: max(1, len(stretches) // 2)])
     hum_hz, partials = _hum(stretches, rate)
     model, reason = propose(scene, hum_hz, n_clicks)
@@ -131,8 +133,8 @@ def _stretches(reader: AudioReader) -> list[Floats]:
 
 
 @torch.inference_mode()
-def _probabilities(stretches: list[Floats], rate: int, classifier: SceneClassifier) -> dict[str, float]:
-    """Means of the probabilities over all windows that are not silent."""
+def _heard(stretches: list[Floats], rate: int, classifier: SceneClassifier) -> Floats:
+    """Probabilities `(window, scene)` of all windows that are not silent; even ones if all are."""
     size = round(_WINDOW_SECONDS * classifier.sample_rate)
     found = []
     for stretch in stretches:
@@ -144,14 +146,14 @@ def _probabilities(stretches: list[Floats], rate: int, classifier: SceneClassifi
             repeats = -(-size // window.shape[1])
             window = np.tile(window, repeats)[:, :size].astype(np.float32)
             found.append(classifier(torch.from_numpy(window)[None])[0].double().numpy())
-    means = np.mean(found, axis=0) if found else np.full(len(SCENES), 1 / len(SCENES))
-    return {scene: float(mean) for scene, mean in zip(SCENES, means, strict=True)}
+    return np.stack(found) if found else np.full((1, len(SCENES)), 1 / len(SCENES))
 
 
-def _scene(probabilities: Mapping[str, float]) -> str:
+def _scene(heard: Floats) -> str:
     """The likeliest scene; a crowd also where it is heard only now and then over music that is clean otherwise."""
-    likeliest = max(probabilities, key=lambda scene: probabilities[scene])
-    return "crowd" if likeliest == "clean" and probabilities["crowd"] > _CROWD_NOW_AND_THEN else likeliest
+    likeliest = SCENES[int(heard.mean(axis=0).argmax())]
+    now_and_then = (heard[:, SCENES.index("crowd")] > _CROWD_HEARD).mean()
+    return "crowd" if likeliest == "clean" and now_and_then >= _CROWD_NOW_AND_THEN else likeliest
 
 
 def _hum(stretches: list[Floats], rate: int) -> tuple[float | None, int]:
