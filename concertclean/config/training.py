@@ -190,7 +190,7 @@ class BleedTrainingSettings(Recipe):
 
 
 class DetectTrainingSettings(Recipe):
-    """A run of a network that tells scenes apart.
+    """A run of a classifier of scenes.
 
     Attributes:
         mixing: the law of the items.

@@ -120,6 +120,11 @@ def build_model(
     Raises:
         ModelError: unknown architecture, or settings it does not take.
     """
+    if architecture not in table and architecture in {**ARCHITECTURES, **MATRIX_ARCHITECTURES, **DETECT_ARCHITECTURES}:
+        raise ModelError(
+            f"{place}: a {architecture} has another job; wanted here: {', '.join(table)}; "
+            "`concertclean models list` shows which model is for what"
+        )
     if architecture not in table:
         raise ModelError(
             f"{place}: unknown architecture {architecture!r}; known: {', '.join(table)}; "

@@ -16,7 +16,7 @@ from concertclean.dsp import stft
 from concertclean.models.mel import mel_filters
 
 SCENES: Final = ("clean", "crowd", "disc", "speech")
-"""What `SceneClassifier.logits` tells apart, in this order."""
+"""What `SceneClassifier.logits` distinguishes, in this order."""
 
 _RANGE_HZ = (30.0, 16_000.0)
 _POWER_FLOOR = 1e-13  # -130 dB of full scale: below the noise of 16 bits in one band

@@ -177,5 +177,5 @@ def test_shipped_weights_fit_their_cards(name):
     card = cards.find_card(name)
     if not (Path(registry.__file__).parents[1] / "weights" / card.filename).exists():
         pytest.skip(f"{card.filename} is not in this checkout")
-    table = registry.ARCHITECTURES | registry.MATRIX_ARCHITECTURES
+    table = registry.ARCHITECTURES | registry.MATRIX_ARCHITECTURES | registry.DETECT_ARCHITECTURES
     assert load_model(name, table=table).card == card

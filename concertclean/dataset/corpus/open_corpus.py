@@ -5,6 +5,7 @@ them. Here it is read and checked, and what of it lies in a folder becomes sourc
 """
 
 import tomllib
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
@@ -259,17 +260,11 @@ def _corpus_source(entry: PackageEntry | RepositoryEntry, folder: Path, name: st
 
 def _song_source(entry: RepositoryEntry, folder: Path, names: list[str]) -> Source:
     """The stems of one role of a song as one source."""
-    first, *others = (folder / entry.folder / name for name in names)
-    return Source(
-        path=first,
+    return replace(
+        _corpus_source(entry, folder, names[0]),
         name=f"{entry.folder}/{entry.song} {entry.role}",
-        role=entry.role,
-        group=entry.group,
-        split=entry.split,
-        licence=entry.licence,
         title=entry.song,
-        category=entry.category,
-        layers=tuple(others),
+        layers=tuple(folder / entry.folder / name for name in names[1:]),
     )
 
 
