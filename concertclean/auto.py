@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from concertclean.analyse import Diagnosis
+from concertclean.chain import stages_of
 from concertclean.pipeline import Denoiser, Progress, Stream, spare_the_recording
 from concertclean.results import Report
 
@@ -60,6 +61,7 @@ class AutoDenoiser:
         report = self._made[model].run(_from_start(source), target, **options)
         name = str(source) if isinstance(source, Path) else "-"
         report.model, report.diagnosis = model, self._record(diagnosis, name)
+        report.stages = stages_of(model) if model else ()
         report.warnings = remarks(diagnosis) + report.warnings
         return report
 

@@ -24,7 +24,7 @@ from concertclean.chain import Restorer
 from concertclean.classical.material import Material, Source, material_of
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.dsp.band_levels import BandMeter
-from concertclean.dsp.levels import EnergyMeter, LoudnessMeter, reduction_db, to_db
+from concertclean.dsp.levels import LoudnessMeter, reduction_db, to_db
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError, OutputError
 from concertclean.finishing import Finisher
@@ -194,7 +194,6 @@ class Denoiser:
         before = LoudnessMeter(info.sample_rate, info.channels)
         held = Fifo(info.channels)
         n_done = 0
-        energies = EnergyMeter(info.sample_rate), EnergyMeter(info.sample_rate)
         bands = BandMeter(info.sample_rate), BandMeter(info.sample_rate)
 
         def listened() -> Iterator[Block]:
@@ -208,9 +207,8 @@ class Denoiser:
             removed = found[:, : len(held)] * share  # the resampler may round the length up by one
             original = held.pop(removed.shape[1])
             restored = original - removed
-            for meter, band_meter, block in zip(energies, bands, (original, restored), strict=True):
+            for meter, block in zip(bands, (original, restored), strict=True):
                 meter.add(block)
-                band_meter.add(block)
             n_done += removed.shape[1]
             progress(n_done / info.sample_rate)
             yield restored, removed
@@ -218,8 +216,9 @@ class Denoiser:
         yield rest, np.zeros_like(rest)
         report.seconds = (n_done + rest.shape[1]) / info.sample_rate
         report.lufs_before, report.peak_before_db = before.integrated(), to_db(before.peak)
-        report.reduction_db, report.reduction_p95_db = reduction_db(*(meter.values() for meter in energies))
-        loud = loud_reduction_db(*(meter.values() for meter in bands))
+        energies = [meter.values() for meter in bands]
+        report.reduction_db, report.reduction_p95_db = reduction_db(*(each[:, -1] for each in energies))
+        loud = loud_reduction_db(*energies)
         report.loud_reduction_db = float(loud[-1])
         report.warnings += harm_remarks(loud, self.settings.model)
 

@@ -59,7 +59,7 @@ class Report:
         n_clipped: samples that did not fit into the output.
         warnings: "W1xx ..." messages.
         model: that did it, as `--model` takes it; "" where the recording was left alone.
-        stages: that did it, in order.
+        stages: that did it, in order, where `--model auto` chose them.
         diagnosis: what was found in the recording, as `concertclean analyse --json` prints it; None where the model
             was asked for by name.
     """

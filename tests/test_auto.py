@@ -54,6 +54,7 @@ def read(path):
 def test_it_does_what_the_diagnosis_proposes(auto, clicky, tmp_path):
     report = auto("declick").run(clicky, tmp_path / "out.wav")
     assert abs(read(tmp_path / "out.wav")[RATE]) < 0.25
+    assert report.stages == ("declick",)
     assert (report.model, report.diagnosis) == ("declick", {"path": str(clicky), "scene": "clean"})
     assert not [warning for warning in report.warnings if warning.startswith("W117")]
 

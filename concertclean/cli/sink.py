@@ -90,7 +90,7 @@ class Sink:
         if report is not None:
             info, output = report.info, report.output
             if report.diagnosis is not None:
-                record |= {"model": report.model or None, "found": report.diagnosis}
+                record |= {"model": report.model or None, "stages": report.stages, "found": report.diagnosis}
             record |= {
                 "codec": info.codec,
                 "sample_rate": info.sample_rate,

@@ -12,7 +12,7 @@ from concertclean.config.mixing import MixingLaw
 from concertclean.dataset.corpus.sources import Split
 from concertclean.dataset.crowds import Crowd
 from concertclean.dataset.music import Music
-from concertclean.dataset.shelf import Shelf
+from concertclean.dataset.shelf import Shelf, room_shelf
 from concertclean.dataset.store import Store
 from concertclean.dataset.surfaces import Surface
 from concertclean.dataset.synthesis import degradation
@@ -63,8 +63,7 @@ class Mixer:
         self._music = Music(store, law, split)
         self._noise: Crowd | Surface = (Surface if law.task == "gramophone" else Crowd)(store, law, split)
         self._microphones = Shelf(store, "response", "train", categories=[degradation.MICROPHONE])
-        rooms = {entry.category for entry in store.select("response", "train")} - {degradation.MICROPHONE}
-        self._rooms = Shelf(store, "response", "train", categories=rooms)
+        self._rooms = room_shelf(store)
         if not self._music:
             raise ConfigError(f"{store.folder}: has no clean music for {split}; build it with more --clean folders")
         if law.task != "gramophone" and not self._noise:

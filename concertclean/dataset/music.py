@@ -8,7 +8,7 @@ import numpy as np
 from concertclean.config.mixing import MixingLaw
 from concertclean.dataset.corpus.sources import Split
 from concertclean.dataset.excerpts import filled
-from concertclean.dataset.shelf import Shelf
+from concertclean.dataset.shelf import Shelf, room_shelf
 from concertclean.dataset.store import FULL_SCALE, Entry, Store
 from concertclean.dataset.synthesis import degradation
 from concertclean.dataset.synthesis.shaping import Waveform, rms
@@ -52,8 +52,7 @@ class Music:
         self._sample_rate = store.header.sample_rate
         self._pieces = Shelf(store, "clean", split, favourites=law.favourites)
         self._voices = Shelf(store, "voice", split)
-        rooms = {entry.category for entry in store.select("response", "train")} - {degradation.MICROPHONE}
-        self._rooms = Shelf(store, "response", "train", categories=rooms)
+        self._rooms = room_shelf(store)
         self.songs = songs_of(store, split)
 
     def __len__(self) -> int:

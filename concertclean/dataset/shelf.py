@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from concertclean.dataset.corpus.sources import Role, Split
 from concertclean.dataset.store import FULL_SCALE, Entry, Store
+from concertclean.dataset.synthesis.degradation import MICROPHONE
 
 _Real = TypeVar("_Real", np.float32, np.float64)
 
@@ -87,6 +88,12 @@ class Shelf:
         stored = self.store.samples(entry)[begin + offset : begin + min(int(lengths[piece]), offset + wanted)]
         waveform = np.asarray(stored, dtype=np.float32).T / np.float32(FULL_SCALE)
         return at_speed(waveform, speed)[:, :n_samples]
+
+
+def room_shelf(store: Store) -> Shelf:
+    """Impulse responses of rooms: all but those of microphones."""
+    rooms = {entry.category for entry in store.select("response", "train")} - {MICROPHONE}
+    return Shelf(store, "response", "train", categories=rooms)
 
 
 def at_speed(waveform: NDArray[_Real], speed: float) -> NDArray[_Real]:

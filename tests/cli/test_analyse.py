@@ -86,6 +86,7 @@ def test_auto_leaves_clean_music_alone_and_says_so(program, recording, detector,
     record = json.loads(found.out)
     record = record[0] if isinstance(record, list) else record
     assert record["model"] is None
+    assert record["stages"] == []
     assert record["found"]["scene"] == "clean"
     assert record["warnings"][0].startswith("W117")
     assert np.array_equal(soundfile.read(tmp_path / "out.wav")[0], soundfile.read(recording)[0])

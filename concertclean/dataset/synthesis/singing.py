@@ -13,11 +13,12 @@ References:
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from concertclean.dataset.synthesis.crowd import Clips
 from concertclean.dataset.synthesis.shaping import Waveform, unit_peak
 from concertclean.errors import ConfigError
 
@@ -31,14 +32,6 @@ _WORD_SECONDS = (0.25, 8.0)
 _TRIES = 60
 
 Floats = NDArray[np.float64]
-
-
-class Clips(Protocol):
-    """A collection of recorded speech."""
-
-    def draw(self, rng: np.random.Generator, seconds: float, speed: float = 1.0) -> Waveform:
-        """At most `seconds` of a random clip, `(1 or 2, time)` float32, not empty."""
-        ...
 
 
 @dataclass(frozen=True)
