@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from concertclean.models.weights_file import load_state, read_header, save_weights
 from concertclean.train.checkpoint import halved
+from concertclean.weights.file_format import load_state, read_header, save_weights
 
 
 def average(out: Path, runs: list[Path]) -> None:

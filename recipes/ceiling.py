@@ -15,7 +15,7 @@ from concertclean.dataset.fixed import read_fixed
 from concertclean.dataset.store import Store
 from concertclean.dsp import stft
 from concertclean.metrics.sdr import si_sdr
-from concertclean.models.band_gains import band_edges
+from concertclean.networks.layers.band_gains import band_edges
 
 Array = np.ndarray
 

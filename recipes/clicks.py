@@ -20,9 +20,9 @@ from concertclean.audio_io.formats import AUDIO_EXTENSIONS
 from concertclean.audio_io.reader import AudioReader
 from concertclean.classical.declick import Declicker
 from concertclean.classical.gaps import runs
-from concertclean.dataset.synthesis.disc import click
 from concertclean.evaluate.methods import baseline
 from concertclean.metrics.sdr import si_sdr, snr
+from concertclean.synthesis.disc import click
 
 Array = np.ndarray
 Method = Callable[[Array, int], Array]

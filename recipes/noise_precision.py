@@ -18,10 +18,10 @@ import torch
 from concertclean.dataset.held_out import HeldOut
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import Store
-from concertclean.dataset.synthesis.shaping import Waveform, rms
 from concertclean.dsp import stft
-from concertclean.models.noise_detector import NoiseDetector
-from concertclean.noise_stretches import find_noise, load_detector
+from concertclean.networks.noise_detector import NoiseDetector
+from concertclean.restore.noise_stretches import find_noise, load_detector
+from concertclean.synthesis.shaping import Waveform, rms
 
 FORMS = ("loud", "quiet", "fade", "room")
 _TRANSFERS = 40

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 
-from concertclean.analyse import analyse
 from concertclean.audio_io.whole import write_waveform
 from concertclean.config.mixing import DetectLaw
 from concertclean.dataset.scenes import Scenes
 from concertclean.dataset.store import Store
-from concertclean.models.registry import load_scene_classifier
+from concertclean.restore.analyse import analyse
+from concertclean.weights.loading import load_scene_classifier
 
 SECONDS = 30.0
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from concertclean.models.kanunet_eca import KANUNetECA
-from concertclean.models.two_stage_unet import TwoStageUNet
-from concertclean.models.weights_file import save_weights
+from concertclean.networks.kanunet_eca import KANUNetECA
+from concertclean.networks.two_stage_unet import TwoStageUNet
+from concertclean.weights.file_format import save_weights
 
 Synth = Callable[..., np.ndarray]
 

@@ -9,7 +9,7 @@ from concertclean.cli import console
 from concertclean.errors import ConcertCleanError
 
 if TYPE_CHECKING:
-    from concertclean.analyse import Diagnosis
+    from concertclean.restore.analyse import Diagnosis
 
 
 def analyse(
@@ -26,10 +26,10 @@ def analyse(
     """
     import json
 
-    from concertclean.analyse import analyse as diagnose
-    from concertclean.batch import find_recordings
     from concertclean.cli.bars import bars
-    from concertclean.models.registry import load_scene_classifier
+    from concertclean.restore.analyse import analyse as diagnose
+    from concertclean.restore.batch import find_recordings
+    from concertclean.weights.loading import load_scene_classifier
 
     found = find_recordings(inputs, recursive=recursive)
     classifier = load_scene_classifier(detector)

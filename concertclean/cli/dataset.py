@@ -12,10 +12,10 @@ from concertclean.cli.bars import bars
 from concertclean.errors import ConcertCleanError, ConfigError
 
 if TYPE_CHECKING:
+    from concertclean.corpora.fetch import PackageReport
+    from concertclean.corpora.sources import Source
     from concertclean.dataset.bleed.build import BleedPlan
     from concertclean.dataset.build import BuildReport
-    from concertclean.dataset.corpus.fetch import PackageReport
-    from concertclean.dataset.corpus.sources import Source
     from concertclean.dataset.extract import Extract
 
 app = typer.Typer(
@@ -102,9 +102,9 @@ def build(
         return
     if test > 0.5:
         raise ConfigError(f"--test is {test}, at most 0.5 where there is something to train on")
+    from concertclean.corpora.sources import assign_splits
     from concertclean.dataset.build import Plan
     from concertclean.dataset.build import build as build_dataset
-    from concertclean.dataset.corpus.sources import assign_splits
 
     folders = {
         "clean": clean, "noise": noise, "clap": clap, "shout": shout, "speech": speech, "response": response,
@@ -218,8 +218,8 @@ def fetch(
     quiet: _Quiet = False,
 ) -> None:
     """Fetch the freely licensed audio that the shipped weights are trained on; run again to go on."""
-    from concertclean.dataset.corpus.fetch import fetch as fetch_corpus
-    from concertclean.dataset.corpus.open_corpus import read_corpus
+    from concertclean.corpora.fetch import fetch as fetch_corpus
+    from concertclean.corpora.open_corpus import read_corpus
 
     listed = read_corpus(corpus)
     with console.ending_on_signals(), bars(quiet=quiet) as progress:
@@ -251,9 +251,9 @@ def extract_noise(
     One line a file, the longest stretch of each recording first: file, start, end, probability. A recording that cannot
     be read is told and does not stop the rest.
     """
-    from concertclean.batch import find_recordings
     from concertclean.dataset.extract import extract_noise as extract
-    from concertclean.noise_stretches import load_detector
+    from concertclean.restore.batch import find_recordings
+    from concertclean.restore.noise_stretches import load_detector
 
     detector = load_detector(model)
     found = find_recordings(recordings, recursive=recursive)
@@ -295,8 +295,8 @@ def _build_bleed(plan: "BleedPlan", *, quiet: bool) -> None:
 
 def _sources(folders: "dict[str, list[Path] | None]", corpora: list[Path], task: str) -> "list[Source]":
     """All sources that the options name."""
-    from concertclean.dataset.corpus.corpora import corpus_sources, detect_corpus
-    from concertclean.dataset.corpus.sources import folder_sources
+    from concertclean.corpora.corpora import corpus_sources, detect_corpus
+    from concertclean.corpora.sources import folder_sources
 
     sources = [
         source

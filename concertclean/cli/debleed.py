@@ -50,7 +50,7 @@ def debleed(
     """
     from concertclean.config.denoise import read_settings
     from concertclean.debleed.run import debleed as reduce
-    from concertclean.devices import cpu_threads, require_device
+    from concertclean.runtime.devices import cpu_threads, require_device
 
     given = {"format": format, "bit_depth": bit_depth, "device": device, "threads": threads}
     settings = read_settings(None, given)
@@ -66,10 +66,10 @@ def debleed(
 
 def _plan(inputs: list[str], output: Path | None, settings: "DenoiseSettings", *, residual: bool) -> "list[Track]":
     """Which file becomes which."""
-    from concertclean import batch
     from concertclean.audio_io.reader import AudioReader
     from concertclean.debleed.run import Track
-    from concertclean.results import output_format
+    from concertclean.restore import batch
+    from concertclean.restore.results import output_format
 
     def kept(source: Path) -> str:
         with AudioReader(source) as reader:

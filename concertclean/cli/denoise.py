@@ -16,13 +16,13 @@ from concertclean.errors import ConcertCleanError, ConfigError, ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from concertclean.auto import AutoDenoiser
-    from concertclean.batch import Job, Outcome
     from concertclean.classical.material import Material, Source
     from concertclean.config.denoise import DenoiseSettings
-    from concertclean.inference import Enhancer
-    from concertclean.models.registry import LoadedModel
-    from concertclean.pipeline import Denoiser
+    from concertclean.restore.auto import AutoDenoiser
+    from concertclean.restore.batch import Job, Outcome
+    from concertclean.restore.inference import Enhancer
+    from concertclean.restore.pipeline import Denoiser
+    from concertclean.weights.loading import LoadedModel
 
 _STREAM = "-"
 _SEGMENT_SECONDS = 6.0
@@ -115,8 +115,8 @@ def _outcomes(
     skip_existing: bool,
 ) -> "Iterator[Outcome]":
     """Outcomes of the jobs, one after the other; no network is loaded if there is nothing to do."""
-    from concertclean import batch
     from concertclean.config.denoise import AUTO
+    from concertclean.restore import batch
 
     if skip_existing and all(job.target.exists() for job in jobs):
         yield from (batch.Outcome(job, "skipped") for job in jobs)
@@ -151,7 +151,7 @@ def _tell(outcomes: "Iterator[Outcome]", n_jobs: int, screen: Screen, sink: Sink
 
 def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSettings", *, as_json: bool) -> "Job":
     """The one job from standard input, or to standard output, or both."""
-    from concertclean import batch
+    from concertclean.restore import batch
 
     if len(inputs) != 1:
         raise ConfigError("with - there is one input; give - alone, or files")
@@ -171,9 +171,9 @@ def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSetting
 
 def _plan(inputs: list[str], output: str | None, settings: "DenoiseSettings", *, recursive: bool) -> "list[Job]":
     """The jobs of the command line."""
-    from concertclean import batch
     from concertclean.audio_io.reader import AudioReader
-    from concertclean.results import output_format
+    from concertclean.restore import batch
+    from concertclean.restore.results import output_format
 
     def kept(source: Path) -> str:
         try:
@@ -189,12 +189,12 @@ def _plan(inputs: list[str], output: str | None, settings: "DenoiseSettings", *,
 
 def _auto(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "AutoDenoiser":
     """What looks at each recording and restores it with what it needs."""
-    from concertclean.analyse import analyse
-    from concertclean.auto import AutoDenoiser
-    from concertclean.chain import Chain
     from concertclean.cli.analyse import record_of
-    from concertclean.models.registry import load_scene_classifier
-    from concertclean.pipeline import Denoiser
+    from concertclean.restore.analyse import analyse
+    from concertclean.restore.auto import AutoDenoiser
+    from concertclean.restore.chain import Chain
+    from concertclean.restore.pipeline import Denoiser
+    from concertclean.weights.loading import load_scene_classifier
 
     if settings.noise_profile is not None:
         raise ConfigError("--noise-profile is for lsa; name the --model, such as --model lsa-c")
@@ -210,9 +210,9 @@ def _auto(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "AutoDenoi
 
 def _denoiser(settings: "DenoiseSettings", screen: Screen, sink: Sink) -> "Denoiser":
     """The stages of the settings, ready to run; torch is loaded only where one of them is a network."""
-    from concertclean.chain import chain_of, learns_from, require_noise_taker, stages_of
     from concertclean.classical.catalogue import METHODS
-    from concertclean.pipeline import Denoiser
+    from concertclean.restore.chain import chain_of, learns_from, require_noise_taker, stages_of
+    from concertclean.restore.pipeline import Denoiser
 
     stages = stages_of(settings.model)
     if settings.noise_profile is not None:
@@ -239,7 +239,7 @@ def _noise_at(settings: "DenoiseSettings") -> "Callable[[Path], tuple[float, flo
         return lambda recording: stretch
     if settings.noise_profile != NOISE_FOUND:
         return None
-    from concertclean.noise_stretches import load_detector, noise_of
+    from concertclean.restore.noise_stretches import load_detector, noise_of
 
     detector = load_detector(offline=settings.offline)
 
@@ -277,10 +277,10 @@ def _network(name: str, settings: "DenoiseSettings", screen: Screen, sink: Sink)
     import os
 
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    from concertclean.devices import require_device
-    from concertclean.inference import Enhancer
-    from concertclean.models.band_gains import hold_gains
-    from concertclean.models.registry import load_model
+    from concertclean.networks.layers.band_gains import hold_gains
+    from concertclean.restore.inference import Enhancer
+    from concertclean.runtime.devices import require_device
+    from concertclean.weights.loading import load_model
 
     require_device(settings.device)
     with screen.fetching() as fetched:

@@ -20,7 +20,7 @@ def doctor() -> None:
 def _findings() -> "Iterator[tuple[str, str]]":
     import torch
 
-    from concertclean.devices import choose_device, choose_precision
+    from concertclean.runtime.devices import choose_device, choose_precision
 
     device = choose_device("auto")
     yield "concertclean", f"{__version__}, Python {platform.python_version()}, {platform.platform()}"
@@ -53,8 +53,8 @@ def _codecs() -> "Iterator[tuple[str, str]]":
 
 def _weights() -> "Iterator[tuple[str, str]]":
     from concertclean.errors import ConcertCleanError
-    from concertclean.models.cards import load_cards
-    from concertclean.models.sources import locate_weights, model_folder
+    from concertclean.weights.cards import load_cards
+    from concertclean.weights.sources import locate_weights, model_folder
 
     yield "model folder", str(model_folder())
     try:

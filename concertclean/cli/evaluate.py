@@ -125,7 +125,7 @@ def _judge_files(
     from concertclean.evaluate.scoring import score_files
     from concertclean.evaluate.tables import file_table, rows_of
     from concertclean.metrics.catalogue import scores_of
-    from concertclean.parallel import in_order
+    from concertclean.runtime.parallel import in_order
 
     scores = scores_of(ask.metrics)  # an unknown name is told before the work
     pairs, alone = find_pairs(reference, estimate, noisy)
@@ -165,13 +165,13 @@ def _judge_dataset(
 
     from concertclean.dataset.fixed import list_fixed
     from concertclean.dataset.store import Store
-    from concertclean.devices import choose_device
     from concertclean.evaluate.harm import harm_table
     from concertclean.evaluate.methods import short_name
     from concertclean.evaluate.scoring import score_mixture
     from concertclean.evaluate.tables import ratio_tables, rows_of
     from concertclean.metrics.catalogue import scores_of
-    from concertclean.parallel import in_order
+    from concertclean.runtime.devices import choose_device
+    from concertclean.runtime.parallel import in_order
 
     scores = scores_of(ask.metrics)
     store = Store(folder)

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from concertclean.models.cards import ModelCard
-    from concertclean.models.weights_file import WeightsHeader
+    from concertclean.weights.cards import ModelCard
+    from concertclean.weights.file_format import WeightsHeader
 
 app = typer.Typer(
     name="models",
@@ -27,7 +27,7 @@ _Offline = Annotated[bool, typer.Option("--offline", help="Never use the network
 @app.command("list")
 def list_models(*, as_json: _Json = False) -> None:
     """List all models and whether their weights are on this disk, and the methods that need none."""
-    from concertclean.models.cards import load_cards
+    from concertclean.weights.cards import load_cards
 
     cards = load_cards().values()
     if as_json:
@@ -70,7 +70,7 @@ def download(names: _Names, *, offline: _Offline = False) -> None:
     """Fetch the weights of models that are not here yet, check them, and print their paths."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    from concertclean.models.sources import locate_weights
+    from concertclean.weights.sources import locate_weights
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
@@ -94,8 +94,8 @@ def verify(
     ] = None,
 ) -> None:
     """Compare weights on this disk with their sha256; nothing is fetched or removed."""
-    from concertclean.models.cards import load_cards
-    from concertclean.models.sources import stored_path
+    from concertclean.weights.cards import load_cards
+    from concertclean.weights.sources import stored_path
 
     _for_each(names or [card.name for card in load_cards().values() if stored_path(card)], _verify)
 
@@ -103,7 +103,7 @@ def verify(
 @app.command()
 def path(name: Annotated[str, typer.Argument(help="Name or alias.")]) -> None:
     """Print where the checked weights of a model lie; nothing is fetched."""
-    from concertclean.models.sources import locate_weights
+    from concertclean.weights.sources import locate_weights
 
     typer.echo(locate_weights(name, offline=True))
 
@@ -145,8 +145,8 @@ def publish(
 
     The token is that of `hf auth login`, or HF_TOKEN.
     """
-    from concertclean.models.publishing import card_of, card_toml
-    from concertclean.models.publishing import publish as publish_weights
+    from concertclean.weights.publishing import card_of, card_toml
+    from concertclean.weights.publishing import publish as publish_weights
 
     card = card_of(weights, name or weights.stem, description)
     typer.echo(card_toml(publish_weights(weights, card, repository, private=private)))
@@ -155,8 +155,8 @@ def publish(
 def _import_as(name: str, checkpoint: Path) -> Path:
     """The archive of a known model, converted into the model folder."""
     from concertclean.errors import ModelError
-    from concertclean.models.cards import find_card, load_cards
-    from concertclean.models.sources import import_checkpoint
+    from concertclean.weights.cards import find_card, load_cards
+    from concertclean.weights.sources import import_checkpoint
 
     card = find_card(name)
     if not card.convert:
@@ -168,8 +168,8 @@ def _import_as(name: str, checkpoint: Path) -> Path:
 def _import_to(checkpoint: Path, output: Path, *, overwrite: bool) -> None:
     """Any checkpoint of the network, converted into a file of the user's own."""
     from concertclean.errors import OutputError
-    from concertclean.models.download import file_sha256
-    from concertclean.models.tf_checkpoint import convert_two_stage
+    from concertclean.weights.download import file_sha256
+    from concertclean.weights.tf_checkpoint import convert_two_stage
 
     if output.suffix != ".safetensors":
         raise OutputError(f"{output}: a weights file ends in .safetensors; choose another name")
@@ -188,8 +188,8 @@ def _import_to(checkpoint: Path, output: Path, *, overwrite: bool) -> None:
 def _verify(name: str) -> None:
     """Print one line for weights that are whole."""
     from concertclean.errors import ModelError
-    from concertclean.models.cards import find_card
-    from concertclean.models.sources import check_file, stored_path
+    from concertclean.weights.cards import find_card
+    from concertclean.weights.sources import check_file, stored_path
 
     card = find_card(name)
     stored = stored_path(card)
@@ -225,9 +225,9 @@ def _methods() -> dict[str, str]:
 
 def _known(name: str) -> dict[str, Any]:
     """The card of a model, and the header of its weights if they are on this disk."""
-    from concertclean.models.cards import find_card
-    from concertclean.models.sources import stored_path
-    from concertclean.models.weights_file import read_header
+    from concertclean.weights.cards import find_card
+    from concertclean.weights.file_format import read_header
+    from concertclean.weights.sources import stored_path
 
     card = find_card(name)
     path = stored_path(card)
@@ -236,7 +236,7 @@ def _known(name: str) -> dict[str, Any]:
 
 def _describe(card: "ModelCard") -> dict[str, Any]:
     """The card's filled fields, and where its weights lie."""
-    from concertclean.models.sources import stored_path
+    from concertclean.weights.sources import stored_path
 
     stored = stored_path(card)
     facts = card.model_dump(mode="json", exclude_defaults=True)
@@ -250,7 +250,7 @@ def _describe_header(header: "WeightsHeader") -> dict[str, Any]:
 
 def _state(card: "ModelCard") -> str:
     """One word on where the weights are."""
-    from concertclean.models.sources import stored_path
+    from concertclean.weights.sources import stored_path
 
     if stored_path(card) is not None:
         return "shipped" if card.shipped else "here"

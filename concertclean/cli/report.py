@@ -12,11 +12,11 @@ from concertclean.cli import console
 from concertclean.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
-    from concertclean.batch import Job
     from concertclean.config.denoise import DenoiseSettings
     from concertclean.errors import ConcertCleanError
     from concertclean.report.comparison import Comparison
     from concertclean.report.pairs import Pair
+    from concertclean.restore.batch import Job
 
 _LARGE_PAGE_BYTES = 250_000_000
 _LONGEST_NAME = 255  # bytes; what common file systems take

@@ -8,11 +8,11 @@ from concertclean.cli import console
 from concertclean.errors import ConcertCleanError
 
 if TYPE_CHECKING:
-    from concertclean.batch import Job, Outcome
     from concertclean.config.denoise import DenoiseSettings
-    from concertclean.inference import Enhancer
-    from concertclean.models.registry import LoadedModel
-    from concertclean.results import Report
+    from concertclean.restore.batch import Job, Outcome
+    from concertclean.restore.inference import Enhancer
+    from concertclean.restore.results import Report
+    from concertclean.weights.loading import LoadedModel
 
 
 class Screen:

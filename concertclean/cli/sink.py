@@ -11,10 +11,10 @@ from concertclean.cli import console
 from concertclean.errors import OutputError
 
 if TYPE_CHECKING:
-    from concertclean.batch import Outcome
     from concertclean.config.denoise import DenoiseSettings
-    from concertclean.inference import Enhancer
-    from concertclean.models.registry import LoadedModel
+    from concertclean.restore.batch import Outcome
+    from concertclean.restore.inference import Enhancer
+    from concertclean.weights.loading import LoadedModel
 
 
 class Sink:

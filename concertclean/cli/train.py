@@ -60,7 +60,7 @@ def train(
     has_run = (folder / STATE_NAME).exists()
     if has_run and resume is None and not dry_run:
         raise OutputError(f"{folder}: holds a run; go on with --resume auto, or name another folder with -o")
-    from concertclean.devices import require_device
+    from concertclean.runtime.devices import require_device
     from concertclean.train.distributed import joined
 
     require_device(settings.run.device)
@@ -125,7 +125,7 @@ def _prepared(
 
 def _network(settings: "TrainingSettings", store: "Store") -> "nn.Module":
     """The network with its first weights; it must fit the dataset."""
-    from concertclean.models.registry import build_model, load_model
+    from concertclean.weights.loading import build_model, load_model
 
     network = build_model(settings.network.architecture, settings.network.config, "network")
     if settings.network.init is not None:
@@ -259,7 +259,7 @@ def _write_settings(settings: "Recipe", folder: Path) -> None:
 def _tell_result(settings: "Recipe", folder: Path, *, quiet: bool) -> None:
     """Where the weights are, on standard error, and their card, on standard output."""
     from concertclean.config.training import BleedTrainingSettings, DetectTrainingSettings
-    from concertclean.models.publishing import card_of, card_toml
+    from concertclean.weights.publishing import card_of, card_toml
 
     path = folder / f"{settings.name}.safetensors"
     if isinstance(settings, BleedTrainingSettings):  # cards are of models that denoise

@@ -22,7 +22,7 @@ def bleed_network(settings: "BleedTrainingSettings") -> "nn.Module":
     Raises:
         ConfigError: the loss is not the one for this network.
     """
-    from concertclean.models.registry import (
+    from concertclean.weights.loading import (
         ARCHITECTURES,
         MATRIX_ARCHITECTURES,
         build_model,

@@ -26,7 +26,7 @@ def scene_network(settings: "DetectTrainingSettings") -> "nn.Module":
     Raises:
         ConfigError: the loss is not the one for it.
     """
-    from concertclean.models.registry import DETECT_ARCHITECTURES, build_model, load_scene_classifier
+    from concertclean.weights.loading import DETECT_ARCHITECTURES, build_model, load_scene_classifier
 
     if settings.loss.name != "scene":
         raise ConfigError(f"{settings.network.architecture} is trained with loss.name=scene, got {settings.loss.name}")

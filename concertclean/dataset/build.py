@@ -6,13 +6,13 @@ from functools import partial
 from pathlib import Path
 
 from concertclean import __version__
+from concertclean.corpora.sources import Source, Split
 from concertclean.dataset import fixed
-from concertclean.dataset.corpus.sources import Source, Split
 from concertclean.dataset.made import Making, Progress
 from concertclean.dataset.prepare import Prepared, prepare
 from concertclean.dataset.store import Header, Store, StoreWriter
 from concertclean.errors import ConcertCleanError, ConfigError
-from concertclean.parallel import in_order
+from concertclean.runtime.parallel import in_order
 
 CHANNELS = {"concert": 2, "gramophone": 1, "reverb": 1}
 

@@ -5,13 +5,13 @@ from typing import Final
 import numpy as np
 
 from concertclean.config.mixing import MixingLaw
-from concertclean.dataset.corpus.sources import Split
+from concertclean.corpora.sources import Split
 from concertclean.dataset.excerpts import filled
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import Store
-from concertclean.dataset.synthesis import crowd, degradation
-from concertclean.dataset.synthesis.shaping import Waveform, log_uniform, rms
-from concertclean.dataset.synthesis.variation import Equaliser, decorrelate, grain_cloud
+from concertclean.synthesis import crowd, degradation
+from concertclean.synthesis.shaping import Waveform, log_uniform, rms
+from concertclean.synthesis.variation import Equaliser, decorrelate, grain_cloud
 
 _GRAIN_SOURCE: Final = 4  # a cloud is made of a stretch so many times as long as the item
 _TILT_DB: Final = 1.5  # per octave

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from concertclean.dataset.synthesis.shaping import Waveform
+from concertclean.synthesis.shaping import Waveform
 
 _JOINT_SAMPLES = 2205  # 50 ms at 44.1 kHz
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.whole import write_waveform
-from concertclean.models.noise_detector import NoiseDetector
-from concertclean.noise_stretches import Stretch, noise_of
+from concertclean.networks.noise_detector import NoiseDetector
+from concertclean.restore.noise_stretches import Stretch, noise_of
 
 
 @dataclass(frozen=True)

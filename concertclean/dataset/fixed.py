@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.whole import write_waveform
 from concertclean.config.mixing import MixingLaw
-from concertclean.dataset.corpus.sources import Split
+from concertclean.corpora.sources import Split
 from concertclean.dataset.held_out import HeldOut
 from concertclean.dataset.mixing import Item, Mixer
 from concertclean.dataset.store import Store

@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from concertclean.dataset.corpus.sources import Split
+from concertclean.corpora.sources import Split
 from concertclean.dataset.excerpts import filled
 from concertclean.dataset.mixing import Item, mix
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import Entry, Store
-from concertclean.dataset.synthesis import crowd, disc, transfer
-from concertclean.dataset.synthesis.shaping import Waveform, layered, rms
+from concertclean.synthesis import crowd, disc, transfer
+from concertclean.synthesis.shaping import Waveform, layered, rms
 
 SUNG = "sung"
 """Category of music with a singer in it."""

@@ -8,13 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from concertclean.dataset.corpus.sources import Role, Split
+from concertclean.corpora.sources import Role, Split
 from concertclean.dataset.prepare import with_channels
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import FULL_SCALE, Store, StoreWriter
-from concertclean.dataset.synthesis import crowd, singing
-from concertclean.dataset.synthesis.shaping import Waveform
-from concertclean.parallel import in_order
+from concertclean.runtime.parallel import in_order
+from concertclean.synthesis import crowd, singing
+from concertclean.synthesis.shaping import Waveform
 
 _CROWD_SECONDS: Final = 12.0
 _PHRASE_SECONDS: Final = 8.0

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from concertclean.config.mixing import MixingLaw
-from concertclean.dataset.corpus.sources import Split
+from concertclean.corpora.sources import Split
 from concertclean.dataset.crowds import Crowd
 from concertclean.dataset.music import Music
 from concertclean.dataset.shelf import Shelf, room_shelf
 from concertclean.dataset.store import Store
 from concertclean.dataset.surfaces import Surface
-from concertclean.dataset.synthesis import degradation
-from concertclean.dataset.synthesis.shaping import Waveform, rms
 from concertclean.errors import ConfigError
+from concertclean.synthesis import degradation
+from concertclean.synthesis.shaping import Waveform, rms
 
 _NEARLY_CLEAN_DB = 30.0
 _SILENCE = 3e-5  # rms below which there is nothing to measure a ratio by

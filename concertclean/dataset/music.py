@@ -6,13 +6,13 @@ from typing import Final
 import numpy as np
 
 from concertclean.config.mixing import MixingLaw
-from concertclean.dataset.corpus.sources import Split
+from concertclean.corpora.sources import Split
 from concertclean.dataset.excerpts import filled
 from concertclean.dataset.shelf import Shelf, room_shelf
 from concertclean.dataset.store import FULL_SCALE, Entry, Store
-from concertclean.dataset.synthesis import degradation
-from concertclean.dataset.synthesis.shaping import Waveform, rms
-from concertclean.dataset.synthesis.variation import Equaliser
+from concertclean.synthesis import degradation
+from concertclean.synthesis.shaping import Waveform, rms
+from concertclean.synthesis.variation import Equaliser
 
 _SINGS: Final = 3e-3  # rms of vocals that are heard, -50 dB of full scale
 _TRIES: Final = 6

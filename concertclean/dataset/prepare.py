@@ -10,11 +10,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
-from concertclean.dataset.corpus.sources import Role, Source
+from concertclean.corpora.sources import Role, Source
 from concertclean.dataset.store import FULL_SCALE, Samples
 from concertclean.dsp.resample import resample
 from concertclean.errors import AudioFileError
-from concertclean.models.download import file_sha256
+from concertclean.weights.download import file_sha256
 
 Real = TypeVar("Real", bound=np.floating)
 

@@ -8,18 +8,18 @@ from typing import Final
 import numpy as np
 
 from concertclean.config.mixing import DetectLaw, MixingLaw
-from concertclean.dataset.corpus.sources import Split
+from concertclean.corpora.sources import Split
 from concertclean.dataset.crowds import Crowd
 from concertclean.dataset.excerpts import filled
 from concertclean.dataset.mixing import Item, mix
 from concertclean.dataset.music import Music
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import Store
-from concertclean.dataset.synthesis import degradation, disc, transfer
-from concertclean.dataset.synthesis.shaping import Waveform, rms, room_response
-from concertclean.dataset.synthesis.variation import Equaliser
 from concertclean.errors import ConfigError
-from concertclean.models.scene_classifier import SCENES
+from concertclean.networks.scene_classifier import SCENES
+from concertclean.synthesis import degradation, disc, transfer
+from concertclean.synthesis.shaping import Waveform, rms, room_response
+from concertclean.synthesis.variation import Equaliser
 
 _QUIET: Final = 1e-4  # rms of an excerpt that holds nothing
 _TRIES: Final = 8

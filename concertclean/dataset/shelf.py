@@ -6,9 +6,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.dataset.corpus.sources import Role, Split
+from concertclean.corpora.sources import Role, Split
 from concertclean.dataset.store import FULL_SCALE, Entry, Store
-from concertclean.dataset.synthesis.degradation import MICROPHONE
+from concertclean.synthesis.degradation import MICROPHONE
 
 _Real = TypeVar("_Real", np.float32, np.float64)
 

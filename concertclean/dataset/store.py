@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from concertclean.config.reading import STRICT, validated
-from concertclean.dataset.corpus.sources import Role, Split
+from concertclean.corpora.sources import Role, Split
 from concertclean.errors import ConfigError, OutputError
 
 Samples = NDArray[np.int16]

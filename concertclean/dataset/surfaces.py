@@ -5,12 +5,12 @@ from typing import Final
 import numpy as np
 
 from concertclean.config.mixing import MixingLaw
-from concertclean.dataset.corpus.sources import Split
+from concertclean.corpora.sources import Split
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import Store
-from concertclean.dataset.synthesis import degradation, disc, transfer
-from concertclean.dataset.synthesis.shaping import Waveform, log_uniform, unit_rms
-from concertclean.dataset.synthesis.variation import Equaliser
+from concertclean.synthesis import degradation, disc, transfer
+from concertclean.synthesis.shaping import Waveform, log_uniform, unit_rms
+from concertclean.synthesis.variation import Equaliser
 
 _SECOND_SURFACE: Final = 0.3  # share of the recorded disc noises that are two of them
 _SPEEDS: Final = (0.7, 1.4)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.classical import kamir, mira, unmixing
-from concertclean.classical.verdict import verdict
+from concertclean.debleed import kamir, mira, unmixing
+from concertclean.debleed.verdict import verdict
 from concertclean.dsp.resample import in_step
 from concertclean.errors import ModelError
 

@@ -17,16 +17,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from concertclean.chain import left_by
-from concertclean.classical.microphones import excerpt, roster
-from concertclean.classical.unmixing import Unmixing, trusted
-from concertclean.devices import choose_device
+from concertclean.debleed.microphones import excerpt, roster
+from concertclean.debleed.unmixing import Unmixing, trusted
 from concertclean.dsp.resample import in_step, resample
 from concertclean.errors import ModelError
-from concertclean.inference import Enhancer
-from concertclean.models.registry import MATRIX_ARCHITECTURES, load_matrix_model, load_model
-from concertclean.models.tunet import TUNet
-from concertclean.models.weights_file import read_header
+from concertclean.networks.tunet import TUNet
+from concertclean.restore.chain import left_by
+from concertclean.restore.inference import Enhancer
+from concertclean.runtime.devices import choose_device
+from concertclean.weights.file_format import read_header
+from concertclean.weights.loading import MATRIX_ARCHITECTURES, load_matrix_model, load_model
 
 Array = NDArray[np.float64]
 Blocks = Iterator[Array]

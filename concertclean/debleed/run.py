@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from concertclean.audio_io.formats import AudioInfo
 from concertclean.audio_io.writer import AudioWriter
-from concertclean.classical.microphones import excerpt
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.debleed.methods import Reduction, learn
+from concertclean.debleed.microphones import excerpt
 from concertclean.debleed.tracks import check_tracks, count_samples, read_together, spare_tracks
 from concertclean.dsp.levels import EnergyMeter, reduction_db
 from concertclean.dsp.resample import Fifo
-from concertclean.results import OutputFormat, open_writer, output_format
+from concertclean.restore.results import OutputFormat, open_writer, output_format
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.chain import Chain, Restorer, chain_of, restored, stages_of
 from concertclean.classical.catalogue import METHODS
 from concertclean.classical.material import material_of
 from concertclean.config.denoise import NETWORK_FLOOR
 from concertclean.errors import ConfigError
 from concertclean.metrics.parts import projected
+from concertclean.restore.chain import Chain, Restorer, chain_of, restored, stages_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -106,9 +106,9 @@ def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = 
     loaded: nn.Module | None = None
     for stage in stages:
         if stage not in METHODS and stage not in networks:
-            from concertclean.inference import Enhancer
-            from concertclean.models.band_gains import hold_gains
-            from concertclean.models.registry import load_model
+            from concertclean.networks.layers.band_gains import hold_gains
+            from concertclean.restore.inference import Enhancer
+            from concertclean.weights.loading import load_model
 
             loaded = load_model(stage, offline=offline).model
             hold_gains(loaded, NETWORK_FLOOR)
@@ -137,7 +137,7 @@ def parts(
         return projected(estimate, clean, noise)
     import torch
 
-    from concertclean.models.gain_parts import has_gains, split
+    from concertclean.networks.gain_parts import has_gains, split
 
     if not has_gains(network):
         return projected(estimate, clean, noise)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from concertclean.config.training import Recipe
 from concertclean.errors import ConfigError
-from concertclean.models.weights_file import save_weights
+from concertclean.weights.file_format import save_weights
 
 STATE_NAME = "state.pt"
 # What may change between the parts of a run: where it runs, and how often it tells and saves.

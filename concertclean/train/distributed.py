@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 
-from concertclean.devices import choose_device
+from concertclean.runtime.devices import choose_device
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
 from concertclean.config.training import Recipe
-from concertclean.devices import choose_precision, tame_allocator
 from concertclean.errors import TrainingError
+from concertclean.runtime.devices import choose_precision, tame_allocator
 from concertclean.train.checkpoint import export_weights, load_state, recipe_hash, save_state
 from concertclean.train.losses import error_db
 from concertclean.train.objective import Objective

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from concertclean.config.training import LossSettings
 from concertclean.dsp import stft
-from concertclean.models.noise_detector import NoiseDetector
-from concertclean.models.scene_classifier import SceneClassifier
+from concertclean.networks.noise_detector import NoiseDetector
+from concertclean.networks.scene_classifier import SceneClassifier
 from concertclean.train import losses
 
 _COMPRESSED_WINDOWS = (512, 1024, 2048, 4096)

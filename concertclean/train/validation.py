@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from concertclean.metrics.parts import music_lost_db, noise_left_db
 from concertclean.metrics.sdr import si_sdr, snr
-from concertclean.models.gain_parts import has_gains, split
+from concertclean.networks.gain_parts import has_gains, split
 
 
 class Mixture(Protocol):

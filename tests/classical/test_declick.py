@@ -11,10 +11,10 @@ from concertclean.classical.autoregression import yule_walker
 from concertclean.classical.declick import Declicker, clicks
 from concertclean.classical.decrackle import decrackler
 from concertclean.classical.gaps import Gaps, runs
-from concertclean.dataset.synthesis.disc import crackle
-from concertclean.dataset.synthesis.shaping import vowel
 from concertclean.evaluate.methods import baseline, is_installed
 from concertclean.metrics.sdr import snr
+from concertclean.synthesis.disc import crackle
+from concertclean.synthesis.shaping import vowel
 
 RATE = 44_100
 

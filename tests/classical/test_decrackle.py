@@ -5,8 +5,8 @@ import pytest
 
 from concertclean.classical.declick import Declicker
 from concertclean.classical.decrackle import decrackler
-from concertclean.dataset.synthesis.disc import crackle
 from concertclean.metrics.sdr import snr
+from concertclean.synthesis.disc import crackle
 
 RATE = 44_100
 

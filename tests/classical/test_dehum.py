@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from concertclean.classical.dehum import Dehummer
-from concertclean.dataset.synthesis.disc import hum
+from concertclean.synthesis.disc import hum
 
 RATE = 8000  # the search itself works at 4 kHz
 

@@ -5,7 +5,7 @@ import pytest
 
 from concertclean.classical.declick import Declicker
 from concertclean.classical.thumps import Dethumper
-from concertclean.dataset.synthesis.disc import thump
+from concertclean.synthesis.disc import thump
 
 RATE = 22_050
 

@@ -7,9 +7,9 @@ import pytest
 import soundfile
 import torch
 
-from concertclean.models import registry
-from concertclean.models.scene_classifier import SCENES, SceneClassifier
-from concertclean.models.weights_file import save_weights
+from concertclean.networks.scene_classifier import SCENES, SceneClassifier
+from concertclean.weights import loading as registry
+from concertclean.weights.file_format import save_weights
 
 RATE = 22_050
 CONFIG = {"n_fft": 512, "hop_length": 256, "n_mels": 16, "widths": [4, 8], "hidden": 8}

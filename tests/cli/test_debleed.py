@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 
-from tests.classical import bands
+from tests.debleed import bands
 
 RATE = bands.SAMPLE_RATE
 Program = Callable[..., Any]

@@ -22,7 +22,7 @@ from rich.console import Console
 import concertclean
 from concertclean.cli import console
 from concertclean.errors import DeviceMemoryError
-from concertclean.pipeline import Denoiser
+from concertclean.restore.pipeline import Denoiser
 
 RATE = 44_100
 Program = Callable[..., Any]
@@ -518,7 +518,7 @@ def test_out_of_memory(denoise: Program, sound: Any, tmp_path: Path, monkeypatch
     def full(*_: object) -> None:
         raise DeviceMemoryError("out of memory even with the shortest segment")
 
-    monkeypatch.setattr("concertclean.inference.Enhancer.stream", full)
+    monkeypatch.setattr("concertclean.restore.inference.Enhancer.stream", full)
     sound()
     assert denoise("a.wav").code == 8
     sound("b.wav")
@@ -560,7 +560,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run in
 for name in ("SIGTERM", "SIGHUP"):  # where these are ignored; a child inherits that
     if hasattr(signal, name):
         signal.signal(getattr(signal, name), signal.SIG_DFL)
-from concertclean.models.kanunet_eca import KANUNetECA
+from concertclean.networks.kanunet_eca import KANUNetECA
 whole = KANUNetECA.forward
 def slow(self, waveform):
     time.sleep(0.3)

@@ -5,7 +5,7 @@ import json
 import pytest
 import soundfile
 
-from tests.classical import bands
+from tests.debleed import bands
 
 
 @pytest.fixture

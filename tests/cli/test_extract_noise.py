@@ -7,8 +7,8 @@ import pytest
 import soundfile
 import torch
 
-from concertclean.models.noise_detector import NoiseDetector
-from concertclean.models.weights_file import save_weights
+from concertclean.networks.noise_detector import NoiseDetector
+from concertclean.weights.file_format import save_weights
 
 RATE = 44_100
 

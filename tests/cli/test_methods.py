@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from concertclean.chain import chain_of, stages_of
 from concertclean.classical.catalogue import COMBINATIONS, METHODS
 from concertclean.classical.material import material_of
 from concertclean.config.denoise import PRESETS
 from concertclean.evaluate import methods
+from concertclean.restore.chain import chain_of, stages_of
 
 RATE = 22_050
 
@@ -240,8 +240,8 @@ def test_noise_is_looked_for(program, sound, tmp_path, monkeypatch, answer, told
     """A classifier that takes all of it for noise, and one that takes nothing."""
     import torch
 
-    from concertclean import noise_stretches
-    from concertclean.models.noise_detector import NoiseDetector
+    from concertclean.networks.noise_detector import NoiseDetector
+    from concertclean.restore import noise_stretches
 
     detector = NoiseDetector(n_mels=8)
     torch.nn.init.zeros_(detector.answer.weight)

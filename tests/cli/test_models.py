@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from concertclean.cli.models import app
 from concertclean.errors import ConfigError, ModelError, OfflineError, OutputError
-from concertclean.models.weights_file import load_state, read_header, save_weights
-from tests.models.hub_server import closed_url, serving
-from tests.models.publishing_server import PublishingServer
+from concertclean.weights.file_format import load_state, read_header, save_weights
+from tests.weights.hub_server import closed_url, serving
+from tests.weights.publishing_server import PublishingServer
 
 TESTS = Path(__file__).parents[1]
 tf = runpy.run_path(str(TESTS / "reference/write_tf_bundle.py"))
@@ -152,7 +152,7 @@ def test_verify_of_absent_weights():
 
 
 def test_verify_without_names_takes_all_on_this_disk(home, monkeypatch):
-    monkeypatch.setattr("concertclean.models.sources._SHIPPED", home / "nothing")
+    monkeypatch.setattr("concertclean.weights.sources._SHIPPED", home / "nothing")
     assert [line.split()[0] for line in run("verify").stdout.splitlines()] == ["mine"]
 
 

@@ -16,7 +16,7 @@ import soundfile
 
 from concertclean.cli.train import _Stop
 from concertclean.dataset.store import Store
-from concertclean.models.registry import load_model
+from concertclean.weights.loading import load_model
 
 RATE = 8000
 RECIPE = """

@@ -12,7 +12,7 @@ from concertclean.config.mixing import BleedLaw
 from concertclean.config.training import BleedTrainingSettings, read_recipe
 from concertclean.dataset.bleed.mixer import BleedMixer
 from concertclean.errors import ConfigError
-from concertclean.models.weights_file import read_header
+from concertclean.weights.file_format import read_header
 
 RATE = 8000
 TUNET = """

@@ -1,14 +1,13 @@
 """Folders of synthetic songs and noises, and a dataset built from them."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from concertclean.corpora.sources import Source, assign_splits
 from concertclean.dataset.build import Plan, build
-from concertclean.dataset.corpus.sources import Source, assign_splits
 from concertclean.dataset.store import Store
 
 RATE = 8000
@@ -24,11 +23,6 @@ def song(seed, seconds=4.0, rate=RATE, channels=2):
 
 def hiss(seed, seconds=3.0, rate=RATE, channels=2):
     return 0.2 * np.random.default_rng(seed).uniform(-1, 1, (round(seconds * rate), channels))
-
-
-def facts(sources, *names):
-    """The named attributes of each source."""
-    return [tuple(getattr(source, name) for name in names) for source in sources]
 
 
 @pytest.fixture
@@ -87,26 +81,3 @@ def make_store(make_sources, tmp_path):
 @pytest.fixture
 def dataset_folder(tmp_path) -> Path:
     return tmp_path / "dataset"
-
-
-@pytest.fixture
-def put(tmp_path):
-    """Writes files by name into the test's folder: text as given, a number as so many seconds of silence."""
-
-    def make(files):
-        for name, content in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, str):
-                path.write_text(content, encoding="utf-8")
-            else:
-                soundfile.write(path, np.zeros(round(8000 * content)), 8000)
-        return tmp_path
-
-    return make
-
-
-@pytest.fixture
-def set_tools(monkeypatch):
-    """Pretend that only these programs are installed."""
-    return lambda *names: monkeypatch.setattr(shutil, "which", lambda name: name if name in names else None)

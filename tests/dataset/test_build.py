@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from concertclean.corpora.sources import assign_splits
 from concertclean.dataset.build import Plan, build
-from concertclean.dataset.corpus.sources import assign_splits
 from concertclean.dataset.store import FULL_SCALE, Header, Store, StoreWriter
 from concertclean.errors import ConfigError, OutputError
 from tests.dataset.conftest import RATE, song

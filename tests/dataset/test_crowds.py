@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from concertclean.dataset.corpus.sources import Source
+from concertclean.corpora.sources import Source
 from concertclean.dataset.crowds import Crowd
-from concertclean.dataset.synthesis.shaping import rms
+from concertclean.synthesis.shaping import rms
 from tests.dataset.conftest import RATE, hiss
 from tests.dataset.test_mixing import law
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from concertclean.dataset.corpus.sources import Source
+from concertclean.corpora.sources import Source
 from concertclean.dataset.held_out import HeldOut
 from tests.dataset.conftest import RATE, hiss
 

@@ -6,8 +6,8 @@ import pytest
 from concertclean.config.mixing import MixingLaw
 from concertclean.dataset.excerpts import filled
 from concertclean.dataset.mixing import Mixer, draw_snr_db, mix
-from concertclean.dataset.synthesis.shaping import rms
 from concertclean.errors import ConfigError
+from concertclean.synthesis.shaping import rms
 
 PLAIN = {
     "snr_db": (-5, 10), "level": "gain", "level_db": (0, 0), "speeds": (1, 1), "swap_share": 0, "mono_share": 0,

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from concertclean.dataset.corpus.sources import Source
+from concertclean.corpora.sources import Source
 from concertclean.dataset.mixing import Mixer
 from concertclean.dataset.music import Music, songs_of
-from concertclean.dataset.synthesis.shaping import rms
+from concertclean.synthesis.shaping import rms
 from tests.dataset.conftest import RATE, song
 from tests.dataset.test_mixing import law
 

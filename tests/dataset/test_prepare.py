@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from concertclean.dataset.corpus.sources import Source
+from concertclean.corpora.sources import Source
 from concertclean.dataset.prepare import clipped_blocks, prepare, silent_blocks
 from concertclean.dataset.store import FULL_SCALE
 from concertclean.errors import AudioFileError

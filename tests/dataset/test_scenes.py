@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from concertclean.config.mixing import DetectLaw
-from concertclean.dataset.corpus.sources import Source
+from concertclean.corpora.sources import Source
 from concertclean.dataset.scenes import Scenes
-from concertclean.dataset.synthesis.shaping import rms
 from concertclean.errors import ConfigError
-from concertclean.models.scene_classifier import SCENES
+from concertclean.networks.scene_classifier import SCENES
+from concertclean.synthesis.shaping import rms
 from tests.dataset.conftest import RATE, hiss
 
 LAW = DetectLaw(task="detect", level_db=(-20.0, -20.0))

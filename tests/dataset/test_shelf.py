@@ -35,7 +35,7 @@ def test_more_than_there_is_gives_all_there_is(shelf):
 
 @pytest.mark.parametrize("speed", [0.5, 1.25, 2.0])
 def test_speed_moves_the_pitch(make_store, write, speed):
-    from concertclean.dataset.corpus.sources import Source
+    from concertclean.corpora.sources import Source
 
     tone = 0.5 * np.sin(2 * np.pi * 400 * np.arange(8 * RATE) / RATE)[:, None]
     source = Source(write("in/tone.wav", tone), "tone", "clean", "a", "train", "CC0", "", "", ())

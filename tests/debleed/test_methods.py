@@ -8,10 +8,10 @@ from concertclean.debleed import methods, networks
 from concertclean.debleed.methods import learn
 from concertclean.debleed.networks import instrument, seats
 from concertclean.errors import ModelError
-from concertclean.models.cae import CAE
-from concertclean.models.tunet import TUNet
-from concertclean.models.weights_file import save_weights
-from tests.classical import bands
+from concertclean.networks.cae import CAE
+from concertclean.networks.tunet import TUNet
+from concertclean.weights.file_format import save_weights
+from tests.debleed import bands
 
 RATE = bands.SAMPLE_RATE
 TUNET = {"n_microphones": 2, "segment": 2000, "widths": [2, 3], "hidden": [8]}

@@ -10,8 +10,8 @@ import torch
 
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.debleed.run import Track, debleed
-from concertclean.models.cae import CAE
-from concertclean.models.weights_file import save_weights
+from concertclean.networks.cae import CAE
+from concertclean.weights.file_format import save_weights
 
 RATE = 4000
 CONFIG = {"sample_rate": RATE, "n_fft": 512, "hop_length": 256, "widths": [1, 1], "code": 2}

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from concertclean.dataset.synthesis.shaping import filtered
 from concertclean.dsp.diagnosis import channel_layout, clipped_share, measure
+from concertclean.synthesis.shaping import filtered
 
 RATE = 44_100
 

@@ -8,11 +8,11 @@ from concertclean.config.denoise import DenoiseSettings
 from concertclean.errors import ConfigError, ModelError
 from concertclean.evaluate import methods
 from concertclean.evaluate.methods import FILTERS, best_gain
-from concertclean.inference import Enhancer
 from concertclean.metrics.sdr import snr
-from concertclean.models.band_gains import hold_gains
-from concertclean.models.registry import load_model
-from concertclean.pipeline import Denoiser
+from concertclean.networks.layers.band_gains import hold_gains
+from concertclean.restore.inference import Enhancer
+from concertclean.restore.pipeline import Denoiser
+from concertclean.weights.loading import load_model
 from tests.evaluate.conftest import RATE, tones
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from concertclean.config.training import TrainingSettings
-from concertclean.models.registry import build_model
 from concertclean.train.loop import Surroundings
+from concertclean.weights.loading import build_model
 
 N_SAMPLES = 3000
 STEREO = {"channels": 1, "sample_rate": 8000, "n_fft": 128, "hop_length": 32, "base": 2, "eca_frames": 3, "bands": 20}

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from concertclean.errors import ConfigError, TrainingError
-from concertclean.models.registry import load_model
 from concertclean.train.loop import Run
+from concertclean.weights.loading import load_model
 from tests.train.conftest import make_batch
 
 CPU = torch.device("cpu")

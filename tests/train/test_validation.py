@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from concertclean.metrics.sdr import si_sdr
-from concertclean.models.kanunet_eca import KANUNetECA
+from concertclean.networks.kanunet_eca import KANUNetECA
 from concertclean.train.validation import Judged, summary, validate, validate_bleed
 
 

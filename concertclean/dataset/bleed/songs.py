@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
-from concertclean.dataset.corpus.sources import audio_files
+from concertclean.corpora.sources import audio_files
 from concertclean.dsp.resample import resample
 from concertclean.errors import NoInputError
 

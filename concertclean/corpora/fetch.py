@@ -1,0 +1,282 @@
+"""Gets the files of an open corpus: out of Debian packages, and from public repositories.
+
+A package is read as a stream and only the listed audio is written, also out of the zip-like archives that games
+keep their sounds in. What is there already is not fetched again, so an interrupted run is simply repeated.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+from urllib.parse import quote
+
+from concertclean.corpora.deb import DebError, open_deb
+from concertclean.corpora.open_corpus import OPEN_CORPUS, OpenCorpus, PackageEntry, RepositoryEntry, stored_name
+from concertclean.corpora.wanted import Wanted, spelling_key
+from concertclean.errors import ConfigError, ModelError, OfflineError, OutputError
+from concertclean.weights.download import fetch_from_url, file_sha256
+
+_ARCHIVES: Final = (".zip", ".pk3", ".wz", ".love")
+_HOST: Final = "https://raw.githubusercontent.com"
+_MARK: Final = ".fetched"
+_BLOCK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class PackageReport:
+    """What became of one package or repository.
+
+    Attributes:
+        name: of the package, or owner and repository.
+        licences: as the corpus tells them.
+        found: names of the files that are there now.
+        missing: names and patterns that are not.
+        reason: why something is missing, and what to do; "" if nothing is, or if the version has other files.
+        version: of the package that was read; "" if none was.
+    """
+
+    name: str
+    licences: tuple[str, ...]
+    found: tuple[str, ...]
+    missing: tuple[str, ...]
+    reason: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class FetchReport:
+    """What became of a corpus.
+
+    Attributes:
+        packages: one report each, in the order of the corpus, repositories last.
+    """
+
+    packages: tuple[PackageReport, ...]
+
+    @property
+    def n_found(self) -> int:
+        """Files that are there now."""
+        return sum(len(package.found) for package in self.packages)
+
+    @property
+    def n_missing(self) -> int:
+        """Files and patterns that are not."""
+        return sum(len(package.missing) for package in self.packages)
+
+
+class _NotFetchedError(Exception):
+    """One package cannot be had; the others may."""
+
+
+def fetch(
+    corpus: OpenCorpus,
+    out: Path,
+    progress: Callable[[str, int, int], None] | None = None,
+    *,
+    debs: Path | None = None,
+    only: Collection[str] = (),
+) -> FetchReport:
+    """Fill a folder with the files of a corpus, as `OUT/PACKAGE/NAME` and `OUT/OWNER__REPOSITORY/NAME`.
+
+    Finished packages are skipped. One that cannot be had is reported, and the others go on.
+
+    Args:
+        corpus: from `read_corpus`.
+        out: made if it does not exist; gets a copy of the corpus' TOML too.
+        progress: called with what comes next, how many are done and how many there are.
+        debs: folder with what was downloaded by hand, searched first: `PACKAGE_*.deb`, and files of repositories
+            as `OWNER__REPOSITORY__PATH`.
+        only: names of packages and repositories; empty: all.
+
+    Returns:
+        What was found and what is missing.
+
+    Raises:
+        ConfigError: `only` names something unknown, or packages are needed and neither apt-get nor `debs` is there.
+        OutputError: `out` cannot be written.
+    """
+    jobs: dict[str, list[Any]] = defaultdict(list)
+    for entry in corpus.entries:
+        jobs[entry.name].append(entry)
+    if unknown := [name for name in only if name not in jobs]:
+        raise ConfigError(f"{corpus.path}: does not name {', '.join(unknown)}; known: {', '.join(jobs)}")
+    chosen = {name: entries for name, entries in jobs.items() if not only or name in only}
+    _check_tools(corpus, chosen, debs)
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        if corpus.path.resolve() != (out / OPEN_CORPUS).resolve():
+            shutil.copyfile(corpus.path, out / OPEN_CORPUS)
+    reports = []
+    for number, (name, entries) in enumerate(chosen.items()):
+        if progress:
+            progress(name, number, len(chosen))
+        one = _fetch_package if isinstance(entries[0], PackageEntry) else _fetch_repository
+        reports.append(one(entries, out, debs))
+    if progress:
+        progress("", len(chosen), len(chosen))
+    return FetchReport(tuple(reports))
+
+
+def _check_tools(corpus: OpenCorpus, chosen: dict[str, list[Any]], debs: Path | None) -> None:
+    """Say before the first package what no package can go without."""
+    if debs is not None and not debs.is_dir():
+        raise ConfigError(f"{debs}: is no folder; put the downloaded .deb files into one and name it")
+    if debs is None and not shutil.which("apt-get"):
+        packages = [name for name, entries in chosen.items() if isinstance(entries[0], PackageEntry)]
+        if packages:
+            raise ConfigError(
+                f"{corpus.path}: its packages come with apt-get, and there is none here; download the .deb files "
+                f"of {', '.join(packages)} from https://packages.debian.org/NAME into a folder and name that folder"
+            )
+
+
+def _fetch_package(entries: list[PackageEntry], out: Path, debs: Path | None) -> PackageReport:
+    """Get one package, unless an earlier run did."""
+    name, wanted, folder = entries[0].name, Wanted(entries), out / entries[0].folder
+    licences = tuple(dict.fromkeys(entry.licence for entry in entries))
+    done = _finished(folder, wanted)
+    if done:
+        return PackageReport(name, licences, tuple(done[1:]), wanted.missing(done[1:]), version=done[0])
+    kept: dict[str, bool] = {}
+    with _writing(out):
+        temporary = tempfile.TemporaryDirectory(prefix=".download-", dir=out)
+    try:
+        with temporary as folder_name:
+            deb = _find_deb(name, debs) or _download(name, Path(folder_name))
+            with open_deb(deb) as tar:
+                for member in tar:
+                    _keep_member(tar, member, wanted, folder, kept)
+    except (_NotFetchedError, DebError) as error:
+        return PackageReport(name, licences, tuple(sorted(kept)), wanted.missing(kept), str(error))
+    version = deb.stem.split("_")[1].replace("%3a", ":")
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _MARK).write_text("\n".join([wanted.digest(), version, *sorted(kept)]), encoding="utf-8")
+    return PackageReport(name, licences, tuple(sorted(kept)), wanted.missing(kept), version=version)
+
+
+def _finished(folder: Path, wanted: Wanted) -> list[str]:
+    """Version and file names of an earlier run, if it was for the same files and they are still there."""
+    try:
+        digest, *rest = (folder / _MARK).read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError):
+        return []
+    return rest if digest == wanted.digest() and all((folder / name).is_file() for name in rest[1:]) else []
+
+
+def _find_deb(name: str, debs: Path | None) -> Path | None:
+    """The package among those that were downloaded by hand."""
+    found = sorted(debs.rglob(f"{name}_*.deb")) if debs else []
+    return found[-1] if found else None
+
+
+def _download(name: str, folder: Path) -> Path:
+    """The package, from wherever this system has its packages."""
+    if not shutil.which("apt-get"):
+        raise _NotFetchedError(f"no {name}_*.deb in the folder, and no apt-get here; download it by hand")
+    done = subprocess.run(["apt-get", "download", name], cwd=folder, capture_output=True, text=True, check=False)
+    found = list(folder.glob("*.deb"))
+    if done.returncode or not found:
+        said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise _NotFetchedError(f"apt-get download {name}: {said}; run apt-get update, or download it by hand")
+    return found[0]
+
+
+def _keep_member(
+    tar: tarfile.TarFile, member: tarfile.TarInfo, wanted: Wanted, folder: Path, kept: dict[str, bool]
+) -> None:
+    """Write a member of a package that is asked for; look into it if it is an archive."""
+    path = member.name.removeprefix("./")
+    stream = tar.extractfile(member) if member.isfile() else None
+    if stream is None:
+        return
+    if not path.lower().endswith(_ARCHIVES):
+        _keep(path, stream, wanted, folder, kept)
+        return
+    with _writing(folder):
+        archive = tempfile.TemporaryFile(dir=folder.parent)  # noqa: SIM115  (closed below)
+    with archive:
+        _copy(stream, archive, folder)
+        # What is no zip, or a damaged one, has nothing we could keep; its files are reported as missing.
+        with contextlib.suppress(zipfile.BadZipFile, RuntimeError), zipfile.ZipFile(archive) as inner:
+            for name in inner.namelist():
+                if wanted.target(name):
+                    with inner.open(name) as sound:
+                        _keep(name, sound, wanted, folder, kept)
+
+
+def _keep(path: str, stream: IO[bytes], wanted: Wanted, folder: Path, kept: dict[str, bool]) -> None:
+    """Write one file under its name; the first whose folder agrees, else the first of that name."""
+    target = wanted.target(path)
+    if target is None:
+        return
+    name, is_sure = target
+    if name in kept and (kept[name] or not is_sure):
+        return
+    _write(stream, folder / name)
+    kept[name] = is_sure
+
+
+def _write(stream: IO[bytes], target: Path) -> None:
+    """Store a stream as a file, whole or not at all."""
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        with _writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file = part.open("wb")
+        with file:
+            _copy(stream, file, target)
+        with _writing(target):
+            part.replace(target)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def _copy(stream: IO[bytes], file: IO[bytes], target: Path) -> None:
+    """Copy; only what the disk says becomes an error of the output."""
+    while block := stream.read(_BLOCK_BYTES):
+        with _writing(target):
+            file.write(block)
+
+
+@contextlib.contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{target}: cannot be written ({error.strerror}); free some space or choose another folder"
+        ) from error
+
+
+def _fetch_repository(entries: list[RepositoryEntry], out: Path, debs: Path | None) -> PackageReport:
+    """Get the files of one repository that are not here yet, from the folder or the network."""
+    name = entries[0].name
+    copies = {spelling_key(path.name): path for path in sorted(debs.rglob("*")) if path.is_file()} if debs else {}
+    found: list[str] = []
+    missing: list[str] = []
+    reason, is_offline = "", False
+    for entry, path, sha256 in ((one, *listed) for one in entries for listed in one.files.items()):
+        target = out / entry.folder / stored_name(path)
+        copy = copies.get(spelling_key(f"{entry.folder}__{path}"))
+        try:
+            if copy and not target.is_file() and file_sha256(copy) == sha256:
+                with copy.open("rb") as stream:
+                    _write(stream, target)
+            if not target.is_file() and not is_offline:
+                fetch_from_url(f"{_HOST}/{name}/{entry.commit}/{quote(path)}", target, sha256)
+        except ModelError as error:
+            is_offline = is_offline or isinstance(error, OfflineError)
+            reason = reason or f"{error}; or put it by hand into {target.parent}, as {target.name}"
+        (found if target.is_file() else missing).append(target.name)
+    licences = tuple(dict.fromkeys(entry.licence for entry in entries))
+    return PackageReport(name, licences, tuple(found), tuple(missing), reason)

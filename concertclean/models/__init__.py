@@ -1,1 +1,0 @@
-"""Floor 3: networks, waveform in and waveform out, and the registry of their weights."""

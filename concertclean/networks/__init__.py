@@ -1,0 +1,1 @@
+"""Networks, one file an architecture: waveform in, waveform out."""

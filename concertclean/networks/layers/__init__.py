@@ -1,0 +1,1 @@
+"""Layers and rules that more than one network uses."""

@@ -1,0 +1,85 @@
+"""What a stretch of a recording is: clean music, music under a crowd, a disc transfer, or speech.
+
+A small convolutional classifier of log-mel images of a few seconds. It decides what `--model auto` does, and says so
+with a probability; the measurements that need no learning are in `analyse`.
+
+*Conventions*: waveforms `(batch, 1, time)`, full scale ±1, any level; images are natural logarithms of mel power less
+their own mean, so that level and gain do not matter.
+"""
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from concertclean.dsp import stft
+from concertclean.networks.layers.mel import mel_filters
+
+SCENES: Final = ("clean", "crowd", "disc", "speech")
+"""What `SceneClassifier.logits` distinguishes, in this order."""
+
+_RANGE_HZ = (30.0, 16_000.0)
+_POWER_FLOOR = 1e-13  # -130 dB of full scale: below the noise of 16 bits in one band
+
+
+class SceneClassifier(nn.Module):
+    """Classifier of stretches of some seconds, mono.
+
+    Args:
+        sample_rate: Hz.
+        n_fft: samples of a frame; the window is Hann.
+        hop_length: samples between frames.
+        n_mels: bands of an image, divisible by 16.
+        widths: channels of the four convolutions, each of which halves both axes.
+        hidden: units of the layer before the last.
+        dropout: share of them that a training step leaves out.
+    """
+
+    stems, channels = 1, 1
+    window: Tensor
+    mels: Tensor
+
+    def __init__(
+        self,
+        *,
+        sample_rate: int = 44100,
+        n_fft: int = 2048,
+        hop_length: int = 1024,
+        n_mels: int = 64,
+        widths: tuple[int, ...] = (16, 32, 48, 64),
+        hidden: int = 64,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        if n_mels % 2 ** len(widths):
+            raise ValueError(f"n_mels={n_mels}, must be divisible by {2 ** len(widths)}")
+        self.sample_rate, self.hop_length = sample_rate, hop_length
+        self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
+        bank = mel_filters(n_fft, sample_rate, n_mels, *_RANGE_HZ)
+        self.register_buffer("mels", bank, persistent=False)
+        self.convolutions = nn.Sequential(
+            *(
+                nn.Sequential(nn.Conv2d(n_in, n_out, 3, stride=2, padding=1), nn.BatchNorm2d(n_out), nn.SiLU())
+                for n_in, n_out in zip((1, *widths), widths, strict=False)
+            )
+        )
+        n_bands = n_mels // 2 ** len(widths)
+        self.hidden = nn.Linear(2 * widths[-1] * n_bands, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.answer = nn.Linear(hidden, len(SCENES))
+
+    def logits(self, waveform: Tensor) -> Tensor:
+        """Logarithms of the odds of `SCENES`, `(batch, scene)` float32, of waveforms `(batch, 1, time)`."""
+        spectrogram = stft.spectrogram(waveform, self.window, self.hop_length)[:, 0]
+        power = torch.view_as_real(spectrogram).square().sum(-1).transpose(1, 2) @ self.mels
+        image = torch.log(power + _POWER_FLOOR)
+        image = (image - image.mean((1, 2), keepdim=True)) / 4  # a standard deviation of about one
+        found = self.convolutions(image[:, None].to(self.answer.weight.dtype))
+        # Mean and spread over time: what goes on all the time, and what comes and goes.
+        pooled = torch.cat([found.mean(2), found.std(2, correction=0)], dim=1).flatten(1)
+        answer: Tensor = self.answer(self.dropout(nn.functional.silu(self.hidden(pooled))))
+        return answer.float()
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Probabilities of `SCENES`, `(batch, scene)`, of waveforms `(batch, 1, time)`."""
+        return torch.softmax(self.logits(waveform), dim=1)

@@ -1,0 +1,326 @@
+"""Two-stage U-Net with a supervised attention module: a first estimate guides a second network.
+
+Complex spectrogram in, complex spectrogram out, mono at 44.1 kHz. The defaults are the network of the published
+weights (depth 6, 71,408,196 parameters); `depth=4` is the network of the paper (10,938,948). Module and parameter
+names are those of the published checkpoint, so converted weights load as they are. The variant that ships is
+narrower, pads with zeros, and takes magnitudes of bands in and gives one gain a band out.
+
+References:
+    Moliner and Välimäki, A two-stage U-Net for high-fidelity denoising of historical recordings, ICASSP 2022,
+    Fig. 1 to 3 and section 2; padding, depth and widths as in the authors' published code (MIT licence).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from concertclean.dsp import stft
+from concertclean.networks.layers.band_gains import BandGains, gains
+
+Padding = Literal["symmetric", "zeros"]
+_N_EMBEDDINGS = 10
+
+
+def symmetric_pad(planes: Tensor, before: int, after: int) -> Tensor:
+    """Mirrors both spatial axes with the edge included: `b a | a b c | c b` (TensorFlow's SYMMETRIC)."""
+    for axis in (-2, -1):
+        size = planes.shape[axis]
+        head = planes.narrow(axis, 0, before).flip(axis)
+        tail = planes.narrow(axis, size - after, after).flip(axis)
+        planes = torch.cat([head, planes, tail], dim=axis)
+    return planes
+
+
+class PaddedConv(nn.Conv2d):
+    """Convolution with the padding of the published code: the whole kernel minus its stride, larger half first."""
+
+    def __init__(self, n_in: int, n_out: int, kernel_size: int, *, stride: int = 1, padding: Padding) -> None:
+        super().__init__(n_in, n_out, kernel_size, stride)
+        self.symmetric = padding == "symmetric"
+        self.after = (kernel_size - 1) // 2
+        self.before = kernel_size - 1 - self.after
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Maps `(batch, in, frame, freq)` to `(batch, out, ⌈frame / stride⌉, ⌈freq / stride⌉)`."""
+        if self.symmetric:
+            inputs = symmetric_pad(inputs, self.before, self.after)
+        elif self.before != self.after:
+            inputs = F.pad(inputs, (self.before, self.after) * 2)
+        else:
+            return F.conv2d(inputs, self.weight, self.bias, self.stride, self.before)
+        return F.conv2d(inputs, self.weight, self.bias, self.stride)
+
+
+class DenseLayers(nn.Module):
+    """Three 3x3 convolutions, each seeing the newest result first and everything before it."""
+
+    def __init__(self, n_in: int, n_out: int, padding: Padding) -> None:
+        super().__init__()
+        self.H = nn.ModuleList([PaddedConv(n_in + i * n_out, n_out, 3, padding=padding) for i in range(3)])
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Result of the last layer, `(batch, out, frame, freq)`."""
+        seen = inputs
+        for layer in self.H:
+            newest = F.elu(layer(seen))
+            seen = torch.cat([newest, seen], dim=1)
+        return newest
+
+
+class IBlock(nn.Module):
+    """Dense layers beside a 1x1 convolution (the intermediate block of the paper)."""
+
+    def __init__(self, n_in: int, n_out: int, padding: Padding) -> None:
+        super().__init__()
+        self.tfc = DenseLayers(n_in, n_out, padding)
+        self.conv2d_res = nn.Conv2d(n_in, n_out, 1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Maps `(batch, in, frame, freq)` to `(batch, out, frame, freq)`."""
+        result: Tensor = self.tfc(inputs) + self.conv2d_res(inputs)
+        return result
+
+
+class EncoderBlock(nn.Module):
+    """One level down: an I-block, kept for the skip, and a strided convolution."""
+
+    def __init__(self, n_in: int, width: int, n_out: int, padding: Padding) -> None:
+        super().__init__()
+        self.i_block = IBlock(n_in, width, padding)
+        self.conv2d_2 = PaddedConv(width, n_out, 4, stride=2, padding=padding)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The skip at this size and the input of the next level."""
+        skip = self.i_block(inputs)
+        return skip, F.elu(self.conv2d_2(skip))
+
+
+class Encoder(nn.Module):
+    """The levels down and the I-block at the bottom."""
+
+    def __init__(self, n_in: int, widths: Sequence[int], padding: Padding) -> None:
+        super().__init__()
+        inputs = [n_in, *widths[1:-1]]
+        self.eblocks = nn.ModuleList(
+            [EncoderBlock(inputs[i], widths[i], widths[i + 1], padding) for i in range(len(widths) - 1)]
+        )
+        self.i_block = IBlock(widths[-1], widths[-1], padding)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The bottom features and the skips, top level first."""
+        skips = []
+        hidden = inputs
+        for block in self.eblocks:
+            skip, hidden = block(hidden)
+            skips.append(skip)
+        return self.i_block(hidden), skips
+
+
+class DecoderBlock(nn.Module):
+    """One level up: transposed convolution plus a nearest-neighbour shortcut, the skip, an I-block."""
+
+    def __init__(self, n_in: int, width: int, padding: Padding) -> None:
+        super().__init__()
+        # Published: unpadded, then cropped by one on each side to twice the size; that is padding=1.
+        self.tconv_1 = nn.ConvTranspose2d(n_in, width, 4, 2, padding=1)
+        self.projection = nn.Conv2d(n_in, width, 1) if n_in != width else None
+        self.i_block = IBlock(2 * width, width, padding)
+
+    def forward(self, inputs: Tensor, skip: Tensor) -> Tensor:
+        """Maps `(batch, in, frame, freq)` to the size of `skip`."""
+        short = inputs if self.projection is None else F.elu(self.projection(inputs))
+        up = F.elu(self.tconv_1(inputs)) + F.interpolate(short, scale_factor=2, mode="nearest")
+        up = up[..., : skip.shape[-2], : skip.shape[-1]]
+        result: Tensor = self.i_block(torch.cat([up, skip], dim=1))
+        return result
+
+
+class Decoder(nn.Module):
+    """The levels up; `dblocks[0]` is the topmost."""
+
+    def __init__(self, widths: Sequence[int], padding: Padding) -> None:
+        super().__init__()
+        self.dblocks = nn.ModuleList([DecoderBlock(widths[i + 1], widths[i], padding) for i in range(len(widths) - 1)])
+
+    def forward(self, hidden: Tensor, skips: list[Tensor]) -> Tensor:
+        """Features at full size, `(batch, widths[0], frame, freq)`."""
+        for block, skip in zip(reversed(self.dblocks), reversed(skips), strict=True):
+            hidden = block(hidden, skip)
+        return hidden
+
+
+class SupervisedAttention(nn.Module):
+    """The convolutions of the supervised attention module (Fig. 3); `TwoStageUNet` joins them."""
+
+    conv1: PaddedConv
+    conv2: PaddedConv
+    conv3: PaddedConv
+
+    def __init__(self, width: int, n_planes: int, padding: Padding) -> None:
+        super().__init__()
+        self.conv1 = PaddedConv(width, width, 3, padding=padding)
+        self.conv2 = PaddedConv(width, n_planes, 3, padding=padding)
+        self.conv3 = PaddedConv(n_planes, width, 3, padding=padding)
+
+
+class OutputBlock(nn.Module):
+    """The last convolution, features to real and imaginary part."""
+
+    def __init__(self, width: int, n_planes: int, padding: Padding) -> None:
+        super().__init__()
+        self.conv2 = PaddedConv(width, n_planes, 3, padding=padding)
+
+
+class TwoStageUNet(nn.Module):
+    """Two-stage U-Net, waveform to waveform, mono.
+
+    Attributes:
+        alignment: samples; a segment must start on a multiple of it to see the strided grid of the whole.
+        context: samples on each side of a segment that its estimate depends on, to -88 dB.
+
+    Args:
+        sample_rate: Hz.
+        n_fft: samples of a frame; the window is Hamming.
+        hop_length: samples between frames.
+        depth: levels down and up; 6 published weights, 4 paper.
+        widths: channels of each level and of the bottom, `depth + 1` numbers.
+        padding: of the convolutions; "symmetric" (published) or "zeros".
+        bands: each stage gives gains of this many bands (`BandGains`); 0: real and imaginary part of the
+            unscaled spectrogram (published).
+
+    Raises:
+        ValueError: `widths` does not have `depth + 1` numbers.
+    """
+
+    stems, channels = 1, 1
+    window: Tensor
+    embeddings: Tensor
+
+    def __init__(
+        self,
+        *,
+        sample_rate: int = 44100,
+        n_fft: int = 2048,
+        hop_length: int = 512,
+        depth: int = 6,
+        widths: Sequence[int] = (32, 64, 64, 128, 128, 256, 512),
+        padding: Padding = "symmetric",
+        bands: int = 0,
+    ) -> None:
+        super().__init__()
+        if len(widths) != depth + 1:
+            msg = f"widths={tuple(widths)} has {len(widths)} numbers, depth={depth} needs {depth + 1}"
+            raise ValueError(msg)
+        self.sample_rate, self.hop_length, self.depth = sample_rate, hop_length, depth
+        self.alignment = hop_length * 2**depth
+        self.register_buffer("window", stft.window("hamming", n_fft), persistent=False)
+        n_bins = n_fft // 2 + 1
+        self.register_buffer("embeddings", _frequency_embeddings(bands or n_bins), persistent=False)
+        self.front = BandGains(n_bins, bands, 1) if bands else None
+        # The receptive field is 17 to 34 s at depth 6; what lies beyond 128 frames changes the output by -88 dB,
+        # and beyond 96 frames that of the weights that ship by -96 dB.
+        self.context = -(-(96 if bands else 128) // 2**depth) * self.alignment
+        n_in, n_out = (self.front.n_planes, 1) if self.front else (2, 2)
+        width = widths[0]
+        self.conv2d_1 = PaddedConv(n_in + _N_EMBEDDINGS, width, 7, padding=padding)
+        self.conv2d_2 = PaddedConv(n_in + _N_EMBEDDINGS, width, 7, padding=padding)
+        self.encoder_s1 = Encoder(width, widths, padding)
+        self.decoder_s1 = Decoder(widths, padding)
+        self.encoder_s2 = Encoder(2 * width, widths, padding)
+        self.decoder_s2 = Decoder(widths, padding)
+        self.sam_1 = SupervisedAttention(width, n_out, padding)
+        self.finalblock = OutputBlock(width, n_out, padding)
+        self.apply(_initialise)
+        if bands:  # start by leaving the recording alone
+            for convolution in (self.sam_1.conv2, self.finalblock.conv2):
+                nn.init.trunc_normal_(convolution.weight, std=0.01)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Maps `(batch, 1, time)` to `(batch, 1, 1, time)`."""
+        degraded = stft.spectrogram(waveform, self.window, self.hop_length)
+        clean = self.stages(degraded)[-1]
+        return stft.waveform(clean, self.window, self.hop_length, waveform.shape[-1]).unsqueeze(1)
+
+    def stages(self, degraded: Tensor) -> tuple[Tensor, Tensor]:
+        """The estimates of both stages.
+
+        Args:
+            degraded: `(batch, 1, freq, frame)` complex, unit scale of `dsp.stft`.
+
+        Returns:
+            First and second estimate, shaped and scaled like `degraded`.
+        """
+        n_frames = degraded.shape[-1]
+        degraded = degraded[:, 0]
+        # The deepest level needs two frames, and whole ones.
+        padded = F.pad(degraded, (0, max(-n_frames % 2**self.depth, 2 ** (self.depth + 1) - n_frames)))
+        if self.front is None:
+            first, second = self._mapping(padded)
+        else:
+            first, second = self._gains(padded, self.front)
+        return first[:, None, :, :n_frames], second[:, None, :, :n_frames]
+
+    def _mapping(self, degraded: Tensor) -> tuple[Tensor, Tensor]:
+        """Both estimates as published: the first stage gives what to add, the second the spectrogram itself."""
+        unit = self.window.sum()
+        planes = torch.view_as_real(degraded * unit).permute(0, 3, 2, 1)
+        first, second = self._network(planes, lambda raw: planes + raw)
+
+        def estimate(answer: Tensor) -> Tensor:
+            return torch.view_as_complex(answer.permute(0, 3, 2, 1).contiguous()) / unit
+
+        return estimate(planes + first), estimate(second)
+
+    def _gains(self, degraded: Tensor, front: BandGains) -> tuple[Tensor, Tensor]:
+        """Both estimates as gains of bands."""
+        planes = front.features(degraded[:, None]).transpose(2, 3)
+        first, second = self._network(planes, lambda raw: gains(raw) * planes[:, :1])
+
+        def estimate(raw: Tensor) -> Tensor:
+            return front.filter(gains(raw.transpose(2, 3)), degraded[:, None])[:, 0]
+
+        return estimate(first), estimate(second)
+
+    def _network(self, planes: Tensor, first_planes: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """Both stages between planes.
+
+        Args:
+            planes: `(batch, plane, frame, freq)`.
+            first_planes: what the first stage's answer means to the attention, from that answer.
+
+        Returns:
+            The answers of both stages, `(batch, n_out, frame, freq)` float32.
+        """
+        embedded = torch.cat([planes, self.embeddings.expand(len(planes), -1, planes.shape[2], -1)], 1)
+        embedded = self._prepared(embedded)
+        features = self.decoder_s1(*self.encoder_s1(F.elu(self.conv2d_1(embedded))))
+        first = self.sam_1.conv2(features).float()
+        attention = torch.sigmoid(self.sam_1.conv3(self._prepared(first_planes(first))))
+        guided = self.sam_1.conv1(features) * attention + features
+        second_inputs = torch.cat([F.elu(self.conv2d_2(embedded)), guided], dim=1)
+        features = self.decoder_s2(*self.encoder_s2(second_inputs))
+        return first, self.finalblock.conv2(features).float()
+
+    def _prepared(self, planes: Tensor) -> Tensor:
+        """Planes in the network's precision, laid out as its convolutions like them."""
+        return planes.to(self.conv2d_1.weight.dtype).contiguous(memory_format=torch.channels_last)
+
+
+def _frequency_embeddings(n_freqs: int) -> Tensor:
+    """`cos(2^k · π · f / (n_freqs - 1))`, k = 0..9, `(10, 1, freq)`; float32, as the weights were trained."""
+    position = torch.arange(n_freqs, dtype=torch.float32) / (n_freqs - 1)
+    rows = [torch.cos(2.0**k * math.pi * position) for k in range(_N_EMBEDDINGS)]
+    return torch.stack(rows)[:, None]
+
+
+def _initialise(module: nn.Module) -> None:
+    """Truncated normal weights, zero biases; published with std 0.05 at every width, here by the fan-in."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        fan_in = module.weight[0].numel() if isinstance(module, nn.Conv2d) else module.weight[:, 0].numel() // 4
+        nn.init.trunc_normal_(module.weight, std=1.0 / math.sqrt(fan_in))
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,1 @@
+"""Restoration: from names and settings to a restorer, and from file to file."""

@@ -1,0 +1,84 @@
+"""`--model auto`: looks at a recording first, then restores it with what it needs, or leaves it alone."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+from concertclean.restore.analyse import Diagnosis
+from concertclean.restore.chain import stages_of
+from concertclean.restore.pipeline import Denoiser, Progress, Stream, spare_the_recording
+from concertclean.restore.results import Report
+
+_SPOOL_BYTES: Final = 64 * 2**20
+
+Make = Callable[[str], Denoiser]
+Look = Callable[[Stream], Diagnosis]
+
+
+class AutoDenoiser:
+    """Restores each recording with the stages that its diagnosis proposes.
+
+    Args:
+        make: gives a denoiser for a model or chain as `--model` takes it; "": one that changes nothing. Called once for
+            each model.
+        look: gives the diagnosis of a recording.
+        record: gives a diagnosis as the report keeps it.
+    """
+
+    def __init__(self, make: Make, look: Look, record: Callable[[Diagnosis, str], dict[str, object]]) -> None:
+        self._make, self._look, self._record = make, look, record
+        self._made: dict[str, Denoiser] = {}
+
+    def run(
+        self,
+        source: Stream,
+        target: Stream,
+        *,
+        residual_target: Path | None = None,
+        overwrite: bool = False,
+        progress: Progress = lambda seconds: None,
+        first_pass: Progress = lambda seconds: None,
+    ) -> Report:
+        """Restores one recording; arguments, result and errors as of `Denoiser.run`."""
+        spare_the_recording(source, (target, residual_target))
+        options = {
+            "residual_target": residual_target, "overwrite": overwrite, "progress": progress, "first_pass": first_pass,
+        }  # fmt: skip
+        if isinstance(source, Path):
+            return self._run(source, target, options)
+        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:  # a stream cannot be read twice
+            shutil.copyfileobj(source, spool)
+            return self._run(cast(BinaryIO, spool), target, options)
+
+    def _run(self, source: Stream, target: Stream, options: dict[str, Any]) -> Report:
+        """What `run` does, of a source that can be read twice."""
+        diagnosis = self._look(_from_start(source))
+        model = diagnosis.model
+        if model not in self._made:
+            self._made[model] = self._make(model)
+        report = self._made[model].run(_from_start(source), target, **options)
+        name = str(source) if isinstance(source, Path) else "-"
+        report.model, report.diagnosis = model, self._record(diagnosis, name)
+        report.stages = stages_of(model) if model else ()
+        report.warnings = remarks(diagnosis) + report.warnings
+        return report
+
+
+def remarks(diagnosis: Diagnosis) -> list[str]:
+    """Warnings where a recording is left alone, or where the diagnosis is doubtful."""
+    found = []
+    if not diagnosis.model:
+        found.append(f"W117 left as it is: {diagnosis.reason}; --model concert or --preset 78rpm work all the same")
+    if diagnosis.is_doubtful:
+        likely = sorted(diagnosis.probabilities, key=lambda scene: -diagnosis.probabilities[scene])[:2]
+        shares = " or ".join(f"{scene} ({100 * diagnosis.probabilities[scene]:.0f} %)" for scene in likely)
+        found.append(f"W118 not sure what this is: {shares}; name the --model if the result is wrong")
+    return found
+
+
+def _from_start(source: Stream) -> Stream:
+    if not isinstance(source, Path):
+        source.seek(0)
+    return source

@@ -1,0 +1,252 @@
+"""Many recordings: which files, where their results go, and going on after a bad one."""
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from concertclean.audio_io.formats import AUDIO_EXTENSIONS, FORMATS
+from concertclean.errors import ConcertCleanError, ConfigError, NoInputError, OutputError
+from concertclean.restore.results import Report
+
+_LONGEST_NAME = 255  # bytes; what common file systems take
+
+
+class Restores(Protocol):
+    """What restores one recording from file to file."""
+
+    def run(
+        self,
+        source: Path | BinaryIO,
+        target: Path | BinaryIO,
+        *,
+        residual_target: Path | None = None,
+        overwrite: bool = False,
+        progress: Callable[[float], None] = ...,
+        first_pass: Callable[[float], None] = ...,
+    ) -> Report:
+        """See `Denoiser.run`."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One recording and where its result goes.
+
+    Attributes:
+        source: the recording; only its name if there is a `source_stream`.
+        target: the result; only its name if there is a `target_stream`.
+        residual: what was removed, or None.
+        source_stream: read instead of a file.
+        target_stream: written instead of a file.
+    """
+
+    source: Path
+    target: Path
+    residual: Path | None = None
+    source_stream: BinaryIO | None = None
+    target_stream: BinaryIO | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job: "done" with a report, "skipped", or "failed" with an error."""
+
+    job: Job
+    status: str
+    report: Report | None = None
+    error: ConcertCleanError | None = None
+
+
+def find_recordings(inputs: Sequence[str], *, recursive: bool) -> list[tuple[Path, Path]]:
+    """Recordings named by files, folders and glob patterns.
+
+    Args:
+        inputs: paths as typed.
+        recursive: look into folders of folders.
+
+    Returns:
+        `(file, folder it is relative to)`, in the order given, folders sorted, nothing twice.
+
+    Raises:
+        NoInputError: a path does not exist, or nothing was found.
+    """
+    found: dict[str, tuple[Path, Path]] = {}
+    for name in inputs:
+        for file, root in _expand(name, recursive=recursive):
+            found.setdefault(os.path.abspath(file), (file, root))
+    if not found:
+        cure = "" if recursive else "; use --recursive to look into the folders inside"
+        raise NoInputError(f"{', '.join(inputs)}: no audio files here{cure}")
+    return list(found.values())
+
+
+def _expand(name: str, *, recursive: bool) -> list[tuple[Path, Path]]:
+    """What one word on the command line stands for."""
+    path = Path(name)
+    if os.path.isdir(path):
+        files = sorted(path.glob("**/*" if recursive else "*"))
+        return [(file, path) for file in files if _looks_like_audio(file)]
+    if os.path.lexists(path):
+        return [(path, path.parent)]
+    matches = [Path(match) for match in sorted(glob.glob(name, recursive=True))]
+    if not matches:
+        raise NoInputError(f"{name}: no such file or folder; check the spelling")
+    return [(match, match.parent) for match in matches if match.is_file()]
+
+
+def _looks_like_audio(file: Path) -> bool:
+    """By name alone; "._a.m4a" is what macOS keeps beside a.m4a on foreign disks, not a recording."""
+    return not file.name.startswith(".") and file.suffix.lower() in AUDIO_EXTENSIONS and file.is_file()
+
+
+def plan(
+    recordings: Sequence[tuple[Path, Path]],
+    output: Path | None,
+    format: str,
+    *,
+    residual: bool,
+    resolve: Callable[[Path], str],
+) -> list[Job]:
+    """Where each result goes; two recordings never share one.
+
+    What another of the recordings will be written to is a result of an earlier run, not a recording; it is left
+    out, so that a folder can be done again.
+
+    Args:
+        recordings: from `find_recordings`.
+        output: file (for one recording), folder (a tree is mirrored into it), or None: beside the recording.
+        format: of the output; "keep" asks `resolve`.
+        residual: also write what was removed.
+        resolve: name of the kept format of a recording.
+
+    Returns:
+        The jobs, in order.
+
+    Raises:
+        ConfigError: the output is one file but there are several recordings, or its name says another format.
+    """
+
+    def kept(source: Path) -> str:
+        return resolve(source) if format == "keep" else format
+
+    if output is not None and is_file_name(output):
+        if len(recordings) > 1:
+            raise ConfigError(f"{output}: one file cannot hold {len(recordings)} recordings; give a folder")
+        source = recordings[0][0]
+        _require_extension(output, kept(source))
+        return [_job(source, output, residual=residual)]
+    targets = _targets([(source, root, kept(source)) for source, root in recordings], output)
+    jobs = [_job(source, target, residual=residual) for (source, _), target in zip(recordings, targets, strict=True)]
+    results = {os.path.abspath(path) for job in jobs for path in (job.target, job.residual) if path is not None}
+    return [job for job in jobs if os.path.abspath(job.source) not in results]
+
+
+def is_file_name(output: Path) -> bool:
+    """Whether an output names a file; anything without the extension of audio is a folder."""
+    return output.suffix.lower() in AUDIO_EXTENSIONS and not os.path.isdir(output)
+
+
+def _require_extension(output: Path, format: str) -> None:
+    """A name that promises another format would mislead whatever opens the file."""
+    extensions = FORMATS[format].extensions
+    if output.suffix.lower() not in extensions:
+        wanted = f"name it {extensions[0]}, or choose another --format"
+        raise ConfigError(f"{output}: the output is {format}; {wanted}")
+
+
+def _job(source: Path, target: Path, *, residual: bool) -> Job:
+    removed = _marked(target.parent, target.stem, "_removed", target.suffix) if residual else None
+    return Job(source, target, removed)
+
+
+def _targets(recordings: Sequence[tuple[Path, Path, str]], output: Path | None) -> list[Path]:
+    """`NAME_clean.EXT`; `NAME_mp3_clean.EXT` and `NAME_m4a_clean.EXT` where a.mp3 and a.m4a would meet.
+
+    Both get the longer name, so that it does not depend on which came first.
+    """
+    places: list[tuple[Path, Path, str]] = []
+    for source, root, format in recordings:
+        folder = source.parent if output is None else output / source.parent.relative_to(root)
+        places.append((folder, source, FORMATS[format].extensions[0]))
+    short = [_marked(folder, source.stem, "_clean", extension) for folder, source, extension in places]
+    wanted = Counter(map(_key, short))
+    taken: set[str] = set()
+    targets: list[Path] = []
+    for place, target in zip(places, short, strict=True):
+        is_free = wanted[_key(target)] == 1 and _key(target) not in taken
+        targets.append(target if is_free else _free_name(*place, taken))
+        taken.add(_key(targets[-1]))
+    return targets
+
+
+def _free_name(folder: Path, source: Path, extension: str, taken: set[str]) -> Path:
+    mark = f"_{source.suffix.lstrip('.').lower()}_clean"
+    target = _marked(folder, source.stem, mark, extension)
+    number = 2
+    while _key(target) in taken:
+        target = _marked(folder, source.stem, f"{mark}_{number}", extension)
+        number += 1
+    return target
+
+
+def _key(path: Path) -> str:
+    """What two names must differ in; many file systems do not tell A from a."""
+    return os.path.abspath(path).casefold()
+
+
+def _marked(folder: Path, stem: str, mark: str, extension: str) -> Path:
+    """A file name that says what it is, its stem shortened where the file system would refuse it."""
+    room = _LONGEST_NAME - len((mark + extension).encode())
+    if len(os.fsencode(stem)) > room:
+        stem = os.fsencode(stem)[:room].decode(errors="ignore")
+    return folder / (stem + mark + extension)
+
+
+def run(
+    jobs: Sequence[Job],
+    denoiser: Restores,
+    *,
+    overwrite: bool,
+    skip_existing: bool,
+    progress: Callable[[Job, float], None] = lambda job, seconds: None,
+    first_pass: Callable[[Job, float], None] = lambda job, seconds: None,
+) -> Iterator[Outcome]:
+    """Restores the recordings one after the other; a bad one does not stop the rest.
+
+    Args:
+        jobs: from `plan`.
+        denoiser: does one recording.
+        overwrite: replace existing outputs; never the recording itself.
+        skip_existing: leave recordings alone whose output exists.
+        progress: told which job is how many seconds along.
+        first_pass: the same for the pass before, where a method needs one.
+
+    Yields:
+        One outcome a job, in order.
+    """
+    for job in jobs:
+        if skip_existing and job.target.exists():
+            yield Outcome(job, "skipped")
+            continue
+        try:
+            if job.target_stream is None:
+                job.target.parent.mkdir(parents=True, exist_ok=True)
+            report = denoiser.run(
+                job.source_stream or job.source,
+                job.target_stream or job.target,
+                residual_target=job.residual,
+                overwrite=overwrite,
+                progress=partial(progress, job),
+                first_pass=partial(first_pass, job),
+            )
+        except ConcertCleanError as error:
+            yield Outcome(job, "failed", error=error)
+        except OSError as error:
+            wrapped = OutputError(f"{job.target}: cannot be written ({error.strerror or error})")
+            yield Outcome(job, "failed", error=wrapped)
+        else:
+            yield Outcome(job, "done", report)

@@ -1,0 +1,253 @@
+"""A waveform of any length through a network, in segments, on whatever device there is.
+
+The recording is cut into segments on a fixed grid. Each is computed with a margin of context on both sides that is
+thrown away, neighbours overlap a little and are joined by a triangular cross-fade whose weights are divided out.
+Outside the recording the network sees silence. Segments start on multiples of the network's pooling grid, so the
+result does not depend on the segment length; a last segment shifted left, off the grid, would change it by -22 dB.
+
+Memory: two segments a worker, whatever the length of the recording.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from math import ceil
+from threading import Lock
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from concertclean.dsp.resample import Fifo, resampled
+from concertclean.dsp.segments import Segment, grouped, joined, segments, ungrouped
+from concertclean.errors import DeviceMemoryError, ModelError
+from concertclean.networks.layers.shared_gain import SharedGain
+from concertclean.runtime.devices import choose_device, choose_precision, cpu_threads, tame_allocator
+
+Notify = Callable[[str], None]
+
+
+class WaveformModel(Protocol):
+    """What a network has to be.
+
+    Attributes:
+        sample_rate: Hz.
+        channels: channels it takes together.
+        stems: outputs a channel.
+        alignment: samples; segments start on multiples of it.
+        context: samples on each side that an estimate depends on.
+    """
+
+    sample_rate: int
+    channels: int
+    stems: int
+    alignment: int
+    context: int
+
+    def __call__(self, waveform: Tensor) -> Tensor:
+        """Maps `(batch, channel, time)` to `(batch, stem, channel, time)`."""
+
+
+class Enhancer:
+    """A network ready to run: device, precision, segmenting, and what to do when memory runs out.
+
+    Args:
+        model: network; on stereo, a mono one is wrapped in `SharedGain`.
+        device: name as for `choose_device`.
+        precision: name as for `choose_precision`.
+        segment_seconds: seconds a network call gives, context apart.
+        overlap_ratio: part of a segment that is cross-faded with the next, 0 to 0.5.
+        batch_size: segments a call; on the CPU segments run side by side in `threads` instead.
+        threads: CPU workers, one core each; 0 takes every core.
+        notify: told in one sentence, once, when less memory forces a smaller batch, segment or the CPU.
+
+    Attributes:
+        network_seconds: spent in the network so far, added up over workers.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        segment_seconds: float = 6.0,
+        overlap_ratio: float = 0.02,
+        batch_size: int = 8,
+        threads: int = 0,
+        notify: Notify = lambda message: None,
+    ) -> None:
+        self.device = choose_device(device)
+        self.precision = choose_precision(precision, self.device)
+        self.threads = threads or torch.get_num_threads()
+        self.batch_size = batch_size
+        self.segment_seconds, self.overlap_ratio = segment_seconds, overlap_ratio
+        if self.device.type == "cpu":
+            tame_allocator()
+        self._notify, self._told = notify, set[str]()
+        self._mono = model.eval().to(self.device)
+        self._stereo = self._mono if model.channels == 2 else SharedGain(model).eval().to(self.device)
+        self.sample_rate = int(model.sample_rate)  # type: ignore[arg-type]
+        self.network_seconds = 0.0
+        self._lock = Lock()
+
+    def stream(self, blocks: Iterator[NDArray[np.float64]], channels: int) -> Iterator[NDArray[np.float64]]:
+        """Estimate of a recording that comes in blocks.
+
+        Args:
+            blocks: `(channel, time)` at the model's `sample_rate`, full scale ±1.
+            channels: of the recording; more than two are taken in pairs.
+
+        Yields:
+            `(channel, time)` estimates in order, together as long as the input.
+
+        Raises:
+            DeviceMemoryError: not even the smallest segment fits.
+            ModelError: the network gives values that are not numbers.
+        """
+        model: WaveformModel = self._mono if channels == 1 else self._stereo  # type: ignore[assignment]
+        segment = max(1, round(self.segment_seconds * self.sample_rate / model.alignment)) * model.alignment
+        overlap = min(segment // 2, round(self.overlap_ratio * segment))
+        overlap -= overlap % model.alignment  # keeps every start on the grid
+        windows = segments(blocks, channels, segment, segment - overlap, model.context, outside="mirrored")
+        estimates = self._run(windows, model)
+        yield from joined(estimates, segment, overlap)
+
+    def removed(
+        self, blocks: Iterator[NDArray[np.float64]], channels: int, sample_rate: int
+    ) -> Iterator[NDArray[np.float64]]:
+        """What the network removes from a recording of any sample rate, at that rate.
+
+        Args:
+            blocks: `(channel, time)`, full scale ±1.
+            channels: of the recording.
+            sample_rate: of the recording, Hz.
+
+        Yields:
+            `(channel, time)` in order; the resampler may round their sum up or down by a sample.
+
+        Raises:
+            DeviceMemoryError, ModelError: as `stream`.
+        """
+        seen = Fifo(channels)
+        at_model_rate = resampled(blocks, sample_rate, self.sample_rate, channels)
+        estimates = self.stream(seen.passing(at_model_rate), channels)
+        residual = (seen.pop(estimate.shape[1]) - estimate for estimate in estimates)
+        yield from resampled(residual, self.sample_rate, sample_rate, channels)
+
+    def _run(self, windows: Iterator[Segment], model: WaveformModel) -> Iterator[Segment]:
+        """Estimates of the windows in order: batches on a device, side by side on the CPU."""
+        if self.device.type == "cpu":
+            yield from self._run_on_cpu(windows, model)
+            return
+        batch: list[Segment] = []
+        for window in windows:
+            batch.append(window)
+            if len(batch) >= self.batch_size:
+                yield from self._batch(batch, model)
+                batch = []
+        if batch:
+            yield from self._batch(batch, model)
+
+    def _run_on_cpu(self, windows: Iterator[Segment], model: WaveformModel) -> Iterator[Segment]:
+        """One window a worker, one core a worker: twice as fast as two cores on one window."""
+        pending: deque[Future[list[Segment]]] = deque()
+        with cpu_threads(1):
+            pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
+            try:
+                for window in windows:
+                    pending.append(pool.submit(self._batch, [_without_end(window, model)], model))
+                    if len(pending) > self.threads:
+                        yield from pending.popleft().result()
+                while pending:
+                    yield from pending.popleft().result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _batch(self, batch: list[Segment], model: WaveformModel) -> list[Segment]:
+        """Estimates of some windows, context cut off; halves the work until it fits into memory."""
+        try:
+            return self._compute(batch, model)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+        if len(batch) > 1:
+            self.batch_size = max(1, len(batch) // 2)
+            self._tell_once(f"out of memory: batches of {self.batch_size} segments from here on")
+            half = len(batch) // 2
+            return self._batch(batch[:half], model) + self._batch(batch[half:], model)
+        segment = batch[0].audio.shape[1] - 2 * model.context
+        if segment >= 2 * model.alignment:
+            self._tell_once("out of memory: shorter segments from here on")
+            return [self._halves(batch[0], segment, model)]
+        if self.device.type != "cpu":
+            self._tell_once(f"out of memory on {self.device}: the CPU takes over")
+            self.device, self.precision = torch.device("cpu"), "fp32"
+            model.to("cpu")  # type: ignore[attr-defined]
+            return self._batch(batch, model)
+        msg = "out of memory even with the shortest segment; close other programs or use a smaller model"
+        raise DeviceMemoryError(msg)
+
+    def _halves(self, window: Segment, segment: int, model: WaveformModel) -> Segment:
+        """A window as two shorter ones; the context makes the result the same."""
+        self.segment_seconds = min(self.segment_seconds, segment / 2 / self.sample_rate)
+        half = segment // 2 // model.alignment * model.alignment
+        parts = [
+            Segment(window.audio[:, : half + 2 * model.context], half),
+            Segment(window.audio[:, half:], window.n_valid),
+        ]
+        left, right = (self._batch([part], model)[0].audio for part in parts)
+        return Segment(np.concatenate([left, right], axis=1), window.n_valid)
+
+    def _compute(self, batch: list[Segment], model: WaveformModel) -> list[Segment]:
+        """One network call; `(channel, time)` windows become batch items of the model's channels."""
+        if not any(window.audio.any() for window in batch):
+            return [Segment(w.audio[:, model.context : -model.context or None], w.n_valid) for w in batch]
+        channels = batch[0].audio.shape[0]
+        together = np.concatenate([grouped(w.audio, model.channels) for w in batch]).astype(np.float32)
+        waveform = torch.from_numpy(together).to(self.device, non_blocking=True)
+        low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
+        begin = time.perf_counter()
+        with torch.inference_mode(), torch.autocast(self.device.type, low, enabled=low is not None):
+            estimate = model(waveform)[:, 0]
+        estimate = estimate[..., model.context : estimate.shape[-1] - model.context].float()
+        if model.channels > 1:
+            # Equal channels in, equal channels out: a recording that is mono on two channels stays so.
+            equal = (waveform == waveform[:, :1]).flatten(1).all(1)
+            estimate = torch.where(equal[:, None, None], estimate.mean(1, keepdim=True), estimate)
+        on_cpu = estimate.cpu()  # waits until the device is done
+        with self._lock:
+            self.network_seconds += time.perf_counter() - begin
+        result = on_cpu.numpy().astype(np.float64).reshape(len(batch), -1, estimate.shape[-1])
+        if not np.isfinite(result).all():
+            msg = "the network gave values that are not numbers; try --precision fp32"
+            raise ModelError(msg)
+        return [
+            Segment(ungrouped(part, channels, model.channels), window.n_valid)
+            for part, window in zip(result, batch, strict=True)
+        ]
+
+    def _tell_once(self, message: str) -> None:
+        if message not in self._told:
+            self._told.add(message)
+            self._notify(message)
+
+
+def _without_end(window: Segment, model: WaveformModel) -> Segment:
+    """A last window without what lies beyond the recording and its context; an excerpt of seconds is mostly that.
+
+    Not for a device, whose batches want windows of one length.
+    """
+    kept = ceil(window.n_valid / model.alignment) * model.alignment + 2 * model.context
+    return Segment(window.audio[:, :kept], window.n_valid)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return (
+        isinstance(error, MemoryError | torch.OutOfMemoryError)
+        or "out of memory" in str(error).lower()
+        or ("can't allocate memory" in str(error).lower())
+    )

@@ -1,0 +1,127 @@
+"""From a weights file to a card, and both to the hub.
+
+What is pushed is the safetensors file and a README that says what the card says; what comes back is the card with the
+repository and the full commit, so that whoever pastes it into models.toml gets these bytes and no others.
+"""
+
+from pathlib import Path
+from typing import Any, cast
+
+import tomli_w
+
+from concertclean import __version__
+from concertclean.errors import ModelError
+from concertclean.weights.cards import ModelCard
+from concertclean.weights.download import client_errors, file_sha256, hub_endpoint, probe, reason
+from concertclean.weights.file_format import read_header
+from concertclean.weights.loading import build_model
+
+
+def card_of(path: Path, name: str, description: str) -> ModelCard:
+    """Return the card of a weights file of one's own, as far as the file can tell.
+
+    Args:
+        path: weights file.
+        name: the model's, and the word on the command line.
+        description: one sentence for the list of models.
+
+    Raises:
+        ModelError: the file is missing, damaged, or of an unknown architecture.
+    """
+    header = read_header(path)
+    model = build_model(header.architecture, header.config, path)
+    told = header.provenance
+    return ModelCard(
+        name=name,
+        description=description or f"{header.architecture}, trained with concertclean",
+        architecture=header.architecture,
+        filename=f"{name}.safetensors",
+        size_bytes=path.stat().st_size,
+        sha256=file_sha256(path),
+        sample_rate=cast(int, model.sample_rate),
+        channels=cast(int, model.channels),
+        license=told.get("license", "unknown"),
+        recipe=told.get("recipe"),
+        training_data=told.get("training_data"),
+        path=path.resolve(),
+    )
+
+
+def card_toml(card: ModelCard) -> str:
+    """Return a card as the table that models.toml holds."""
+    values = card.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
+    return tomli_w.dumps({card.name: values})
+
+
+def publish(path: Path, card: ModelCard, repo_id: str, *, private: bool = False, token: str | None = None) -> ModelCard:
+    """Push weights and their description to a repository of the hub, made if it does not exist.
+
+    Args:
+        path: weights file.
+        card: as of `card_of`.
+        repo_id: owner and name.
+        private: of a repository that is made.
+        token: of the hub; None takes the one of `hf auth login` or $HF_TOKEN.
+
+    Returns:
+        The card with `repo_id` and `revision` in place of the path.
+
+    Raises:
+        OfflineError: nobody answers at $HF_ENDPOINT, by default huggingface.co.
+        ModelError: the hub refuses, or the name is none.
+    """
+    endpoint = hub_endpoint()
+    probe(endpoint)
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    api = HfApi(endpoint=endpoint, token=token, library_name="concertclean", library_version=__version__)
+    refusals: tuple[type[Exception], ...] = (*client_errors(), RuntimeError)  # the last wraps what breaks an upload
+    try:
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        with path.open("rb") as weights:  # an open file goes by plain HTTP, which every hub and mirror speaks
+            commit = api.create_commit(
+                repo_id,
+                [
+                    CommitOperationAdd(card.filename, weights),
+                    CommitOperationAdd("README.md", _readme(card, repo_id).encode()),
+                ],
+                commit_message=f"Add {card.name}",
+            )
+    except refusals as error:
+        raise ModelError(
+            f"{endpoint}/{repo_id}: could not be published ({reason(error)}); log in with `hf auth login`, and check "
+            "that the name is owner/name and yours"
+        ) from error
+    return card.model_copy(update={"repo_id": repo_id, "revision": commit.oid, "path": None})
+
+
+def _readme(card: ModelCard, repo_id: str) -> str:
+    """The page of the repository: front matter the hub understands, and what the card says."""
+    facts: dict[str, Any] = {
+        "architecture": card.architecture,
+        "sample rate": f"{card.sample_rate} Hz",
+        "channels": card.channels,
+        "sha256": card.sha256,
+        "recipe": card.recipe,
+        "training data": card.training_data,
+        **card.metrics,
+    }
+    lines = [
+        "---",
+        f"license: {'other' if card.license == 'unknown' else card.license.lower()}",
+        "library_name: concertclean",
+        "tags: [audio, audio-to-audio, music, denoising]",
+        "---",
+        "",
+        f"# {card.name}",
+        "",
+        card.description,
+        "",
+        *(f"* {name}: {value}" for name, value in facts.items() if value is not None),
+        "",
+        f"Weights for concertclean. Fetch `{card.filename}` from this repository ({repo_id}) and run",
+        "",
+        f"    concertclean denoise RECORDING --model {card.filename}",
+        "",
+    ]
+    return "\n".join(lines)

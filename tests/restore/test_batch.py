@@ -1,0 +1,240 @@
+"""Many recordings: what is found, where it goes, and what happens when one of them is bad."""
+
+import gc
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from concertclean.config.denoise import DenoiseSettings
+from concertclean.errors import AudioFileError, ConfigError, NoInputError, OutputError
+from concertclean.restore.batch import Job, find_recordings, plan, run
+from concertclean.restore.inference import Enhancer
+from concertclean.restore.pipeline import Denoiser
+from concertclean.weights.loading import load_model
+
+RATE = 44_100
+
+
+@pytest.fixture
+def denoiser(tiny_weights: dict[str, Path]) -> Denoiser:
+    model = load_model(tiny_weights["stereo"]).model
+    enhancer = Enhancer(model, device="cpu", precision="fp32", threads=1, segment_seconds=0.5)
+    return Denoiser(enhancer, DenoiseSettings())
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Empty files that look like audio, and some that do not; the working directory is above them."""
+    monkeypatch.chdir(tmp_path)
+    names = ["b.wav", "a.MP3", "notes.txt", "._a.mp3", ".hidden.wav", "cover.jpg", "sub/c.m4a", "sub/deep/d.flac"]
+    for name in names:
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "in/folder.wav").mkdir()
+    return tmp_path
+
+
+def names(found: list[tuple[Path, Path]]) -> list[str]:
+    return [file.as_posix() for file, _ in found]
+
+
+def targets(*words: str, output: str | None = None, format: str = "wav", recursive: bool = False) -> list[str]:
+    found = find_recordings(words, recursive=recursive)
+    jobs = plan(found, None if output is None else Path(output), format, residual=False, resolve=lambda path: "flac")
+    return [job.target.as_posix() for job in jobs]
+
+
+# What is found
+
+
+@pytest.mark.parametrize(
+    ("words", "recursive", "expected"),
+    [
+        (["in"], False, ["in/a.MP3", "in/b.wav"]),
+        (["in"], True, ["in/a.MP3", "in/b.wav", "in/sub/c.m4a", "in/sub/deep/d.flac"]),
+        (["in/b.wav", "in"], False, ["in/b.wav", "in/a.MP3"]),
+        (["in/b.wav", "./in/b.wav", "in/../in/b.wav"], False, ["in/b.wav"]),
+        (["in/notes.txt"], False, ["in/notes.txt"]),
+        (["in/*.wav"], False, ["in/b.wav"]),
+        (["in/**/*.flac"], False, ["in/sub/deep/d.flac"]),
+    ],
+)
+def test_find_recordings(tree: Path, words: list[str], recursive: bool, expected: list[str]) -> None:
+    assert names(find_recordings(words, recursive=recursive)) == expected
+
+
+def test_absolute_and_relative_names_are_one_recording(tree: Path) -> None:
+    assert len(find_recordings(["in/b.wav", str(tree / "in/b.wav")], recursive=False)) == 1
+
+
+def test_brackets_in_a_name_that_exists_are_no_pattern(tree: Path) -> None:
+    (tree / "in/live [1].wav").touch()
+    assert names(find_recordings(["in/live [1].wav"], recursive=False)) == ["in/live [1].wav"]
+
+
+@pytest.mark.parametrize("word", ["missing.wav", "in/*.ogg", "x" * 300])
+def test_what_does_not_exist_is_named(tree: Path, word: str) -> None:
+    with pytest.raises(NoInputError, match="no such file or folder"):
+        find_recordings(["in/b.wav", word], recursive=False)
+
+
+def test_a_folder_without_audio(tree: Path) -> None:
+    (tree / "empty").mkdir()
+    with pytest.raises(NoInputError, match="no audio files here; use --recursive"):
+        find_recordings(["empty"], recursive=False)
+    with pytest.raises(NoInputError, match=r"no audio files here$"):
+        find_recordings(["empty"], recursive=True)
+
+
+# Where it goes
+
+
+def test_results_lie_beside(tree: Path) -> None:
+    assert targets("in") == ["in/a_clean.wav", "in/b_clean.wav"]
+    assert targets("in/b.wav", format="keep") == ["in/b_clean.flac"]
+    assert targets("in/b.wav", format="alac") == ["in/b_clean.m4a"]
+
+
+def test_a_tree_is_mirrored(tree: Path) -> None:
+    expected = ["out/a_clean.wav", "out/b_clean.wav", "out/sub/c_clean.wav", "out/sub/deep/d_clean.wav"]
+    assert targets("in", output="out", recursive=True) == expected
+    assert targets("in/b.wav", output="Live v1.5") == ["Live v1.5/b_clean.wav"]
+
+
+def test_one_file(tree: Path) -> None:
+    assert targets("in/b.wav", output="x.flac", format="flac") == ["x.flac"]
+    with pytest.raises(ConfigError, match="cannot hold 2 recordings"):
+        targets("in", output="x.wav")
+
+
+@pytest.mark.parametrize(
+    ("output", "format"), [("x.wav", "flac"), ("x.aiff", "wav"), ("x.mp3", "keep"), ("x.m4a", "mp3")]
+)
+def test_a_name_that_says_another_format(tree: Path, output: str, format: str) -> None:
+    with pytest.raises(ConfigError, match="name it"):
+        targets("in/b.wav", output=output, format=format)
+
+
+def test_recordings_of_one_stem_do_not_meet(tree: Path) -> None:
+    for name in ("one/a.mp3", "one/a.m4a", "one/a_mp3.wav", "one/b.wav"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).touch()
+    expected = ["one/a_m4a_clean.wav", "one/a_mp3_clean.wav", "one/a_mp3_wav_clean.wav", "one/b_clean.wav"]
+    assert targets("one") == expected
+    # The longer name does not depend on who came first.
+    assert targets("one/a.mp3", "one/a.m4a") == ["one/a_mp3_clean.wav", "one/a_m4a_clean.wav"]
+
+
+def test_names_that_differ_in_case_do_not_meet() -> None:
+    found = [(Path("a.wav"), Path()), (Path("A.wav"), Path())]
+    jobs = plan(found, Path("out"), "wav", residual=False, resolve=str)
+    assert len({str(job.target).casefold() for job in jobs}) == 2
+
+
+def test_results_of_an_earlier_run_are_no_recordings(tree: Path) -> None:
+    """A folder done twice gave NAME_clean_clean.wav, then NAME_clean_clean_clean.wav ..."""
+    for name in ("in/b_clean.wav", "in/b_clean_removed.wav", "in/b_clean_clean.wav", "in/z_clean.wav"):
+        (tree / name).touch()
+    found = find_recordings(["in"], recursive=False)
+    jobs = plan(found, None, "wav", residual=True, resolve=str)
+    assert [job.source.name for job in jobs] == ["a.MP3", "b.wav", "z_clean.wav"]
+    (tree / "in/out").mkdir()
+    (tree / "in/out/b_clean.wav").touch()
+    assert "in/out/out/b_clean_clean.wav" not in targets("in", output="in/out", recursive=True)
+
+
+@pytest.mark.parametrize("stem", ["x" * 251, "ü" * 125, "日" * 80, "a.b.c", "-dash", "with space", "\udcff\udcfe"])
+@pytest.mark.parametrize("residual", [False, True])
+def test_any_name_has_a_result(tmp_path: Path, noise: Callable[..., np.ndarray], stem: str, residual: bool) -> None:
+    source = tmp_path / f"{stem}.wav"
+    if sys.platform != "linux" and "\udcff" in stem:
+        pytest.skip("such names exist on Linux only")
+    with source.open("wb") as file:
+        soundfile.write(file, noise(100).T, RATE, format="WAV")
+    (job,) = plan([(source, tmp_path)], None, "flac", residual=residual, resolve=str)
+    for path in filter(None, (job.target, job.residual)):
+        path.touch()  # the file system takes the name
+        assert path.parent == tmp_path
+        assert path.suffix == ".flac"
+    assert job.target.stem.endswith("_clean")
+    assert job.target.name[:20] == f"{stem}_clean.flac"[:20]
+    assert job.target != job.residual
+
+
+# What becomes of it
+
+
+def test_a_bad_file_does_not_stop_the_rest(
+    tmp_path: Path, denoiser: Denoiser, noise: Callable[..., np.ndarray]
+) -> None:
+    for name in ("a.wav", "c.wav"):
+        soundfile.write(tmp_path / name, noise(2000).T, RATE)
+    (tmp_path / "b.wav").write_bytes(b"no music" * 99)
+    (tmp_path / "d.wav").touch()
+    jobs = [Job(tmp_path / f"{stem}.wav", tmp_path / f"out/deep/{stem}.wav") for stem in "abcd"]
+    outcomes = list(run(jobs, denoiser, overwrite=False, skip_existing=False))
+    assert [outcome.status for outcome in outcomes] == ["done", "failed", "done", "failed"]
+    assert [type(outcome.error) for outcome in outcomes] == [type(None), AudioFileError, type(None), NoInputError]
+    assert sorted(os.listdir(tmp_path / "out/deep")) == ["a.wav", "c.wav"]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path, denoiser: Denoiser, noise: Callable[..., np.ndarray]) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(2000).T, RATE)
+    (tmp_path / "file").touch()
+    (outcome,) = run([Job(tmp_path / "a.wav", tmp_path / "file/a.wav")], denoiser, overwrite=False, skip_existing=False)
+    assert type(outcome.error) is OutputError
+    assert "cannot be written" in str(outcome.error)
+
+
+def test_existing_results_are_skipped_refused_or_replaced(
+    tmp_path: Path, denoiser: Denoiser, noise: Callable[..., np.ndarray]
+) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(2000).T, RATE)
+    job = Job(tmp_path / "a.wav", tmp_path / "b.wav")
+    job.target.write_bytes(b"old")
+
+    def outcome(**how: Any) -> Any:
+        (one,) = run([job], denoiser, **({"overwrite": False, "skip_existing": False} | how))
+        return one
+
+    assert outcome(skip_existing=True).status == "skipped"
+    assert type(outcome().error) is OutputError
+    assert job.target.read_bytes() == b"old"
+    assert outcome(overwrite=True).status == "done"
+    assert job.target.read_bytes() != b"old"
+
+
+def test_progress_names_the_job(tmp_path: Path, denoiser: Denoiser, noise: Callable[..., np.ndarray]) -> None:
+    jobs = []
+    for stem in "ab":
+        soundfile.write(tmp_path / f"{stem}.wav", noise(2000).T, RATE)
+        jobs.append(Job(tmp_path / f"{stem}.wav", tmp_path / f"{stem}_clean.wav"))
+    told: list[tuple[Job, float]] = []
+    list(run(jobs, denoiser, overwrite=False, skip_existing=False, progress=lambda *news: told.append(news)))
+    assert told == [(job, 2000 / RATE) for job in jobs]
+
+
+def resident_mib() -> float:
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_does_not_grow_over_a_batch(
+    tmp_path: Path, denoiser: Denoiser, noise: Callable[..., np.ndarray]
+) -> None:
+    source = tmp_path / "a.wav"
+    soundfile.write(source, noise(15_000).T, RATE)
+    jobs = [Job(source, tmp_path / f"{number}.flac") for number in range(25)]
+    sizes = []
+    for outcome in run(jobs, denoiser, overwrite=False, skip_existing=False):
+        assert outcome.error is None
+        sizes.append(resident_mib())
+    assert sizes[-1] - sizes[4] < 20  # twenty recordings, after everything has been loaded once

@@ -1,0 +1,216 @@
+"""Segmenting: any length, any segment, the same result; and what happens when memory runs out."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from concertclean.errors import ConfigError, DeviceMemoryError
+from concertclean.networks.kanunet_eca import KANUNetECA
+from concertclean.restore.inference import Enhancer
+from concertclean.runtime.devices import choose_device, choose_precision, cpu_threads, require_device
+
+RATE = 1000
+
+
+class Pointwise(nn.Module):
+    """Scales, and counts its calls; the "network" of most tests."""
+
+    sample_rate, stems, alignment, context = RATE, 1, 8, 16
+
+    def __init__(self, channels: int = 2, fits: int | None = None) -> None:
+        super().__init__()
+        self.channels, self.fits = channels, fits
+        self.shapes: list[tuple[int, ...]] = []
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        self.shapes.append(tuple(waveform.shape))
+        if self.fits is not None and waveform.shape[0] * waveform.shape[-1] > self.fits:
+            raise torch.OutOfMemoryError("out of memory")
+        return 0.5 * waveform.unsqueeze(1)
+
+
+def blocks(waveform: np.ndarray, size: int = 333) -> Iterator[np.ndarray]:
+    return (waveform[:, i : i + size] for i in range(0, waveform.shape[1], size))
+
+
+def enhance(enhancer: Enhancer, waveform: np.ndarray) -> np.ndarray:
+    parts = list(enhancer.stream(blocks(waveform), len(waveform)))
+    return np.concatenate(parts, axis=1) if parts else np.zeros((len(waveform), 0))
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 7, 159, 160, 161, 319, 320, 321, 1000, 4321])
+@pytest.mark.parametrize("overlap_ratio", [0.0, 0.1, 0.5])
+def test_a_pointwise_model_is_applied_exactly(
+    n_samples: int, overlap_ratio: float, noise: Callable[..., np.ndarray]
+) -> None:
+    enhancer = Enhancer(
+        Pointwise(),
+        device="cpu",
+        precision="fp32",
+        segment_seconds=0.16,
+        overlap_ratio=overlap_ratio,
+        threads=2,
+    )
+    waveform = noise(n_samples)
+    result = enhance(enhancer, waveform)
+    assert result.shape == waveform.shape
+    assert np.allclose(result, 0.5 * waveform, atol=1e-7)  # float32 inside
+
+
+@pytest.mark.parametrize(("channels", "model_channels"), [(1, 1), (1, 2), (2, 2), (3, 2), (6, 2)])
+def test_channels_keep_their_places(channels: int, model_channels: int, noise: Callable[..., np.ndarray]) -> None:
+    enhancer = Enhancer(Pointwise(model_channels), device="cpu", precision="fp32", segment_seconds=0.16)
+    waveform = noise(500, channels=channels)
+    assert np.allclose(enhance(enhancer, waveform), 0.5 * waveform, atol=1e-7)
+
+
+def network(*, global_view: bool = False) -> nn.Module:
+    """A network that reacts to its surroundings; its mask is made far from constant."""
+    torch.manual_seed(0)
+    model = KANUNetECA(
+        sample_rate=8000, channels=2, n_fft=256, hop_length=64, base=4, bands=40,
+        eca_frames=0 if global_view else 3, align_corners=global_view,
+    )  # fmt: skip
+    nn.init.normal_(model.head.weight, std=1.0)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    model.train()(0.3 * torch.randn(1, 2, 16_000))  # gives the normalisation statistics, so that the bottom counts
+    return model.eval()
+
+
+def error_db(reference: np.ndarray, estimate: np.ndarray) -> float:
+    return 10 * float(np.log10(np.square(reference - estimate).mean() / np.square(reference).mean() + 1e-30))
+
+
+def swelling(waveform: np.ndarray) -> np.ndarray:
+    return waveform * np.linspace(0.01, 1, waveform.shape[1])
+
+
+@pytest.mark.parametrize("segment_seconds", [0.3, 0.7, 2.0])
+def test_segments_give_the_whole_to_60_db(segment_seconds: float, noise: Callable[..., np.ndarray]) -> None:
+    waveform = swelling(noise(48_000, level=0.3))
+    whole = enhance(Enhancer(network(), device="cpu", precision="fp32", segment_seconds=100.0), waveform)
+    pieces = enhance(Enhancer(network(), device="cpu", precision="fp32", segment_seconds=segment_seconds), waveform)
+    assert error_db(whole, pieces) < -100
+    assert error_db(waveform, whole) > -30  # it does do something
+
+
+def test_a_network_that_sees_everything_shows_its_seams(noise: Callable[..., np.ndarray]) -> None:
+    """The check above can fail: global attention and stretched upsampling leave -60 dB far behind."""
+    waveform = swelling(noise(48_000, level=0.3))
+    whole, pieces = (
+        enhance(
+            Enhancer(network(global_view=True), device="cpu", precision="fp32", segment_seconds=seconds),
+            waveform,
+        )
+        for seconds in (100.0, 0.3)
+    )
+    assert error_db(whole, pieces) > -60
+
+
+def test_same_result_twice_whatever_the_threads(noise: Callable[..., np.ndarray]) -> None:
+    waveform = noise(20_000)
+    first, again, one_thread = (
+        enhance(Enhancer(network(), device="cpu", segment_seconds=0.5, threads=n), waveform) for n in (2, 2, 1)
+    )
+    assert np.array_equal(first, again)
+    assert np.array_equal(first, one_thread)
+
+
+def test_mono_on_two_channels_stays_mono(noise: Callable[..., np.ndarray]) -> None:
+    waveform = np.repeat(noise(10_000, channels=1), 2, axis=0)
+    left, right = enhance(Enhancer(network(), device="cpu", segment_seconds=0.5), waveform)
+    assert np.array_equal(left, right)
+
+
+def test_silence_is_not_computed() -> None:
+    model = Pointwise()
+    result = enhance(Enhancer(model, device="cpu", segment_seconds=0.16), np.zeros((2, 1000)))
+    assert result.shape == (2, 1000)
+    assert not result.any()
+    assert not model.shapes
+
+
+def test_what_lies_beyond_the_end_is_not_computed(noise: Callable[..., np.ndarray]) -> None:
+    model = Pointwise()
+    enhance(Enhancer(model, device="cpu", segment_seconds=0.16, overlap_ratio=0.0, threads=1), noise(160 + 21))
+    assert [shape[-1] - 2 * model.context for shape in model.shapes] == [160, 24]
+
+
+def test_out_of_memory_shortens_the_segment_and_is_told_once(noise: Callable[..., np.ndarray]) -> None:
+    told: list[str] = []
+    model = Pointwise(fits=150)
+    enhancer = Enhancer(model, device="cpu", precision="fp32", segment_seconds=0.32, threads=1, notify=told.append)
+    waveform = noise(2000)
+    assert np.allclose(enhance(enhancer, waveform), 0.5 * waveform, atol=1e-7)
+    assert told == ["out of memory: shorter segments from here on"]
+
+
+def test_out_of_memory_halves_a_batch_first(noise: Callable[..., np.ndarray]) -> None:
+    told: list[str] = []
+    enhancer = Enhancer(
+        Pointwise(),
+        device="cpu",
+        precision="fp32",
+        segment_seconds=0.16,
+        overlap_ratio=0,
+        batch_size=8,
+        notify=told.append,
+    )
+    compute, largest = enhancer._compute, 2
+
+    def small_device(batch: list, model: nn.Module) -> list:
+        if len(batch) > largest:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        enhancer.device = torch.device("cpu")
+        result = compute(batch, model)
+        enhancer.device = torch.device("meta")
+        return result
+
+    enhancer._compute = small_device  # type: ignore[method-assign]
+    enhancer.device = torch.device("meta")  # takes the path of an accelerator without having one
+    waveform = noise(160 * 8)
+    assert np.allclose(enhance(enhancer, waveform), 0.5 * waveform, atol=1e-7)
+    assert told == [f"out of memory: batches of {n} segments from here on" for n in (4, 2)]
+    assert enhancer.batch_size == largest
+
+
+def test_nothing_fits(noise: Callable[..., np.ndarray]) -> None:
+    enhancer = Enhancer(Pointwise(fits=0), device="cpu", precision="fp32", segment_seconds=0.16)
+    with pytest.raises(DeviceMemoryError, match="smaller model"):
+        enhance(enhancer, noise(500))
+
+
+def test_devices_and_precisions_by_name() -> None:
+    cpu = choose_device("cpu")
+    assert cpu.type == "cpu"
+    assert choose_precision("auto", cpu) in ("fp32", "bf16")
+    assert choose_precision("fp16", cpu) == "fp16"
+    with pytest.raises(ValueError, match="unknown"):
+        choose_device("abacus")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="not present"):
+            choose_device("cuda")
+    with pytest.raises(ConfigError, match="abacus"):
+        require_device("abacus")
+
+
+def test_threads_are_given_back() -> None:
+    before = torch.get_num_threads()
+    with cpu_threads(1):
+        assert torch.get_num_threads() == 1
+    with cpu_threads(0):
+        assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_cuda_gives_the_cpu_result(noise: Callable[..., np.ndarray]) -> None:
+    waveform = noise(48_000, level=0.3)
+    cpu = enhance(Enhancer(network(), device="cpu", precision="fp32", segment_seconds=0.7), waveform)
+    cuda = enhance(Enhancer(network(), device="cuda", precision="fp32", segment_seconds=0.7), waveform)
+    assert error_db(cpu, cuda) < -60
