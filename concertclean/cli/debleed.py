@@ -11,8 +11,8 @@ from concertclean.cli.bars import bars
 from concertclean.errors import ConfigError
 
 if TYPE_CHECKING:
+    from concertclean.bleed.run import Debled, Track
     from concertclean.config.denoise import DenoiseSettings
-    from concertclean.debleed.run import Debled, Track
 
 
 def debleed(
@@ -48,8 +48,8 @@ def debleed(
     One file a microphone goes in and comes out, NAME_clean.wav; stem k is what belongs to track k. Nothing is ever
     overwritten unless --overwrite says so.
     """
+    from concertclean.bleed.run import debleed as reduce
     from concertclean.config.denoise import read_settings
-    from concertclean.debleed.run import debleed as reduce
     from concertclean.runtime.devices import cpu_threads, require_device
 
     given = {"format": format, "bit_depth": bit_depth, "device": device, "threads": threads}
@@ -67,7 +67,7 @@ def debleed(
 def _plan(inputs: list[str], output: Path | None, settings: "DenoiseSettings", *, residual: bool) -> "list[Track]":
     """Which file becomes which."""
     from concertclean.audio_io.reader import AudioReader
-    from concertclean.debleed.run import Track
+    from concertclean.bleed.run import Track
     from concertclean.restore import batch
     from concertclean.restore.results import output_format
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
+from concertclean.bleed.methods import learn
+from concertclean.bleed.microphones import excerpt
 from concertclean.dataset.bleed.build import BandSet
-from concertclean.debleed.methods import learn
-from concertclean.debleed.microphones import excerpt
 from concertclean.metrics.sdr import snr, window_energies
 
 Array = NDArray[np.float64]

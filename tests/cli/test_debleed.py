@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 
-from tests.debleed import bands
+from tests.bleed import bands
 
 RATE = bands.SAMPLE_RATE
 Program = Callable[..., Any]

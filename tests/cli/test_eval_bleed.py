@@ -5,7 +5,7 @@ import json
 import pytest
 import soundfile
 
-from tests.debleed import bands
+from tests.bleed import bands
 
 
 @pytest.fixture

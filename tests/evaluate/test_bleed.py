@@ -9,7 +9,7 @@ import soundfile
 from concertclean.dataset.bleed.build import BandSet, BleedPlan, build_bleed, list_sets
 from concertclean.evaluate.bleed import Judged, judge, method_table, segment_sdr, track_table
 from concertclean.metrics import bss_eval
-from tests.debleed import bands
+from tests.bleed import bands
 
 RATE = bands.SAMPLE_RATE
 

@@ -5,7 +5,6 @@ import io
 import numpy as np
 import pytest
 import soundfile
-from tests.restore.test_analyse import RATE, diagnosis
 
 from concertclean.classical.declick import Declicker
 from concertclean.config.denoise import DenoiseSettings
@@ -13,6 +12,7 @@ from concertclean.errors import OutputError
 from concertclean.restore.auto import AutoDenoiser
 from concertclean.restore.chain import Chain
 from concertclean.restore.pipeline import Denoiser
+from tests.restore.test_analyse import RATE, diagnosis
 
 
 @pytest.fixture

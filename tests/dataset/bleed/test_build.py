@@ -13,7 +13,7 @@ from concertclean.dataset.bleed.build import BleedPlan, build_bleed, list_sets, 
 from concertclean.dataset.bleed.conditions import CONDITIONS, GAINS, draw_matrix, images
 from concertclean.dataset.bleed.songs import find_songs, read_stems
 from concertclean.errors import ConfigError, NoInputError
-from tests.debleed import bands
+from tests.bleed import bands
 
 RATE = 8000
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from concertclean.debleed.microphones import Array, roster, validate
+from concertclean.bleed.microphones import Array, roster, validate
 from concertclean.dsp import stft
 
 _LAG_FRAME_SECONDS = 0.186

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from concertclean.debleed.unmixing import apply_unmixing, learn_unmixing, unmix
-from tests.debleed import bands
+from concertclean.bleed.unmixing import apply_unmixing, learn_unmixing, unmix
+from tests.bleed import bands
 
 RATE = bands.SAMPLE_RATE
 

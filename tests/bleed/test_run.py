@@ -8,8 +8,8 @@ import pytest
 import soundfile
 import torch
 
+from concertclean.bleed.run import Track, debleed
 from concertclean.config.denoise import DenoiseSettings
-from concertclean.debleed.run import Track, debleed
 from concertclean.networks.cae import CAE
 from concertclean.weights.file_format import save_weights
 

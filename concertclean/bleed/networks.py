@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from concertclean.debleed.microphones import excerpt, roster
-from concertclean.debleed.unmixing import Unmixing, trusted
+from concertclean.bleed.microphones import excerpt, roster
+from concertclean.bleed.unmixing import Unmixing, trusted
 from concertclean.dsp.resample import in_step, resample
 from concertclean.errors import ModelError
 from concertclean.networks.tunet import TUNet

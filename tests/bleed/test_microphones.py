@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from concertclean.debleed.microphones import coherent_levels, excerpt, filtered, roster, validate
+from concertclean.bleed.microphones import coherent_levels, excerpt, filtered, roster, validate
 from concertclean.dsp import stft
-from tests.debleed import bands
+from tests.bleed import bands
 
 WINDOW = stft.window("hann", 512)
 
@@ -92,7 +92,7 @@ class TestFiltered:
             return 1 / (1 + 100 * power)
 
         whole = self.run(iter([waveform]), roster(waveform), gains, 2)
-        monkeypatch.setattr("concertclean.debleed.microphones._SEGMENT_FRAMES", 13)
+        monkeypatch.setattr("concertclean.bleed.microphones._SEGMENT_FRAMES", 13)
         pieces = self.run(cut(waveform, 1, 3000), roster(waveform), gains, 2)
         assert np.allclose(pieces, whole, rtol=0, atol=1e-6)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from concertclean.debleed import kamir, mira, power_model
-from concertclean.debleed.power_model import Settings
-from tests.debleed import bands
+from concertclean.bleed import kamir, mira, power_model
+from concertclean.bleed.power_model import Settings
+from tests.bleed import bands
 
 RATE = bands.SAMPLE_RATE
 QUICK = Settings(frame_seconds=0.1, n_frames=128)

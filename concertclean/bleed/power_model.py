@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from concertclean.debleed.microphones import Array, Blocks, Roster, coherent_levels, filtered, roster, validate
+from concertclean.bleed.microphones import Array, Blocks, Roster, coherent_levels, filtered, roster, validate
 from concertclean.dsp import stft
 
 FLOOR = 1e-10  # power over the mean

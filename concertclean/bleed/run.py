@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from concertclean.audio_io.formats import AudioInfo
 from concertclean.audio_io.writer import AudioWriter
+from concertclean.bleed.methods import Reduction, learn
+from concertclean.bleed.microphones import excerpt
+from concertclean.bleed.tracks import check_tracks, count_samples, read_together, spare_tracks
 from concertclean.config.denoise import DenoiseSettings
-from concertclean.debleed.methods import Reduction, learn
-from concertclean.debleed.microphones import excerpt
-from concertclean.debleed.tracks import check_tracks, count_samples, read_together, spare_tracks
 from concertclean.dsp.levels import EnergyMeter, reduction_db
 from concertclean.dsp.resample import Fifo
 from concertclean.restore.results import OutputFormat, open_writer, output_format

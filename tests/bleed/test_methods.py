@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from concertclean.debleed import methods, networks
-from concertclean.debleed.methods import learn
-from concertclean.debleed.networks import instrument, seats
+from concertclean.bleed import methods, networks
+from concertclean.bleed.methods import learn
+from concertclean.bleed.networks import instrument, seats
 from concertclean.errors import ModelError
 from concertclean.networks.cae import CAE
 from concertclean.networks.tunet import TUNet
 from concertclean.weights.file_format import save_weights
-from tests.debleed import bands
+from tests.bleed import bands
 
 RATE = bands.SAMPLE_RATE
 TUNET = {"n_microphones": 2, "segment": 2000, "widths": [2, 3], "hidden": [8]}

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from concertclean.debleed.verdict import verdict
-from tests.debleed import bands
+from concertclean.bleed.verdict import verdict
+from tests.bleed import bands
 
 RATE = bands.SAMPLE_RATE
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.debleed import kamir, mira, unmixing
-from concertclean.debleed.verdict import verdict
+from concertclean.bleed import kamir, mira, unmixing
+from concertclean.bleed.verdict import verdict
 from concertclean.dsp.resample import in_step
 from concertclean.errors import ModelError
 
 if TYPE_CHECKING:
-    from concertclean.debleed.networks import Running
+    from concertclean.bleed.networks import Running
 
 Array = NDArray[np.float64]
 Blocks = Iterator[Array]
@@ -146,7 +146,7 @@ def learn(
 
 def _of_weights(name: str, tracks: Sequence[str], device: str, threads: int) -> Learn:
     """The method that trained networks stand for, with torch's inference only where it is needed."""
-    from concertclean.debleed import networks
+    from concertclean.bleed import networks
 
     running = networks.Running(device, threads)
     if name == "tunet":
@@ -165,7 +165,7 @@ def _of_weights(name: str, tracks: Sequence[str], device: str, threads: int) -> 
 
 def _matrix_network(model: str | Path, tracks: Sequence[str], running: "Running") -> Learn:
     """One network that hears the whole band."""
-    from concertclean.debleed import networks
+    from concertclean.bleed import networks
 
     def learn_matrix(waveform: Array, sample_rate: int) -> Learned:
         found = networks.learn_matrix(model, waveform, sample_rate, running, tracks)
@@ -178,7 +178,7 @@ def _instrument_networks(
     models: Sequence[str | Path | None], running: "Running", remarks: tuple[str, ...] = ()
 ) -> Learn:
     """A network for each track; None leaves it as it is."""
-    from concertclean.debleed import networks
+    from concertclean.bleed import networks
 
     def load_networks(waveform: Array, sample_rate: int) -> Learned:
         enhancers = networks.load_instruments(models, len(waveform), running)
@@ -189,7 +189,7 @@ def _instrument_networks(
 
 def _said_of(tracks: Sequence[str]) -> str:
     """Which instrument each track was taken for."""
-    from concertclean.debleed.networks import instrument
+    from concertclean.bleed.networks import instrument
 
     roles = {track: instrument(track) for track in tracks}
     said = [

@@ -24,8 +24,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from concertclean.debleed.microphones import Array, Blocks
-from concertclean.debleed.power_model import (
+from concertclean.bleed.microphones import Array, Blocks
+from concertclean.bleed.power_model import (
     TINY,
     Levels,
     Settings,
