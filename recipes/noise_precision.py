@@ -20,8 +20,9 @@ from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import Store
 from concertclean.dsp import stft
 from concertclean.networks.noise_detector import NoiseDetector
-from concertclean.restore.noise_stretches import find_noise, load_detector
+from concertclean.restore.noise_stretches import find_noise
 from concertclean.synthesis.shaping import Waveform, rms
+from concertclean.weights.loading import load_noise_detector
 
 FORMS = ("loud", "quiet", "fade", "room")
 _TRANSFERS = 40
@@ -70,7 +71,7 @@ def holds_noise_alone(detector: NoiseDetector, music: Waveform, noise: Waveform)
 
 def main(folder: str, model: str) -> None:
     """Prints a line a form."""
-    store, detector = Store(Path(folder)), load_detector(model)
+    store, detector = Store(Path(folder)), load_noise_detector(model)
     songs, held_out = Shelf(store, "clean", "test"), HeldOut(store, "test", 1)
     frame = detector.hop_length / detector.sample_rate
     right: dict[str, float] = defaultdict(float)

@@ -158,7 +158,7 @@ def _of_weights(name: str, tracks: Sequence[str], device: str, threads: int) -> 
         known = ", ".join((AUTO, *METHODS, *TRAINED))
         raise ModelError(f"{name}: no such method; choose one of {known}, or a {_WEIGHTS} file")
     paths = [Path(part) for part in name.split(",")]
-    if len(paths) == 1 and networks.knows_matrices(paths[0]):
+    if len(paths) == 1 and networks.finds_matrices(paths[0]):
         return _matrix_network(paths[0], tracks, running)
     return _instrument_networks(paths, running)
 

@@ -26,7 +26,7 @@ from concertclean.restore.chain import left_by
 from concertclean.restore.inference import Enhancer
 from concertclean.runtime.devices import choose_device
 from concertclean.weights.file_format import read_header
-from concertclean.weights.loading import MATRIX_ARCHITECTURES, load_matrix_model, load_model
+from concertclean.weights.loading import load_matrix_model, load_model, task_of
 
 Array = NDArray[np.float64]
 Blocks = Iterator[Array]
@@ -60,13 +60,13 @@ def instrument(track: str) -> str:
     return next(fitting, "other")
 
 
-def knows_matrices(path: Path) -> bool:
-    """Whether a weights file is of a network that says how a band is mixed.
+def finds_matrices(path: Path) -> bool:
+    """Whether a weights file is of a network that finds how a band is mixed.
 
     Raises:
-        ModelError: the file is missing or damaged.
+        ModelError: the file is missing or damaged, or of an unknown architecture.
     """
-    return read_header(path).architecture in MATRIX_ARCHITECTURES
+    return task_of(read_header(path).architecture, path) == "unmix"
 
 
 def seats(instruments: Sequence[str], tracks: Sequence[str]) -> list[int]:
@@ -159,7 +159,7 @@ def _matrix_network(model: str | Path) -> TUNet:
 @lru_cache(maxsize=_KEPT)
 def _instrument_network(model: str | Path, running: Running) -> Enhancer:
     """The same; tracks share it, too."""
-    network = load_model(model).model
+    network = load_model(model, task="debleed").model
     return Enhancer(network, device=running.device, threads=running.threads, segment_seconds=_SEGMENT_SECONDS)
 
 

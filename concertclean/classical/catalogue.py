@@ -14,11 +14,11 @@ from concertclean.classical.steady import steady
 from concertclean.classical.thumps import Dethumper
 
 
-class Remover(Protocol):
-    """What a method is once it is made; works at any sample rate and on any number of channels."""
+class Stage(Protocol):
+    """A step of a restoration, ready to run; works at any sample rate and on any number of channels."""
 
     def removed(self, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:
-        """What is taken away from `(channel, time)` blocks, together exactly as long."""
+        """What is removed from `(channel, time)` blocks, full scale ±1: blocks in order, together exactly as long."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Method:
     """
 
     description: str
-    make: Callable[[Material | None], Remover]
+    make: Callable[[Material | None], Stage]
     learns_from: Source | None = None
 
 

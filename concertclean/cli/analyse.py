@@ -1,7 +1,7 @@
 """`concertclean analyse`: what is wrong with recordings, and which stages would mend it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -44,7 +44,7 @@ def analyse(
                 failures.append(error)
             progress("recordings", number, len(found))
     if as_json:
-        console.say(json.dumps([record_of(diagnosis, str(path)) for path, diagnosis in results], indent=2))
+        console.say(json.dumps([diagnosis.record(str(path)) for path, diagnosis in results], indent=2))
     else:
         for path, diagnosis in results:
             _print(str(path), diagnosis)
@@ -52,30 +52,6 @@ def analyse(
         console.complain(failure)
     if failures:
         raise typer.Exit(console.SOME_FAILED if len(found) > 1 else console.exit_code(failures[0]))
-
-
-def record_of(diagnosis: "Diagnosis", path: str) -> dict[str, Any]:
-    """A diagnosis as JSON holds it: levels that are infinite are null."""
-    import math
-
-    measured = diagnosis.measured
-    return {
-        "path": path,
-        "seconds": round(diagnosis.seconds, 2),
-        "scene": diagnosis.scene,
-        "is_doubtful": diagnosis.is_doubtful,
-        "probabilities": {scene: round(value, 4) for scene, value in diagnosis.probabilities.items()},
-        "clicks_per_second": round(diagnosis.clicks_per_second, 2),
-        "hum_hz": None if diagnosis.hum_hz is None else round(diagnosis.hum_hz, 2),
-        "hum_partials": diagnosis.hum_partials,
-        "hiss_db": round(measured.hiss_db, 1) if math.isfinite(measured.hiss_db) else None,
-        "rumble_db": round(measured.rumble_db, 1) if math.isfinite(measured.rumble_db) else None,
-        "bandwidth_hz": round(measured.bandwidth_hz),
-        "clipped_share": measured.clipped_share,
-        "channels": measured.channels,
-        "model": diagnosis.model or None,
-        "reason": diagnosis.reason,
-    }
 
 
 def in_words(diagnosis: "Diagnosis") -> str:

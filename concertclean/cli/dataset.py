@@ -253,9 +253,9 @@ def extract_noise(
     """
     from concertclean.dataset.extract import extract_noise as extract
     from concertclean.restore.batch import find_recordings
-    from concertclean.restore.noise_stretches import load_detector
+    from concertclean.weights.loading import load_noise_detector
 
-    detector = load_detector(model)
+    detector = load_noise_detector(model)
     found = find_recordings(recordings, recursive=recursive)
     extracts: list[tuple[Path, Extract]] = []
     failures: list[str] = []

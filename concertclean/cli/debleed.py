@@ -50,12 +50,12 @@ def debleed(
     """
     from concertclean.bleed.run import debleed as reduce
     from concertclean.config.denoise import read_settings
-    from concertclean.runtime.devices import cpu_threads, require_device
+    from concertclean.runtime.devices import choose_device, cpu_threads
 
     given = {"format": format, "bit_depth": bit_depth, "device": device, "threads": threads}
     settings = read_settings(None, given)
     tracks = _plan(inputs, output, settings, residual=residual)
-    require_device(settings.device)
+    choose_device(settings.device)
     with console.ending_on_signals(), cpu_threads(settings.threads), bars(quiet=quiet or no_progress) as progress:
         done = reduce(tracks, model, settings, overwrite=overwrite, progress=progress)
     if as_json:

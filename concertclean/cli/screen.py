@@ -1,6 +1,6 @@
 """What a person sees while `concertclean denoise` runs, on standard error."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,9 +10,8 @@ from concertclean.errors import ConcertCleanError
 if TYPE_CHECKING:
     from concertclean.config.denoise import DenoiseSettings
     from concertclean.restore.batch import Job, Outcome
-    from concertclean.restore.inference import Enhancer
+    from concertclean.restore.build import Restorer
     from concertclean.restore.results import Report
-    from concertclean.weights.loading import LoadedModel
 
 
 class Screen:
@@ -42,16 +41,16 @@ class Screen:
         if not self._quiet:
             console.note(message)
 
-    def setup(self, weights: "LoadedModel", enhancer: "Enhancer") -> None:
-        """What the work is done with."""
-        if self._verbose:
+    def built(self, restorer: "Restorer") -> None:
+        """What the work is done with, in which order."""
+        if not self._verbose:
+            return
+        for network in restorer.networks:
+            weights, enhancer = network.weights, network.enhancer
             self.note(f"model {weights.path.name}, sha256 {weights.sha256[:12]}…")
             self.note(f"device {enhancer.device}, {enhancer.precision}, {enhancer.threads} threads")
-
-    def stages(self, names: Sequence[str]) -> None:
-        """What works in which order."""
-        if self._verbose:
-            self.note(f"stages {', '.join(names)}")
+        if restorer.stages:
+            self.note(f"stages {', '.join(restorer.stages)}")
 
     def tell(self, outcome: "Outcome") -> None:
         """What became of a recording."""

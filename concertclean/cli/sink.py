@@ -13,8 +13,6 @@ from concertclean.errors import OutputError
 if TYPE_CHECKING:
     from concertclean.config.denoise import DenoiseSettings
     from concertclean.restore.batch import Outcome
-    from concertclean.restore.inference import Enhancer
-    from concertclean.weights.loading import LoadedModel
 
 
 class Sink:
@@ -30,15 +28,11 @@ class Sink:
 
     Attributes:
         records: one a recording, as they are printed and logged.
-        stages: of the chain that works, in order; empty until they are known.
-        networks: at work, in the order of the chain, with their weights.
     """
 
     def __init__(self, settings: "DenoiseSettings", *, as_json: bool, log: Path | None) -> None:
         self._settings, self._as_json = settings, as_json
         self.records: list[dict[str, Any]] = []
-        self.stages: tuple[str, ...] = ()
-        self.networks: list[tuple[LoadedModel, Enhancer]] = []
         try:
             self._log = None if log is None else log.open("a", encoding="utf-8")
         except OSError as error:
@@ -72,25 +66,25 @@ class Sink:
             "error": None if outcome.error is None else str(outcome.error),
             "exit_code": 0 if outcome.error is None else console.exit_code(outcome.error),
             "model": self._settings.model,
-            "stages": self.stages,
+            "stages": (),
             "settings": self._settings.model_dump(mode="json", exclude_defaults=True),
         }
-        if self.networks:
-            _, enhancer = self.networks[0]
-            record |= {
-                "sha256": ",".join(weights.sha256 for weights, _ in self.networks),
-                "device": str(enhancer.device),
-                "precision": enhancer.precision,
-                "segment_seconds": enhancer.segment_seconds,
-                "threads": enhancer.threads,
-                # of the run so far
-                "network_seconds": sum(enhancer.network_seconds for _, enhancer in self.networks),
-            }
         report = outcome.report
         if report is not None:
             info, output = report.info, report.output
+            record |= {"model": report.model or None, "stages": report.stages}
             if report.diagnosis is not None:
-                record |= {"model": report.model or None, "stages": report.stages, "found": report.diagnosis}
+                record["found"] = report.diagnosis
+            if report.networks:
+                first = report.networks[0]
+                record |= {
+                    "sha256": ",".join(one.sha256 for one in report.networks),
+                    "device": first.device,
+                    "precision": first.precision,
+                    "segment_seconds": first.segment_seconds,
+                    "threads": first.threads,
+                    "network_seconds": sum(one.seconds for one in report.networks),
+                }
             record |= {
                 "codec": info.codec,
                 "sample_rate": info.sample_rate,

@@ -60,10 +60,10 @@ def train(
     has_run = (folder / STATE_NAME).exists()
     if has_run and resume is None and not dry_run:
         raise OutputError(f"{folder}: holds a run; go on with --resume auto, or name another folder with -o")
-    from concertclean.runtime.devices import require_device
+    from concertclean.runtime.devices import choose_device
     from concertclean.train.distributed import joined
 
-    require_device(settings.run.device)
+    choose_device(settings.run.device)
     with joined(settings.run.device) as place:
         goes_on = resume == "must" or (resume == "auto" and has_run)
         _train(settings, folder, place, goes_on=goes_on, dry=dry_run, overfit=overfit, quiet=quiet, board=tensorboard)

@@ -22,24 +22,17 @@ def bleed_network(settings: "BleedTrainingSettings") -> "nn.Module":
     Raises:
         ConfigError: the loss is not the one for this network.
     """
-    from concertclean.weights.loading import (
-        ARCHITECTURES,
-        MATRIX_ARCHITECTURES,
-        build_model,
-        load_matrix_model,
-        load_model,
-    )
+    from concertclean.weights.loading import build_model, load_matrix_model, load_model, task_of
 
-    says_matrices = settings.network.architecture in MATRIX_ARCHITECTURES
-    wanted = "matrix" if says_matrices else "magnitude"
-    if settings.loss.name != wanted or says_matrices != (settings.mixing.stem is None):
-        stem = "no mixing.stem" if says_matrices else "a mixing.stem"
-        raise ConfigError(f"{settings.network.architecture} is trained with loss.name={wanted} and {stem}")
-    table = MATRIX_ARCHITECTURES if says_matrices else ARCHITECTURES
-    network = build_model(settings.network.architecture, settings.network.config, "network", table)
+    finds_matrices = task_of(settings.network.architecture, "network.architecture") == "unmix"
+    fitting = "matrix" if finds_matrices else "magnitude"
+    if settings.loss.name not in (None, fitting) or finds_matrices != (settings.mixing.stem is None):
+        stem = "no mixing.stem" if finds_matrices else "a mixing.stem"
+        raise ConfigError(f"{settings.network.architecture} is trained with loss.name={fitting} and {stem}")
+    network = build_model(settings.network.architecture, settings.network.config, "network")
     if settings.network.init is not None:
         path = settings.network.init
-        first = load_matrix_model(Path(path)) if says_matrices else load_model(path).model
+        first = load_matrix_model(Path(path)) if finds_matrices else load_model(path, task="debleed").model
         network.load_state_dict(first.state_dict())
     return network
 
@@ -99,10 +92,8 @@ def _judge(
 
 def _unbled_by(model: "nn.Module", settings: "BleedTrainingSettings") -> "Callable[[Tensor], Tensor]":
     """What gives `(1, stem, time)` of `(1, microphone, time)`."""
-    from typing import cast
-
-    from concertclean.train.objective import MatrixNetwork, unmixed
+    from concertclean.train.objective import unmixed
 
     if settings.mixing.stem is None:
-        return lambda heard: unmixed(cast(MatrixNetwork, model), heard)[1]
+        return lambda heard: unmixed(model(heard).float(), heard)
     return lambda heard: model(heard)[:, 0]

@@ -26,11 +26,11 @@ def scene_network(settings: "DetectTrainingSettings") -> "nn.Module":
     Raises:
         ConfigError: the loss is not the one for it.
     """
-    from concertclean.weights.loading import DETECT_ARCHITECTURES, build_model, load_scene_classifier
+    from concertclean.weights.loading import build_model, load_scene_classifier
 
-    if settings.loss.name != "scene":
+    if settings.loss.name not in (None, "scene"):
         raise ConfigError(f"{settings.network.architecture} is trained with loss.name=scene, got {settings.loss.name}")
-    network = build_model(settings.network.architecture, settings.network.config, "network", DETECT_ARCHITECTURES)
+    network = build_model(settings.network.architecture, settings.network.config, "network")
     if settings.network.init is not None:
         network.load_state_dict(load_scene_classifier(settings.network.init).state_dict())
     return network

@@ -40,32 +40,18 @@ _STRETCH = re.compile(r"([\d:.]+)-([\d:.]+)")
 _SHORTEST_SECONDS = 0.1
 
 
-class DenoiseSettings(BaseModel):
-    """Everything `concertclean denoise` can be told about how to restore a recording.
+class RestoringSettings(BaseModel):
+    """What is removed.
 
     Attributes:
         model: "auto", which looks at each recording and chooses; name or alias of a model, a method without weights,
             the path of a weights file, or several of them between commas, which work in this order.
         preset: key of `PRESETS`; stands for the model.
-        noise_profile: where the noise is heard alone, for `lsa`: START-END in the recording, as 0:00-0:01.5 or 3-4,
+        noise_profile: where the noise is alone, for `lsa`: START-END in the recording, as 0:00-0:01.5 or 3-4,
             "auto" for the longest stretch that a classifier finds in it, or a file; None: it is followed.
-        strength: part of the residual that is subtracted, 0 to 1.
+        strength: part of what was found that is subtracted, 0 to 1.
         max_reduction_db: nothing is lowered by more than this, dB; None: the gains of networks are held to
             `NETWORK_MAX_REDUCTION_DB`, methods to nothing.
-        start_seconds: what is processed begins here.
-        duration_seconds: and is so long; None: to the end.
-        format: of the output; "keep" takes the recording's own.
-        bit_depth: of a lossless output; "keep" takes the recording's own, 24 for lossy ones.
-        loudness: "off", "match" (as loud as before) or LUFS.
-        clip: what happens to samples beyond full scale.
-        residual: also write what was removed.
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: of the network's inner layers.
-        segment_seconds: seconds a network call; None: what the model was made for, else 6.
-        overlap_ratio: part of a segment that is cross-faded with the next, 0 to 0.5.
-        batch_size: segments a call on a GPU.
-        threads: CPU cores; 0: all.
-        offline: never use the network.
     """
 
     model_config = STRICT
@@ -75,20 +61,6 @@ class DenoiseSettings(BaseModel):
     noise_profile: str | None = None
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
     max_reduction_db: Annotated[float, Field(gt=0)] | None = None
-    start_seconds: Annotated[float, Field(ge=0)] = 0.0
-    duration_seconds: Annotated[float, Field(gt=0)] | None = None
-    format: OutputFormat = "wav"
-    bit_depth: BitDepth = "keep"
-    loudness: Literal["off", "match"] | Annotated[float, Field(ge=-70, le=0)] = "off"
-    clip: Clip = "warn"
-    residual: bool = False
-    device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    segment_seconds: Annotated[float, Field(gt=0)] | None = None
-    overlap_ratio: Annotated[float, Field(ge=0, le=0.5)] = 0.02
-    batch_size: Annotated[int, Field(ge=1)] = 8
-    threads: Annotated[int, Field(ge=0)] = 0
-    offline: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -107,9 +79,15 @@ class DenoiseSettings(BaseModel):
 
     @property
     def noise_stretch(self) -> tuple[float, float] | None:
-        """Start and end of the noise in the recording, s; None where the noise is a file, or not told."""
+        """Start and end of the noise in the recording, s; None where the noise is a file, or not given."""
         is_stretch = self.noise_profile is not None and _STRETCH.fullmatch(self.noise_profile)
         return _stretch(str(self.noise_profile)) if is_stretch else None
+
+    @property
+    def noise_file(self) -> Path | None:
+        """The recording of noise alone; None where the noise is a stretch, looked for, or not given."""
+        is_file = self.noise_profile not in (None, NOISE_FOUND) and self.noise_stretch is None
+        return Path(str(self.noise_profile)) if is_file else None
 
     @property
     def network_floor(self) -> float:
@@ -118,7 +96,7 @@ class DenoiseSettings(BaseModel):
 
     @property
     def share(self) -> float:
-        """Part of the residual that is subtracted, 0 to 1.
+        """Part of what was found that is subtracted, 0 to 1.
 
         A largest reduction of D dB leaves `10^(-D/20)` of whatever would be removed.
         """
@@ -127,12 +105,69 @@ class DenoiseSettings(BaseModel):
         return min(self.strength, 1.0 - 10 ** (-self.max_reduction_db / 20))
 
 
-def read_settings(path: Path | None, overrides: Mapping[str, object]) -> DenoiseSettings:
+class RunningSettings(BaseModel):
+    """How it runs.
+
+    Attributes:
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        precision: of the network's inner layers.
+        segment_seconds: seconds a network call; None: what the model was made for, else 6.
+        overlap_ratio: part of a segment that is cross-faded with the next, 0 to 0.5.
+        batch_size: segments a call on a GPU.
+        threads: CPU cores; 0: all.
+        offline: never use the network.
+    """
+
+    model_config = STRICT
+
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    segment_seconds: Annotated[float, Field(gt=0)] | None = None
+    overlap_ratio: Annotated[float, Field(ge=0, le=0.5)] = 0.02
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    threads: Annotated[int, Field(ge=0)] = 0
+    offline: bool = False
+
+
+class OutputSettings(BaseModel):
+    """What is written.
+
+    Attributes:
+        start_seconds: what is processed begins here.
+        duration_seconds: and is so long; None: to the end.
+        format: of the output; "keep" takes the recording's own.
+        bit_depth: of a lossless output; "keep" takes the recording's own, 24 for lossy ones.
+        loudness: "off", "match" (as loud as before) or LUFS.
+        clip: what happens to samples beyond full scale.
+        residual: also write what was removed.
+    """
+
+    model_config = STRICT
+
+    start_seconds: Annotated[float, Field(ge=0)] = 0.0
+    duration_seconds: Annotated[float, Field(gt=0)] | None = None
+    format: OutputFormat = "wav"
+    bit_depth: BitDepth = "keep"
+    loudness: Literal["off", "match"] | Annotated[float, Field(ge=-70, le=0)] = "off"
+    clip: Clip = "warn"
+    residual: bool = False
+
+
+class RestorerSettings(RestoringSettings, RunningSettings):
+    """What a restorer is built from."""
+
+
+class DenoiseSettings(RestorerSettings, OutputSettings):
+    """Everything that `concertclean denoise` can be told; a TOML file holds them in one table."""
+
+
+def read_settings(path: Path | None, overrides: Mapping[str, object], *, place: str = "options") -> DenoiseSettings:
     """Settings of a TOML file with some of them overridden.
 
     Args:
         path: TOML file, or None for the defaults.
         overrides: settings by name; those that are None do not override.
+        place: where these come from, for messages.
 
     Returns:
         The validated settings.
@@ -146,8 +181,8 @@ def read_settings(path: Path | None, overrides: Mapping[str, object]) -> Denoise
         values = {name: value for name, value in values.items() if name not in ("model", "preset")}
     values |= given
     if {"model", "preset"} <= values.keys() and values["model"] != PRESETS.get(str(values["preset"])):
-        raise ConfigError(f"{path or 'options'}: a preset stands for a model; give one of them")
-    return validated(DenoiseSettings, values, str(path or "options"))
+        raise ConfigError(f"{path or place}: a preset stands for a model; give one of them")
+    return validated(DenoiseSettings, values, str(path or place))
 
 
 def _stretch(text: str) -> tuple[float, float]:

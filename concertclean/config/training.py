@@ -54,7 +54,7 @@ class LossSettings(BaseModel):
     Attributes:
         name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki) or "relative" (own); "detection" (Sehgal and
             Kehtarnavaz) for noise_detector, "scene" for scene_classifier; for bleed "matrix" (t-UNet) or "magnitude"
-            (CAE).
+            (CAE); None: the one of the architecture.
         alpha: weight of the magnitude error of "spectral".
         beta: weight of its complex error.
         gamma: weight of its waveform and multi-resolution error.
@@ -65,7 +65,7 @@ class LossSettings(BaseModel):
 
     model_config = STRICT
 
-    name: Literal["spectral", "two_stage", "relative", "detection", "scene", "matrix", "magnitude"]
+    name: Literal["spectral", "two_stage", "relative", "detection", "scene", "matrix", "magnitude"] | None = None
     alpha: NotNegative = 1.0
     beta: NotNegative = 1.0
     gamma: NotNegative = 1.0
@@ -158,7 +158,7 @@ class Recipe(BaseModel):
     license: str = "unknown"
     network: NetworkSettings
     data: DataSettings
-    loss: LossSettings
+    loss: LossSettings = LossSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     run: RunSettings
 

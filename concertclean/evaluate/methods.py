@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.classical.catalogue import METHODS
-from concertclean.classical.material import material_of
-from concertclean.config.denoise import NETWORK_FLOOR
+from concertclean.config.denoise import RestorerSettings
 from concertclean.errors import ConfigError
 from concertclean.metrics.parts import projected
-from concertclean.restore.chain import Chain, Restorer, chain_of, restored, stages_of
+from concertclean.restore.build import Restorer, build_restorer
+from concertclean.restore.chain import stages_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from concertclean.networks.layers.waveform_model import WaveformModel
 
 Waveform = NDArray[np.float64]
 Method = Callable[[Waveform, int], Waveform]
@@ -42,19 +41,23 @@ NOISEREDUCE = {"noisereduce": True, "noisereduce-nonstationary": False}
 
 @dataclass(frozen=True)
 class Model:
-    """A model, a method without weights or a chain, as a `Method`.
+    """A restorer as a `Method`.
 
     Attributes:
-        make_chain: of its stages, for a waveform and its sample rate in Hz.
-        network: where it is one network whose gains can be seen; else None.
+        restorer: with the settings that `concertclean denoise` has by default.
     """
 
-    make_chain: Callable[[Waveform, int], Chain]
-    network: "nn.Module | None"
+    restorer: Restorer
+
+    @property
+    def network(self) -> "WaveformModel | None":
+        """The network, if the restorer is one network alone, whose gains can be seen; else None."""
+        networks = self.restorer.networks
+        return networks[0].weights.model if len(self.restorer.stages) == len(networks) == 1 else None
 
     def __call__(self, degraded: Waveform, sample_rate: int) -> Waveform:
         """Restores a waveform that fits into memory."""
-        return restored([self.make_chain(degraded, sample_rate)], degraded, sample_rate)
+        return self.restorer(degraded, sample_rate)[0]
 
 
 UNPROCESSED = "unprocessed"
@@ -99,25 +102,11 @@ def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = 
         offline: never use the network.
 
     Raises:
+        ConfigError: there is no such device.
         ModelError: the model cannot be loaded.
     """
-    stages = stages_of(name)
-    networks: dict[str, Restorer] = {}
-    loaded: nn.Module | None = None
-    for stage in stages:
-        if stage not in METHODS and stage not in networks:
-            from concertclean.networks.layers.band_gains import hold_gains
-            from concertclean.restore.inference import Enhancer
-            from concertclean.weights.loading import load_model
-
-            loaded = load_model(stage, offline=offline).model
-            hold_gains(loaded, NETWORK_FLOOR)
-            networks[stage] = Enhancer(loaded, device=device, threads=threads)
-
-    def make_chain(degraded: Waveform, sample_rate: int) -> Chain:
-        return chain_of(stages, networks, {"recording": material_of(degraded, sample_rate)})
-
-    return Model(make_chain, loaded if len(stages) == 1 else None)
+    settings = RestorerSettings(model=name, device=device, threads=threads, offline=offline)
+    return Model(build_restorer(stages_of(name), settings))
 
 
 def parts(
@@ -143,7 +132,7 @@ def parts(
         return projected(estimate, clean, noise)
     device = next(network.parameters()).device
     waveforms = (torch.from_numpy(each.astype(np.float32))[None].to(device) for each in (clean, noise))
-    music, rest = (part[0].double().cpu().numpy() for part in split(network, *waveforms))  # type: ignore[arg-type]
+    music, rest = (part[0].double().cpu().numpy() for part in split(network, *waveforms))
     return music, rest
 
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from concertclean.dsp import stft
+from concertclean.networks.layers.waveform_model import SpectralModel
 
 _FRAMES = 3
 _LAYER = 3_200_000  # numbers in a layer of windows that are rebuilt at once; more do not fit the cache
@@ -84,7 +85,7 @@ class _Norm(nn.BatchNorm1d):
         return waves.mul_(gain[:, None]).add_((self.bias - gain * self.running_mean)[:, None])
 
 
-class CAE(nn.Module):
+class CAE(SpectralModel):
     """Network of one instrument.
 
     Args:
@@ -95,10 +96,7 @@ class CAE(nn.Module):
         code: units in the middle.
     """
 
-    window: Tensor
-    stems = 1
-    channels = 1
-    align_corners = False
+    stems, channels = 1, 1
 
     def __init__(
         self,
@@ -110,7 +108,8 @@ class CAE(nn.Module):
         code: int = 100,
     ) -> None:
         super().__init__()
-        self.sample_rate, self.hop_length = sample_rate, hop_length
+        self.sample_rate, self.hop_length, self.alignment = sample_rate, hop_length, hop_length
+        self.context = n_fft + _FRAMES * hop_length
         self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
         first, second = widths
         self._n_freqs, self._widest = n_fft // 2 + 1, max(widths)
@@ -128,16 +127,6 @@ class CAE(nn.Module):
             _TwoTaps(first, 1, widening=True), nn.ReLU(inplace=True), _Norm(1),
         )  # fmt: skip
 
-    @property
-    def alignment(self) -> int:
-        """Segments should start on multiples of so many samples."""
-        return self.hop_length
-
-    @property
-    def context(self) -> int:
-        """Samples on each side that the inner result depends on."""
-        return self.window.numel() + _FRAMES * self.hop_length
-
     def rebuilt(self, frames: Tensor) -> Tensor:
         """Magnitudes as the instrument's own code gives them back.
 
@@ -153,7 +142,8 @@ class CAE(nn.Module):
         heard = in_a_row.unfold(2, self._inner[1], self._n_freqs)  # (batch, channel, window, place)
         code = self.squeeze(heard.transpose(1, 2).flatten(2)).relu_()
         inner = self.unfold(code).relu_().reshape(-1, *self._inner)
-        return self.decoder(inner).reshape(*code.shape[:2], -1)  # type: ignore[no-any-return]
+        windows: Tensor = self.decoder(inner)
+        return windows.reshape(*code.shape[:2], -1)
 
     def frames(self, magnitude: Tensor) -> Tensor:
         """What windows are made of, `(batch, frame + 4, freq)`, of magnitudes `(batch, freq, frame)`.
@@ -200,16 +190,3 @@ class CAE(nn.Module):
         pieces = [frames[:, k : k + size + _FRAMES - 1] for k in range(0, n_windows, size)]
         found = _joined([self.rebuilt(piece) for piece in pieces])
         return (degraded * self.gains(magnitude, found)[:, None],)
-
-    def forward(self, waveform: Tensor) -> Tensor:
-        """The instrument alone.
-
-        Args:
-            waveform: `(batch, 1, time)`, full scale ±1.
-
-        Returns:
-            `(batch, 1, 1, time)`.
-        """
-        degraded = stft.spectrogram(waveform, self.window, self.hop_length)
-        found = stft.waveform(self.stages(degraded)[-1], self.window, self.hop_length, waveform.shape[-1])
-        return found[:, None]

@@ -5,31 +5,23 @@ the mixture, applied to the music alone and to the noise alone, splits the estim
 either: how much music a model takes away, and how much noise it leaves, which one ratio of both cannot show.
 """
 
-from typing import Protocol
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
 
-from concertclean.dsp import stft
+from concertclean.networks.layers.waveform_model import SpectralModel
 
 _SILENCE = 1e-12
 
 
-class _Spectral(Protocol):
-    window: Tensor
-    hop_length: int
-    context: int
-
-    def stages(self, degraded: Tensor) -> tuple[Tensor, ...]: ...
-
-
-def has_gains(network: nn.Module) -> bool:
+def has_gains(network: nn.Module) -> TypeGuard[SpectralModel]:
     """Whether a network works on one spectrogram, so that its gains can be seen."""
-    return callable(getattr(network, "stages", None)) and hasattr(network, "hop_length")
+    return isinstance(network, SpectralModel)
 
 
 @torch.inference_mode()
-def split(network: _Spectral, music: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+def split(network: SpectralModel, music: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """What is left of the music and of the noise of a mixture; their sum is the network's estimate.
 
     Args:
@@ -43,13 +35,10 @@ def split(network: _Spectral, music: Tensor, noise: Tensor) -> tuple[Tensor, Ten
     n_samples = music.shape[-1]
     margin = min(network.context, n_samples - 1)  # mirrored, as at the ends of recordings
     parts = [nn.functional.pad(part, (margin, margin), mode="reflect") for part in (music, noise)]
-    spectra = [stft.spectrogram(part, network.window, network.hop_length) for part in parts]
+    spectra = [network.spectrogram(part) for part in parts]
     mixture = spectra[0] + spectra[1]
     estimate = network.stages(mixture)[-1].to(torch.complex64)
     power = mixture.real.square() + mixture.imag.square()
     gain = torch.where(power > _SILENCE**2, estimate * mixture.conj() / power.clamp_min(_SILENCE**2), 0)
-    left = [
-        stft.waveform(spectrum * gain, network.window, network.hop_length, n_samples + 2 * margin)
-        for spectrum in spectra
-    ]
+    left = [network.waveform(spectrum * gain, n_samples + 2 * margin) for spectrum in spectra]
     return left[0][..., margin : margin + n_samples], left[1][..., margin : margin + n_samples]

@@ -21,6 +21,7 @@ from concertclean.dsp import stft
 from concertclean.networks.layers.band_gains import BandGains, gains
 from concertclean.networks.layers.band_recurrence import BandRecurrence
 from concertclean.networks.layers.kan_conv import BasisName, KANConv2d
+from concertclean.networks.layers.waveform_model import SpectralModel
 
 _LEVELS = 3
 _MASK_BOUND = 1.2  # above one, so that "leave it as it is" lies inside
@@ -56,7 +57,7 @@ class EfficientChannelAttention(nn.Module):
         return inputs * gain.reshape(batch, frames, channels).transpose(1, 2).unsqueeze(2)
 
 
-class KANUNetECA(nn.Module):
+class KANUNetECA(SpectralModel):
     """KANUNet-ECA and its ablations, waveform to waveform.
 
     Attributes:
@@ -88,7 +89,6 @@ class KANUNetECA(nn.Module):
     """
 
     stems = 1
-    window: Tensor
 
     def __init__(  # noqa: PLR0913 - flat keyword arguments, one a line of the config in the weights file
         self,
@@ -165,12 +165,6 @@ class KANUNetECA(nn.Module):
         if self.front is None:
             planes[::2] = 1.0  # real parts
         self.head.bias = nn.Parameter(planes)
-
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Maps `(batch, channel, time)` to `(batch, 1, channel, time)`."""
-        degraded = stft.spectrogram(waveform, self.window, self.hop_length)
-        (clean,) = self.stages(degraded)
-        return stft.waveform(clean, self.window, self.hop_length, waveform.shape[-1]).unsqueeze(1)
 
     def stages(self, degraded: Tensor) -> tuple[Tensor]:
         """The one estimate there is.

@@ -1,8 +1,8 @@
 """Where a recording holds nothing but noise: a small convolutional classifier of log-mel images.
 
-Every frame is judged by the image of the forty frames around it. The network takes and gives waveforms as all others
-do, so that it trains and ships like them: what it takes for noise alone is silenced, the rest passes. What it is for
-is `noise_probability`.
+Every frame is judged by the image of the forty frames around it. The network maps waveforms to waveforms as all others
+do, so that it is trained and stored like them: frames of noise alone are silenced, the rest passes. What it is used
+for is `noise_probability`.
 
 *Conventions*: spectrograms are complex `(batch, 1, freq, frame)` in the scale of `dsp.stft`; images are `(frame, mel)`,
 natural logarithm of power, less their own mean, so the level of a recording does not matter.
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from concertclean.dsp import stft
 from concertclean.networks.layers.mel import mel_filters
+from concertclean.networks.layers.waveform_model import SpectralModel
 
 FRAMES = 40  # of an image
 _FEW = 5  # frames with music that still count as noise alone
@@ -42,7 +43,7 @@ class SameConv(nn.Conv2d):
         return F.relu(super().forward(F.pad(inputs, sides)))
 
 
-class NoiseDetector(nn.Module):
+class NoiseDetector(SpectralModel):
     """Classifier of frames, noise alone or music, mono.
 
     Attributes:
@@ -60,7 +61,6 @@ class NoiseDetector(nn.Module):
     """
 
     stems, channels = 1, 1
-    window: Tensor
     mels: Tensor
 
     def __init__(
@@ -88,12 +88,6 @@ class NoiseDetector(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.answer = nn.Linear(_HIDDEN, 1)
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Maps `(batch, 1, time)` to `(batch, 1, 1, time)`: silent where there is noise alone."""
-        degraded = stft.spectrogram(waveform, self.window, self.hop_length)
-        (result,) = self.stages(degraded)
-        return stft.waveform(result, self.window, self.hop_length, waveform.shape[-1]).unsqueeze(1)
-
     def stages(self, degraded: Tensor) -> tuple[Tensor]:
         """The one estimate: every frame times the probability that it holds music.
 
@@ -114,7 +108,7 @@ class NoiseDetector(nn.Module):
         Returns:
             `(batch, frame)`, 0 to 1; frame k is centred on sample `k * hop_length`.
         """
-        return torch.sigmoid(self.noise_logits(stft.spectrogram(waveform, self.window, self.hop_length)))
+        return torch.sigmoid(self.noise_logits(self.spectrogram(waveform)))
 
     def noise_logits(self, degraded: Tensor, every: int = 1) -> Tensor:
         """Logarithm of the odds for noise alone.

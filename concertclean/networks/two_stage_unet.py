@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from concertclean.dsp import stft
 from concertclean.networks.layers.band_gains import BandGains, gains
+from concertclean.networks.layers.waveform_model import SpectralModel
 
 Padding = Literal["symmetric", "zeros"]
 _N_EMBEDDINGS = 10
@@ -175,7 +176,7 @@ class OutputBlock(nn.Module):
         self.conv2 = PaddedConv(width, n_planes, 3, padding=padding)
 
 
-class TwoStageUNet(nn.Module):
+class TwoStageUNet(SpectralModel):
     """Two-stage U-Net, waveform to waveform, mono.
 
     Attributes:
@@ -197,7 +198,6 @@ class TwoStageUNet(nn.Module):
     """
 
     stems, channels = 1, 1
-    window: Tensor
     embeddings: Tensor
 
     def __init__(
@@ -238,12 +238,6 @@ class TwoStageUNet(nn.Module):
         if bands:  # start by leaving the recording alone
             for convolution in (self.sam_1.conv2, self.finalblock.conv2):
                 nn.init.trunc_normal_(convolution.weight, std=0.01)
-
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Maps `(batch, 1, time)` to `(batch, 1, 1, time)`."""
-        degraded = stft.spectrogram(waveform, self.window, self.hop_length)
-        clean = self.stages(degraded)[-1]
-        return stft.waveform(clean, self.window, self.hop_length, waveform.shape[-1]).unsqueeze(1)
 
     def stages(self, degraded: Tensor) -> tuple[Tensor, Tensor]:
         """The estimates of both stages.

@@ -4,10 +4,11 @@ Clicks, hum, hiss, rumble, bandwidth and clipping are measured; whether there is
 a small classifier. Up to six stretches of a recording are looked at, so a long one takes as long as a minute.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ class Diagnosis:
         hum_hz: pitch of the hum; None without.
         hum_partials: how many of its partials are there.
         measured: bandwidth, hiss, rumble, clipping and channels.
-        model: what `denoise --model` would be; "" where the recording is best left alone.
+        model: that would mend it, as settings name it; "" where the recording is best left alone.
         reason: why, in one line.
     """
 
@@ -67,6 +68,31 @@ class Diagnosis:
     def is_doubtful(self) -> bool:
         """Whether the classifier is not sure."""
         return bool(self.probabilities) and max(self.probabilities.values()) < _SURE
+
+    def record(self, path: str) -> dict[str, Any]:
+        """The diagnosis as JSON holds it; levels that are infinite are null.
+
+        Args:
+            path: of the recording, for the record.
+        """
+        measured = self.measured
+        return {
+            "path": path,
+            "seconds": round(self.seconds, 2),
+            "scene": self.scene,
+            "is_doubtful": self.is_doubtful,
+            "probabilities": {scene: round(value, 4) for scene, value in self.probabilities.items()},
+            "clicks_per_second": round(self.clicks_per_second, 2),
+            "hum_hz": None if self.hum_hz is None else round(self.hum_hz, 2),
+            "hum_partials": self.hum_partials,
+            "hiss_db": round(measured.hiss_db, 1) if math.isfinite(measured.hiss_db) else None,
+            "rumble_db": round(measured.rumble_db, 1) if math.isfinite(measured.rumble_db) else None,
+            "bandwidth_hz": round(measured.bandwidth_hz),
+            "clipped_share": measured.clipped_share,
+            "channels": measured.channels,
+            "model": self.model or None,
+            "reason": self.reason,
+        }
 
 
 def analyse(source: str | Path | BinaryIO, classifier: SceneClassifier | None = None) -> Diagnosis:

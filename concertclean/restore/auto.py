@@ -1,4 +1,4 @@
-"""`--model auto`: looks at a recording first, then restores it with what it needs, or leaves it alone."""
+"""The model "auto": looks at a recording first, then restores it with what it needs, or leaves it alone."""
 
 import shutil
 import tempfile
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from concertclean.restore.analyse import Diagnosis
-from concertclean.restore.chain import stages_of
 from concertclean.restore.pipeline import Denoiser, Progress, Stream, spare_the_recording
 from concertclean.restore.results import Report
 
@@ -21,14 +20,13 @@ class AutoDenoiser:
     """Restores each recording with the stages that its diagnosis proposes.
 
     Args:
-        make: gives a denoiser for a model or chain as `--model` takes it; "": one that changes nothing. Called once for
-            each model.
-        look: gives the diagnosis of a recording.
-        record: gives a diagnosis as the report keeps it.
+        make: returns a denoiser for a model or chain as settings name it; "": one that changes nothing. Called once
+            for each model.
+        look: returns the diagnosis of a recording.
     """
 
-    def __init__(self, make: Make, look: Look, record: Callable[[Diagnosis, str], dict[str, object]]) -> None:
-        self._make, self._look, self._record = make, look, record
+    def __init__(self, make: Make, look: Look) -> None:
+        self._make, self._look = make, look
         self._made: dict[str, Denoiser] = {}
 
     def run(
@@ -60,8 +58,7 @@ class AutoDenoiser:
             self._made[model] = self._make(model)
         report = self._made[model].run(_from_start(source), target, **options)
         name = str(source) if isinstance(source, Path) else "-"
-        report.model, report.diagnosis = model, self._record(diagnosis, name)
-        report.stages = stages_of(model) if model else ()
+        report.diagnosis = diagnosis.record(name)
         report.warnings = remarks(diagnosis) + report.warnings
         return report
 
@@ -70,11 +67,11 @@ def remarks(diagnosis: Diagnosis) -> list[str]:
     """Warnings where a recording is left alone, or where the diagnosis is doubtful."""
     found = []
     if not diagnosis.model:
-        found.append(f"W117 left as it is: {diagnosis.reason}; --model concert or --preset 78rpm work all the same")
+        found.append(f"W117 left as it is: {diagnosis.reason}; the model concert or the preset 78rpm work all the same")
     if diagnosis.is_doubtful:
         likely = sorted(diagnosis.probabilities, key=lambda scene: -diagnosis.probabilities[scene])[:2]
         shares = " or ".join(f"{scene} ({100 * diagnosis.probabilities[scene]:.0f} %)" for scene in likely)
-        found.append(f"W118 not sure what this is: {shares}; name the --model if the result is wrong")
+        found.append(f"W118 not sure what this is: {shares}; name the model if the result is wrong")
     return found
 
 

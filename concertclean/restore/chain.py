@@ -8,36 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
 
-from concertclean.classical.catalogue import COMBINATIONS, METHODS, Remover
-from concertclean.classical.material import Blocks, Material, Source, Waveform, material_of
+from concertclean.classical.catalogue import COMBINATIONS, METHODS, Stage
+from concertclean.classical.material import Blocks, Material, Source
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError, ModelError
-from concertclean.weights.cards import cards_by_word, load_cards
+from concertclean.weights.cards import cards_by_word, did_you_mean, load_cards
 
 _NAMES = (*METHODS, *COMBINATIONS)  # that need no weights
 _NOTHING: Mapping[Source, Material] = MappingProxyType({})
-
-
-class Restorer(Protocol):
-    """What restores a recording: a network ready to run, or a chain."""
-
-    @property
-    def sample_rate(self) -> int | None:
-        """Hz at which it works; None: at any."""
-
-    def removed(self, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:
-        """What it takes away from a recording.
-
-        Args:
-            blocks: `(channel, time)`, full scale ±1.
-            channels: of the recording.
-            sample_rate: of the recording, Hz.
-
-        Yields:
-            `(channel, time)` in order; their sum may miss the recording's length by a sample.
-        """
 
 
 @dataclass(frozen=True)
@@ -45,15 +24,13 @@ class Chain:
     """Stages in order.
 
     Attributes:
-        stages: at least one.
-        sample_rate: of the first network, Hz; None without one.
+        stages: none leave a recording as it is.
     """
 
-    stages: tuple[Remover, ...]
-    sample_rate: int | None = None
+    stages: tuple[Stage, ...]
 
     def removed(self, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:
-        """What all stages together take away, exactly as long as the recording; see `Restorer.removed`."""
+        """What all stages together remove; see `Stage.removed`."""
         if len(self.stages) == 1:
             yield from self.stages[0].removed(blocks, channels, sample_rate)
             return
@@ -66,9 +43,9 @@ class Chain:
 
 
 def stages_of(names: str) -> tuple[str, ...]:
-    """Stages of what is written after `--model`.
+    """Stages of a model, as settings name it.
 
-    A model alone brings the methods that its card wants before it; a chain is as it is written.
+    A model alone brings the methods that its card names as coming before it; a chain is as it is written.
 
     Args:
         names: a model, a method, or several between commas; the path of a weights file may hold commas.
@@ -81,14 +58,14 @@ def stages_of(names: str) -> tuple[str, ...]:
         return (names,)
     parts = [part.strip() for part in names.split(",")]
     if not all(parts):
-        raise ConfigError(f"--model {names}: a stage has no name; write them as in declick,dehum,gramophone")
+        raise ConfigError(f"model {names}: a stage has no name; write them as in declick,dehum,gramophone")
     if any(part not in _NAMES for part in parts):
         parts = _as_cards_want(parts)
     return tuple(stage for part in parts for stage in COMBINATIONS.get(part, (part,)))
 
 
 def chain_of(
-    stages: Sequence[str], networks: Mapping[str, Restorer], materials: Mapping[Source, Material] = _NOTHING
+    stages: Sequence[str], networks: Mapping[str, Stage], materials: Mapping[Source, Material] = _NOTHING
 ) -> Chain:
     """The chain of some stages.
 
@@ -103,7 +80,7 @@ def chain_of(
     """
     if "noise" in materials:
         require_noise_taker(stages)
-    made: list[Remover] = []
+    made: list[Stage] = []
     for name in stages:
         if name not in METHODS:
             made.append(networks[name])
@@ -111,8 +88,7 @@ def chain_of(
         source = METHODS[name].learns_from
         material = None if source is None else materials.get(source)
         made.append(METHODS[name].make(None if material is None else _left_of(material, tuple(made))))
-    rates = [networks[name].sample_rate for name in stages if name in networks]
-    return Chain(tuple(made), rates[0] if rates else None)
+    return Chain(tuple(made))
 
 
 def learns_from(stages: Sequence[str], source: Source) -> bool:
@@ -124,10 +100,10 @@ def require_noise_taker(stages: Sequence[str]) -> None:
     """ConfigError if none of the stages learns from noise."""
     if not learns_from(stages, "noise"):
         takers = " or ".join(name for name, method in METHODS.items() if method.learns_from == "noise")
-        raise ConfigError(f"{','.join(stages)}: takes no --noise-profile; leave it out, or add {takers} to --model")
+        raise ConfigError(f"{','.join(stages)}: takes no noise profile; leave it out, or add {takers} to the model")
 
 
-def _left_of(material: Material, stages: Sequence[Remover]) -> Material:
+def _left_of(material: Material, stages: Sequence[Stage]) -> Material:
     """The material as the stages leave it."""
 
     def read() -> Blocks:
@@ -139,24 +115,11 @@ def _left_of(material: Material, stages: Sequence[Remover]) -> Material:
     return Material(read, material.channels, material.sample_rate)
 
 
-def restored(stages: Sequence[Remover], waveform: Waveform, sample_rate: int) -> Waveform:
-    """What stages leave of a waveform that fits into memory.
-
-    Args:
-        stages: in order.
-        waveform: `(channel, time)`, full scale ±1.
-        sample_rate: Hz.
-    """
-    return _left_of(material_of(waveform, sample_rate), stages).waveform()
-
-
-def left_by(stage: Remover, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:
+def left_by(stage: Stage, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:
     """What a stage leaves of blocks, exactly as long as they are."""
     held = Fifo(channels)
     for removed in stage.removed(held.passing(blocks), channels, sample_rate):
-        found = removed[:, : len(held)]  # a resampler may round the length up by one
-        yield held.pop(found.shape[1]) - found
-    yield held.pop(len(held))  # or down
+        yield held.pop(removed.shape[1]) - removed
 
 
 def _as_cards_want(names: Sequence[str]) -> list[str]:
@@ -171,8 +134,9 @@ def _as_cards_want(names: Sequence[str]) -> list[str]:
     for name in wanted:
         if name in _NAMES or name in by_word or "/" in name or "\\" in name or name.endswith(".safetensors"):
             continue
+        near = did_you_mean(name, (*by_word, *_NAMES))
         raise ModelError(
-            f"no model or method is called {name!r}; known models: {', '.join(cards)}; "
-            f"methods without weights: {', '.join(_NAMES)}; or give the path of a weights file"
+            f"unknown model {name!r}; {near}choose from {', '.join(cards)}; "
+            f"methods without weights: {', '.join(_NAMES)}; or give a weights file"
         )
     return wanted

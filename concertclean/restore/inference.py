@@ -14,55 +14,33 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from math import ceil
 from threading import Lock
-from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from concertclean.dsp.resample import Fifo, resampled
 from concertclean.dsp.segments import Segment, grouped, joined, segments, ungrouped
 from concertclean.errors import DeviceMemoryError, ModelError
 from concertclean.networks.layers.shared_gain import SharedGain
+from concertclean.networks.layers.waveform_model import WaveformModel
 from concertclean.runtime.devices import choose_device, choose_precision, cpu_threads, tame_allocator
 
 Notify = Callable[[str], None]
-
-
-class WaveformModel(Protocol):
-    """What a network has to be.
-
-    Attributes:
-        sample_rate: Hz.
-        channels: channels it takes together.
-        stems: outputs a channel.
-        alignment: samples; segments start on multiples of it.
-        context: samples on each side that an estimate depends on.
-    """
-
-    sample_rate: int
-    channels: int
-    stems: int
-    alignment: int
-    context: int
-
-    def __call__(self, waveform: Tensor) -> Tensor:
-        """Maps `(batch, channel, time)` to `(batch, stem, channel, time)`."""
 
 
 class Enhancer:
     """A network ready to run: device, precision, segmenting, and what to do when memory runs out.
 
     Args:
-        model: network; on stereo, a mono one is wrapped in `SharedGain`.
+        model: network of one stem, for one channel or two; on stereo, a mono one is wrapped in `SharedGain`.
         device: name as for `choose_device`.
         precision: name as for `choose_precision`.
         segment_seconds: seconds a network call gives, context apart.
         overlap_ratio: part of a segment that is cross-faded with the next, 0 to 0.5.
         batch_size: segments a call; on the CPU segments run side by side in `threads` instead.
         threads: CPU workers, one core each; 0 takes every core.
-        notify: told in one sentence, once, when less memory forces a smaller batch, segment or the CPU.
+        notify: receives one sentence, once, when less memory forces a smaller batch, segment or the CPU.
 
     Attributes:
         network_seconds: spent in the network so far, added up over workers.
@@ -70,7 +48,7 @@ class Enhancer:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: WaveformModel,
         *,
         device: str = "auto",
         precision: str = "auto",
@@ -80,6 +58,11 @@ class Enhancer:
         threads: int = 0,
         notify: Notify = lambda message: None,
     ) -> None:
+        if model.stems != 1 or model.channels not in (1, 2):
+            raise ModelError(
+                f"the network separates {model.stems} stems of {model.channels} channels; "
+                "restoring needs one with one stem, for one channel or two"
+            )
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         self.threads = threads or torch.get_num_threads()
@@ -90,7 +73,7 @@ class Enhancer:
         self._notify, self._told = notify, set[str]()
         self._mono = model.eval().to(self.device)
         self._stereo = self._mono if model.channels == 2 else SharedGain(model).eval().to(self.device)
-        self.sample_rate = int(model.sample_rate)  # type: ignore[arg-type]
+        self.sample_rate = model.sample_rate
         self.network_seconds = 0.0
         self._lock = Lock()
 
@@ -106,9 +89,9 @@ class Enhancer:
 
         Raises:
             DeviceMemoryError: not even the smallest segment fits.
-            ModelError: the network gives values that are not numbers.
+            ModelError: the network produces NaN or infinity.
         """
-        model: WaveformModel = self._mono if channels == 1 else self._stereo  # type: ignore[assignment]
+        model = self._mono if channels == 1 else self._stereo
         segment = max(1, round(self.segment_seconds * self.sample_rate / model.alignment)) * model.alignment
         overlap = min(segment // 2, round(self.overlap_ratio * segment))
         overlap -= overlap % model.alignment  # keeps every start on the grid
@@ -127,16 +110,29 @@ class Enhancer:
             sample_rate: of the recording, Hz.
 
         Yields:
-            `(channel, time)` in order; the resampler may round their sum up or down by a sample.
+            `(channel, time)` in order, together exactly as long as the recording.
 
         Raises:
             DeviceMemoryError, ModelError: as `stream`.
         """
+        n_samples = n_done = 0
+
+        def counted() -> Iterator[NDArray[np.float64]]:
+            nonlocal n_samples
+            for block in blocks:
+                n_samples += block.shape[1]
+                yield block
+
         seen = Fifo(channels)
-        at_model_rate = resampled(blocks, sample_rate, self.sample_rate, channels)
+        at_model_rate = resampled(counted(), sample_rate, self.sample_rate, channels)
         estimates = self.stream(seen.passing(at_model_rate), channels)
         residual = (seen.pop(estimate.shape[1]) - estimate for estimate in estimates)
-        yield from resampled(residual, self.sample_rate, sample_rate, channels)
+        for removed in resampled(residual, self.sample_rate, sample_rate, channels):
+            found = removed[:, : n_samples - n_done]  # the resampler may round the length up by a sample
+            n_done += found.shape[1]
+            yield found
+        if n_done < n_samples:  # or down
+            yield np.zeros((channels, n_samples - n_done))
 
     def _run(self, windows: Iterator[Segment], model: WaveformModel) -> Iterator[Segment]:
         """Estimates of the windows in order: batches on a device, side by side on the CPU."""
@@ -186,7 +182,7 @@ class Enhancer:
         if self.device.type != "cpu":
             self._tell_once(f"out of memory on {self.device}: the CPU takes over")
             self.device, self.precision = torch.device("cpu"), "fp32"
-            model.to("cpu")  # type: ignore[attr-defined]
+            model.to("cpu")
             return self._batch(batch, model)
         msg = "out of memory even with the shortest segment; close other programs or use a smaller model"
         raise DeviceMemoryError(msg)
@@ -223,7 +219,7 @@ class Enhancer:
             self.network_seconds += time.perf_counter() - begin
         result = on_cpu.numpy().astype(np.float64).reshape(len(batch), -1, estimate.shape[-1])
         if not np.isfinite(result).all():
-            msg = "the network gave values that are not numbers; try --precision fp32"
+            msg = "the network produced NaN or infinity; set the precision to fp32"
             raise ModelError(msg)
         return [
             Segment(ungrouped(part, channels, model.channels), window.n_valid)

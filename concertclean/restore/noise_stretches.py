@@ -20,9 +20,7 @@ from numpy.typing import NDArray
 from concertclean.audio_io.reader import AudioReader
 from concertclean.dsp.resample import resampled
 from concertclean.dsp.segments import segments
-from concertclean.errors import ModelError
 from concertclean.networks.noise_detector import NoiseDetector
-from concertclean.weights.loading import load_model
 
 Floats = NDArray[np.float64]
 
@@ -56,22 +54,6 @@ class Stretch:
     def seconds(self) -> float:
         """Its length."""
         return self.end_seconds - self.start_seconds
-
-
-def load_detector(name: str = "noise-detector", *, offline: bool = False) -> NoiseDetector:
-    """The classifier, ready to run on the CPU.
-
-    Args:
-        name: of a model, or a weights file.
-        offline: never use the network.
-
-    Raises:
-        ModelError: it cannot be loaded, or is another kind of network.
-    """
-    model = load_model(name, offline=offline).model
-    if not isinstance(model, NoiseDetector):
-        raise ModelError(f"{name}: restores recordings, it does not find noise; take noise-detector")
-    return model
 
 
 def noise_of(recording: str | Path, detector: NoiseDetector, *, least_seconds: float = 2.0) -> list[Stretch]:

@@ -1,15 +1,15 @@
 """One recording from file to file.
 
-A network runs at its own rate and only its residual, input minus estimate, comes back to the recording's rate,
-where `strength` times it is subtracted from the untouched original. So nothing of the original is ever resampled:
-at strength 0 the output is the input, the band above the network's range passes unchanged, and a smaller strength
-mixes without comb filtering. Methods without weights and chains say what they remove in the same way.
+A network runs at its own rate and only what it removes comes back to the recording's rate, where the strength times it
+is subtracted from the untouched original. So nothing of the original is ever resampled: at strength 0 the output is the
+input, the band above the network's range passes unchanged, and a smaller strength mixes without comb filtering. Methods
+without weights and chains report what they remove in the same way.
 """
 
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from concertclean.audio_io.formats import AudioInfo
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.classical.material import Material, Source, material_of
@@ -26,42 +27,36 @@ from concertclean.dsp.band_levels import BandMeter
 from concertclean.dsp.levels import LoudnessMeter, reduction_db, to_db
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError, OutputError
-from concertclean.restore.chain import Restorer
+from concertclean.restore.build import Restorer, noise_stretch_of
 from concertclean.restore.finishing import Finisher
-from concertclean.restore.results import Report, harm_remarks, loud_reduction_db, open_writer, output_format, remarks
+from concertclean.restore.results import (
+    NetworkUse,
+    Report,
+    harm_remarks,
+    loud_reduction_db,
+    open_writer,
+    output_format,
+    remarks,
+)
 
 Block = NDArray[np.float64]
 Progress = Callable[[float], None]
 Stream = Path | BinaryIO
-Informed = Callable[[Mapping[Source, Material]], Restorer]
-Stretch = tuple[float, float]
 
 _BLOCK_SECONDS = 1.0
 _NO_NOISE_FOUND = "W115 no two seconds of noise alone; the noise floor is followed instead"
 
 
 class Denoiser:
-    """Restores recordings with one network, method or chain and one set of settings.
+    """Restores recordings with one restorer and one set of settings.
 
     Args:
         restorer: ready to run.
-        settings: strength, format and the rest.
-        informed: makes the restorer for one recording, from its noise, or from all that is going to be restored.
-        noise_at: where a recording holds noise alone, start and end in seconds; None where it does not.
-        surveys: whether `informed` needs the recording; it is read twice then.
+        settings: format and the rest.
     """
 
-    def __init__(
-        self,
-        restorer: Restorer,
-        settings: DenoiseSettings,
-        informed: Informed | None = None,
-        noise_at: Callable[[Path], Stretch | None] | None = None,
-        *,
-        surveys: bool = False,
-    ) -> None:
-        self.restorer, self.settings, self._surveys = restorer, settings, surveys
-        self._informed, self._noise_at = informed, noise_at
+    def __init__(self, restorer: Restorer, settings: DenoiseSettings) -> None:
+        self.restorer, self.settings = restorer, settings
 
     def run(
         self,
@@ -80,7 +75,7 @@ class Denoiser:
             target: file or binary stream; a file appears only when it is complete.
             residual_target: where what was removed goes, or None.
             overwrite: replace existing outputs, though never the recording itself.
-            progress: told after each block how many seconds of the recording are done.
+            progress: receives, after each block, how many seconds of the recording are done.
             first_pass: the same for the pass before, if the restorer needs one. It reads the same part of the
                 recording as the second.
 
@@ -89,17 +84,20 @@ class Denoiser:
 
         Raises:
             AudioFileError: the recording cannot be decoded.
-            ConfigError: the wanted part begins after the recording's end, or the noise is not heard where it should be.
+            ConfigError: the part to restore begins after the recording's end, or there is no noise where it should be.
             OutputError: the output exists, is the recording itself, or cannot be written.
-            ModelError: the network gives values that are not numbers.
+            ModelError: the network produces NaN or infinity.
             DeviceMemoryError: not even the smallest segment fits into memory.
         """
         begin = time.perf_counter()
+        before = [one.enhancer.network_seconds for one in self.restorer.networks]
         spare_the_recording(source, (target, residual_target))
         with ExitStack() as stack:
             reader = stack.enter_context(AudioReader(source))
             info = reader.info
             report = Report(info, output_format(info, self.settings))
+            report.model, report.stages = self.settings.model, self.restorer.stages
+            report.output_path = target if isinstance(target, Path) else None
             report.warnings += remarks(info, report.output, self.settings, self.restorer.sample_rate)
             self._go_to_start(reader)
             writer = stack.enter_context(self._writer(target, report, overwrite=overwrite))
@@ -112,8 +110,23 @@ class Denoiser:
             pairs = self._restored(restorer, self._original(reader), report, progress)
             Finisher(self.settings, report, writer, removed).write(pairs)
             report.warnings += reader.warnings
+        report.networks = self._networks(before)
         report.elapsed_seconds = time.perf_counter() - begin
         return report
+
+    def _networks(self, before: list[float]) -> tuple[NetworkUse, ...]:
+        """The networks that worked on a recording, from the seconds each had worked before it."""
+        return tuple(
+            NetworkUse(
+                one.weights.sha256,
+                str(one.enhancer.device),
+                one.enhancer.precision,
+                one.enhancer.segment_seconds,
+                one.enhancer.threads,
+                one.enhancer.network_seconds - seconds,
+            )
+            for one, seconds in zip(self.restorer.networks, before, strict=True)
+        )
 
     def _go_to_start(self, reader: AudioReader) -> None:
         """Leaves out what lies before the wanted part."""
@@ -142,16 +155,14 @@ class Denoiser:
         """The restorer, made for this recording if it learns from it, and what the user should know of that."""
         materials: dict[Source, Material] = {}
         warnings: list[str] = []
-        if self._noise_at is not None:
-            noise = self._noise_of(source, self._noise_at)
+        if self.settings.noise_profile is not None and self.restorer.noise is None:
+            noise = self._noise_of(source, reader.info)
             materials |= {} if noise is None else {"noise": noise}
             warnings += [_NO_NOISE_FOUND] if noise is None else []
-        if self._surveys and self.settings.share > 0:
+        if self.restorer.reads_twice:
             read = partial(self._first_pass, reader, first_pass)
             materials["recording"] = Material(read, reader.info.channels, reader.info.sample_rate)
-        if self._informed is None or not materials:
-            return self.restorer, warnings
-        restorer = self._informed(materials)
+        restorer = self.restorer.learning(materials)
         if "recording" in materials:
             reader.rewind()
             self._go_to_start(reader)
@@ -167,11 +178,11 @@ class Denoiser:
             n_done += block.shape[1]
             progress(n_done / reader.info.sample_rate)
 
-    def _noise_of(self, source: Stream, noise_at: Callable[[Path], Stretch | None]) -> Material | None:
-        """The noise that is heard alone in the recording, or None."""
+    def _noise_of(self, source: Stream, info: AudioInfo) -> Material | None:
+        """The noise that is alone somewhere in the recording, or None."""
         if not isinstance(source, Path):
-            raise ConfigError("--noise-profile: a stream has no stretch to point at; give the noise as a file")
-        stretch = noise_at(source)
+            raise ConfigError("noise_profile: a stream has no stretch to point at; give the noise as a file")
+        stretch = noise_stretch_of(self.settings, Material(partial(_whole, source), info.channels, info.sample_rate))
         if stretch is None:
             return None
         with AudioReader(source) as reader:
@@ -181,30 +192,28 @@ class Denoiser:
             noise = reader.read(last - first)
         if noise.shape[1] < last - first:
             seconds = (found + noise.shape[1]) / rate
-            raise ConfigError(f"{source}: is {seconds:.2f} s long; choose a --noise-profile inside it")
+            raise ConfigError(f"{source}: is {seconds:.2f} s long; choose a noise_profile inside it")
         if not noise.any():
-            raise ConfigError(f"{source}: has digital silence there; choose a --noise-profile with noise in it")
+            raise ConfigError(f"{source}: has digital silence there; choose a noise_profile with noise in it")
         return material_of(noise, rate)
 
     def _restored(
         self, restorer: Restorer, blocks: Iterator[Block], report: Report, progress: Progress
     ) -> Iterator[tuple[Block, Block]]:
         """Pairs of restored and removed blocks, together as long as the recording; fills the report."""
-        info, share = report.info, self.settings.share
+        info = report.info
         before = LoudnessMeter(info.sample_rate, info.channels)
         held = Fifo(info.channels)
         n_done = 0
         bands = BandMeter(info.sample_rate), BandMeter(info.sample_rate)
 
-        def listened() -> Iterator[Block]:
+        def measured() -> Iterator[Block]:
             for block in blocks:
                 before.add(block)
                 held.push(block)
                 yield block
 
-        removals = restorer.removed(listened(), info.channels, info.sample_rate)
-        for found in removals if share > 0 else map(np.zeros_like, listened()):
-            removed = found[:, : len(held)] * share  # the resampler may round the length up by one
+        for removed in restorer.removed(measured(), info.channels, info.sample_rate):
             original = held.pop(removed.shape[1])
             restored = original - removed
             for meter, block in zip(bands, (original, restored), strict=True):
@@ -212,9 +221,7 @@ class Denoiser:
             n_done += removed.shape[1]
             progress(n_done / info.sample_rate)
             yield restored, removed
-        rest = held.pop(len(held))  # or down
-        yield rest, np.zeros_like(rest)
-        report.seconds = (n_done + rest.shape[1]) / info.sample_rate
+        report.seconds = n_done / info.sample_rate
         report.lufs_before, report.peak_before_db = before.integrated(), to_db(before.peak)
         energies = [meter.values() for meter in bands]
         report.reduction_db, report.reduction_p95_db = reduction_db(*(each[:, -1] for each in energies))
@@ -237,6 +244,12 @@ class Denoiser:
         return max(0, math.ceil(seconds * report.output.sample_rate))
 
 
+def _whole(path: Path) -> Iterator[Block]:
+    """Blocks of a whole file."""
+    with AudioReader(path) as reader:
+        yield from reader.blocks(round(_BLOCK_SECONDS * reader.info.sample_rate))
+
+
 def spare_the_recording(source: Stream, targets: tuple[Stream | None, ...]) -> None:
     """A recording is never written over: not through a link, another spelling, or redirected input."""
     try:
@@ -245,4 +258,4 @@ def spare_the_recording(source: Stream, targets: tuple[Stream | None, ...]) -> N
         return
     for target in targets:
         if isinstance(target, Path) and target.exists() and os.path.samestat(own, target.stat()):
-            raise OutputError(f"{target}: the output is the recording itself; choose another name with -o")
+            raise OutputError(f"{target}: the output is the recording itself; choose another name")

@@ -42,6 +42,27 @@ class OutputFormat:
     bit_rate: int | None
 
 
+@dataclass(frozen=True)
+class NetworkUse:
+    """A network that worked on a recording.
+
+    Attributes:
+        sha256: of its weights.
+        device: where it ran.
+        precision: of its inner layers.
+        segment_seconds: seconds of a call.
+        threads: CPU workers.
+        seconds: spent in it for this recording, added up over workers.
+    """
+
+    sha256: str
+    device: str
+    precision: str
+    segment_seconds: float
+    threads: int
+    seconds: float
+
+
 @dataclass
 class Report:
     """What was done to one recording.
@@ -57,11 +78,13 @@ class Report:
             95th percentile.
         loud_reduction_db: the same for the loud parts together, those seconds that lie within 6 dB of the loud ones.
         n_clipped: samples that did not fit into the output.
+        output_path: the file written; None for a stream.
         warnings: "W1xx ..." messages.
-        model: that did it, as `--model` takes it; "" where the recording was left alone.
-        stages: that did it, in order, where `--model auto` chose them.
-        diagnosis: what was found in the recording, as `concertclean analyse --json` prints it; None where the model
-            was asked for by name.
+        model: that did it, as the settings name it; "" where the recording was left alone.
+        stages: that did it, in order.
+        networks: of the stages.
+        diagnosis: what was found in the recording, as `Diagnosis.record` returns it; None where the model was asked
+            for by name.
     """
 
     info: AudioInfo
@@ -76,9 +99,11 @@ class Report:
     reduction_p95_db: float = 0.0
     loud_reduction_db: float = 0.0
     n_clipped: int = 0
+    output_path: Path | None = None
     warnings: list[str] = field(default_factory=list)
     model: str = ""
     stages: tuple[str, ...] = ()
+    networks: tuple[NetworkUse, ...] = ()
     diagnosis: dict[str, Any] | None = None
 
     @property

@@ -19,32 +19,18 @@ def choose_device(name: str) -> torch.device:
     """Device of a name; "auto" takes CUDA, then MPS, then the CPU.
 
     Raises:
-        ValueError: the device does not exist here.
+        ConfigError: the name is unknown, or there is no such device here.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        msg = f"device {name!r} is unknown; use auto, cpu, cuda, cuda:N or mps"
-        raise ValueError(msg) from error
+        raise ConfigError(f"unknown device {name!r}; choose from auto, cpu, cuda, cuda:N, mps") from error
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not present.get(device.type, False):
-        msg = f"device {name!r} is not present here; use --device auto"
-        raise ValueError(msg)
+        raise ConfigError(f"there is no device {name!r} here; choose auto, which takes what there is")
     return device
-
-
-def require_device(name: str) -> None:
-    """Refuses a device that does not exist here, before weights are fetched for hours.
-
-    Raises:
-        ConfigError: there is none of this name.
-    """
-    try:
-        choose_device(name)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
 
 
 @contextmanager

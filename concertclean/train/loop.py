@@ -21,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from concertclean.config.training import Recipe
 from concertclean.errors import TrainingError
+from concertclean.networks.architectures import ARCHITECTURES
 from concertclean.runtime.devices import choose_precision, tame_allocator
 from concertclean.train.checkpoint import export_weights, load_state, recipe_hash, save_state
 from concertclean.train.losses import error_db
@@ -109,12 +110,16 @@ class Run:
         Raises:
             TrainingError: the gradient was not finite twenty steps in a row.
         """
-        self.objective = self._prepared(Objective(self.network, self.settings.loss))
+        self.objective = self._prepared(Objective(self.network, self._loss_name(), self.settings.loss))
         try:
             return self._take_steps()
         finally:
             # Spread over processes it holds their group, whose threads have to end before the interpreter does.
             del self.objective
+
+    def _loss_name(self) -> str:
+        """The loss of the recipe, or of the architecture if the recipe names none."""
+        return self.settings.loss.name or ARCHITECTURES[self.settings.network.architecture].default_loss
 
     def _take_steps(self) -> bool:
         """What `train` does, with the objective in place."""

@@ -1,136 +1,175 @@
-"""From a batch to one loss: the network's stages, and the loss of the settings on them."""
+"""From a batch to one number: the losses by the names that recipes give them.
 
-from typing import Protocol, cast
+Each is a function of the network and a batch: some losses look at spectrograms of every stage, some at waveforms, some
+at matrices or at classes, and only the loss knows what it needs of the network it is for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from concertclean.config.training import LossSettings
-from concertclean.dsp import stft
+from concertclean.networks.layers.waveform_model import SpectralModel, WaveformModel
 from concertclean.networks.noise_detector import NoiseDetector
 from concertclean.networks.scene_classifier import SceneClassifier
+from concertclean.networks.tunet import TUNet
 from concertclean.train import losses
 
 _COMPRESSED_WINDOWS = (512, 1024, 2048, 4096)
 _JUDGED_EVERY = 5  # frames; neighbours look at nearly the same image
 
 
-class SpectrogramNetwork(Protocol):
-    """What a network has to be, to be trained.
+@dataclass(frozen=True)
+class Batch:
+    """Items of one step.
 
     Attributes:
-        window: of its STFT.
-        hop_length: of its STFT, samples.
+        degraded: `(batch, channel, time)`, full scale ±1.
+        clean: same shape; for "scene" indices of scenes, `(batch, 1, 1)`.
     """
 
-    window: Tensor
-    hop_length: int
-
-    def stages(self, degraded: Tensor) -> tuple[Tensor, ...]:
-        """Estimates `(batch, channel, freq, frame)` of all stages, the result last."""
+    degraded: Tensor
+    clean: Tensor
 
 
-class MatrixNetwork(Protocol):
-    """What a network of mixing matrices has to be, to be trained."""
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
 
-    def __call__(self, waveform: Tensor) -> Tensor:
-        """Matrices `(batch, microphone, stem)` of waveforms `(batch, microphone, time)`."""
+    Attributes:
+        step: number of the step, to take resolutions in turn.
+        done: part of the run that is over, 0 to 1.
+    """
+
+    step: int
+    done: float
+
+
+Result = tuple[Tensor, Tensor | None]
+"""A scalar loss, and the estimate `(batch, channel, time)` without gradient; None where there is no waveform."""
+
+Loss = Callable[[Any, Batch, Progress, LossSettings], Result]
+
+
+def relative(network: WaveformModel, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Mean over the stages of `losses.relative_error` and `losses.compressed_mae`."""
+    estimates = [estimate[:, 0] for estimate in network.estimates(batch.degraded)]
+    windows = _windows(_COMPRESSED_WINDOWS, progress, settings)
+    with _full_precision(batch):
+        parts = []
+        for estimate in estimates:
+            signals = batch.clean, estimate, batch.degraded
+            spectral = [losses.compressed_mae(*signals, n_fft, settings.hole_weight) for n_fft in windows]
+            error = losses.relative_error(*signals, settings.caution * progress.done)
+            parts.append(error + torch.stack(spectral).mean())
+        loss = torch.stack(parts).mean()
+    return loss, estimates[-1].detach()
+
+
+def spectral(network: SpectralModel, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Weighted sum of magnitude, complex and multi-resolution error of the last stage (Zhang, KANUNet-ECA)."""
+    (*_, stage), truth, _ = _spectrograms(network, batch)
+    estimate = network.waveform(stage, batch.degraded.shape[-1])
+    windows = _windows(losses.WINDOWS, progress, settings)
+    with _full_precision(batch):
+        loss = (
+            settings.alpha * losses.magnitude_mae(truth, stage)
+            + settings.beta * losses.complex_mae(truth, stage)
+            + settings.gamma * losses.multi_resolution_mae(batch.clean, estimate, windows)
+        )
+    return loss, estimate.detach()
+
+
+def two_stage(network: SpectralModel, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Errors of the first and the last stage (Moliner and Välimäki)."""
+    (first, *_, last), truth, _ = _spectrograms(network, batch)
+    with _full_precision(batch):
+        loss = losses.two_stage_mae(truth, first, last)
+    return loss, network.waveform(last, batch.degraded.shape[-1]).detach()
+
+
+def magnitude(network: SpectralModel, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Error of magnitudes, for networks of one instrument (Rajesh and Rajan)."""
+    (*_, stage), truth, degraded = _spectrograms(network, batch)
+    with _full_precision(batch):
+        loss = losses.magnitude_mse(truth, stage, degraded)
+    return loss, network.waveform(stage, batch.degraded.shape[-1]).detach()
+
+
+def detection(network: NoiseDetector, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Cross entropy of frames of noise alone and frames with music."""
+    degraded, music, noise = (
+        network.spectrogram(waveform) for waveform in (batch.degraded, batch.clean, batch.degraded - batch.clean)
+    )
+    is_noise = network.is_noise_alone(music, noise, _JUDGED_EVERY)
+    return losses.detection_bce(is_noise, network.noise_logits(degraded, _JUDGED_EVERY)), None
+
+
+def scene(network: SceneClassifier, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Cross entropy of scenes."""
+    return losses.scene_cross_entropy(batch.clean.flatten().long(), network.logits(batch.degraded)), None
+
+
+def matrix(network: TUNet, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Error of the mixing matrix; the estimate is what its inverse makes of the microphones."""
+    found = network(batch.degraded).float()
+    truth = losses.mixing_matrix(batch.clean, batch.degraded)
+    return losses.matrix_mse(truth, found), unmixed(found, batch.degraded)
+
+
+LOSSES: dict[str, Loss] = {
+    "relative": relative,
+    "spectral": spectral,
+    "two_stage": two_stage,
+    "magnitude": magnitude,
+    "detection": detection,
+    "scene": scene,
+    "matrix": matrix,
+}
+"""Every loss by the name that `loss.name` of a recipe gives."""
 
 
 class Objective(nn.Module):
-    """A network and its loss as one module: degraded and clean in, loss and result out.
+    """A network and its loss as one module: degraded and clean in, loss and estimate out.
 
     One module, because DistributedDataParallel sums the gradients of what its `forward` made.
 
     Args:
         network: to be trained.
+        name: of the loss.
         settings: of the loss.
     """
 
-    def __init__(self, network: nn.Module, settings: LossSettings) -> None:
+    def __init__(self, network: nn.Module, name: str, settings: LossSettings) -> None:
         super().__init__()
-        self.network, self._settings = network, settings
+        self.network, self._loss, self._settings = network, LOSSES[name], settings
 
-    def forward(self, degraded: Tensor, clean: Tensor, step: int, done: float) -> tuple[Tensor, Tensor | None]:
-        """Loss and estimate of a batch.
-
-        Args:
-            degraded: `(batch, channel, time)`.
-            clean: same shape; for "scene" indices of scenes, `(batch, 1, 1)`.
-            step: which step this is, to take resolutions in turn.
-            done: part of the run that is over, 0 to 1.
-
-        Returns:
-            Scalar loss, and the result `(batch, channel, time)` without gradient, None where there is no waveform.
-        """
-        if self._settings.name == "detection":
-            return self._detection(degraded, clean), degraded
-        if self._settings.name == "scene":
-            logits = cast(SceneClassifier, self.network).logits(degraded)
-            return losses.scene_cross_entropy(clean.flatten().long(), logits), None
-        if self._settings.name == "matrix":
-            return _matrix_error(cast(MatrixNetwork, self.network), degraded, clean)
-        network = cast(SpectrogramNetwork, self.network)
-        spectrogram = stft.spectrogram(degraded, network.window, network.hop_length)
-        stages = network.stages(spectrogram)
-        # Losses in full precision, whatever the inner layers had.
-        with torch.autocast(degraded.device.type, enabled=False):
-            stages = tuple(stage.to(torch.complex64) for stage in stages)
-            # Earlier stages become waveforms only where their waveforms are judged.
-            is_relative = self._settings.name == "relative"
-            estimates = [
-                stft.waveform(stage, network.window, network.hop_length, degraded.shape[-1])
-                for stage in (stages if is_relative else stages[-1:])
-            ]
-            if is_relative:
-                parts = [self._relative(clean, estimate, degraded, step, done) for estimate in estimates]
-                loss = torch.stack(parts).mean()
-            else:
-                truth = stft.spectrogram(clean, network.window, network.hop_length)
-                if self._settings.name == "two_stage":
-                    loss = losses.two_stage_mae(truth, stages[0], stages[-1])
-                elif self._settings.name == "magnitude":
-                    loss = losses.magnitude_mse(truth, stages[-1], spectrogram)
-                else:
-                    loss = self._spectral(truth, stages[-1], clean, estimates[-1], step)
-        return loss, estimates[-1].detach()
-
-    def _detection(self, degraded: Tensor, clean: Tensor) -> Tensor:
-        """Loss of a network that tells noise from music."""
-        network = cast(NoiseDetector, self.network)
-        heard, music, noise = (
-            stft.spectrogram(waveform, network.window, network.hop_length)
-            for waveform in (degraded, clean, degraded - clean)
-        )
-        wanted = network.is_noise_alone(music, noise, _JUDGED_EVERY)
-        return losses.detection_bce(wanted, network.noise_logits(heard, _JUDGED_EVERY))
-
-    def _relative(self, clean: Tensor, estimate: Tensor, degraded: Tensor, step: int, done: float) -> Tensor:
-        s = self._settings
-        windows = self._windows(_COMPRESSED_WINDOWS, step)
-        spectral = [losses.compressed_mae(clean, estimate, degraded, n_fft, s.hole_weight) for n_fft in windows]
-        return losses.relative_error(clean, estimate, degraded, s.caution * done) + torch.stack(spectral).mean()
-
-    def _spectral(self, truth: Tensor, stage: Tensor, clean: Tensor, estimate: Tensor, step: int) -> Tensor:
-        s = self._settings
-        windows = self._windows(losses.WINDOWS, step)
-        return (
-            s.alpha * losses.magnitude_mae(truth, stage)
-            + s.beta * losses.complex_mae(truth, stage)
-            + s.gamma * losses.multi_resolution_mae(clean, estimate, windows)
-        )
-
-    def _windows(self, windows: tuple[int, ...], step: int) -> tuple[int, ...]:
-        return (windows[step % len(windows)],) if self._settings.one_resolution else windows
+    def forward(self, degraded: Tensor, clean: Tensor, step: int, done: float) -> Result:
+        """Loss and estimate of a batch; see `Batch` and `Progress`."""
+        return self._loss(self.network, Batch(degraded, clean), Progress(step, done), self._settings)
 
 
-def unmixed(network: MatrixNetwork, heard: Tensor) -> tuple[Tensor, Tensor]:
-    """Mixing matrices `(batch, microphone, stem)`, and the stems `(batch, stem, time)` that their inverse gives."""
-    matrix = network(heard).float()
-    return matrix, torch.linalg.pinv(matrix.detach()) @ heard
+def unmixed(matrix: Tensor, microphones: Tensor) -> Tensor:
+    """Stems `(batch, stem, time)` that the inverse of mixing matrices `(batch, microphone, stem)` gives."""
+    stems: Tensor = torch.linalg.pinv(matrix.detach()) @ microphones
+    return stems
 
 
-def _matrix_error(network: MatrixNetwork, heard: Tensor, stems: Tensor) -> tuple[Tensor, Tensor]:
-    """Error of the mixing matrix, and the stems."""
-    matrix, estimate = unmixed(network, heard)
-    return losses.matrix_mse(losses.mixing_matrix(stems, heard), matrix), estimate
+def _spectrograms(network: SpectralModel, batch: Batch) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+    """Spectrograms of all stages, of the truth, and of what went in; complex64 whatever the inner layers had."""
+    degraded = network.spectrogram(batch.degraded)
+    stages = tuple(stage.to(torch.complex64) for stage in network.stages(degraded))
+    return stages, network.spectrogram(batch.clean), degraded
+
+
+def _windows(windows: tuple[int, ...], progress: Progress, settings: LossSettings) -> tuple[int, ...]:
+    """The windows of this step: all, or one in turn."""
+    return (windows[progress.step % len(windows)],) if settings.one_resolution else windows
+
+
+def _full_precision(batch: Batch) -> torch.autocast:
+    """Losses in full precision, whatever the inner layers had."""
+    return torch.autocast(batch.degraded.device.type, enabled=False)

@@ -160,7 +160,7 @@ def _judge(model: nn.Module, mixture: Mixture, device: torch.device) -> tuple[Ju
         is_clean = mixture.ratio_db == np.inf
         gain = min(snr(mixture.clean, estimate), 100.0) if is_clean else _gain_db(mixture, estimate)
         return Judged(*facts, gain, np.nan, np.nan), estimate
-    parts = split(model, clean, degraded - clean)  # type: ignore[arg-type]
+    parts = split(model, clean, degraded - clean)
     music, noise = (part[0].float().cpu().numpy() for part in parts)
     lost, left = music_lost_db(mixture.clean, music), noise_left_db(mixture.clean, noise)
     return Judged(*facts, _gain_db(mixture, music + noise), lost, left), music + noise

@@ -6,7 +6,8 @@ those of the same name. Nothing here needs torch, so that listing the models is 
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, TypeAdapter, Validat
 
 from concertclean.errors import ConfigError, ModelError
 
-DEFAULT_MODEL = "concert"
 _PACKAGE = Path(__file__).parent.parent
 
 _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -138,10 +138,20 @@ def find_card(name: str) -> ModelCard:
     cards = load_cards()
     found = cards_by_word(cards).get(name)
     if found is None:
-        raise ModelError(
-            f"no model is called {name!r}; known models: {', '.join(cards)}; or give the path of a weights file"
-        )
+        near = did_you_mean(name, cards_by_word(cards))
+        raise ModelError(f"unknown model {name!r}; {near}choose from {', '.join(cards)}, or give a weights file")
     return found
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Question "did you mean NAME? " for a word that is nearly a known one, else nothing.
+
+    Args:
+        word: as somebody wrote it.
+        known: words that it could be.
+    """
+    near = get_close_matches(word.lower(), known, n=1)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 def cards_by_word(cards: Mapping[str, ModelCard]) -> dict[str, ModelCard]:

@@ -1,52 +1,39 @@
-"""The networks by name, and the one place that joins a network with its weights."""
+"""The one place that joins a network with its weights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Generic, TypeVar
 
 from torch import nn
 
 from concertclean.errors import ModelError
-from concertclean.networks.cae import CAE
-from concertclean.networks.kanunet_eca import KANUNetECA
+from concertclean.networks.architectures import ARCHITECTURES, Architecture, Task
+from concertclean.networks.layers.waveform_model import WaveformModel
 from concertclean.networks.noise_detector import NoiseDetector
 from concertclean.networks.scene_classifier import SceneClassifier
 from concertclean.networks.tunet import TUNet
-from concertclean.networks.two_stage_unet import TwoStageUNet
 from concertclean.weights.cards import ModelCard
 from concertclean.weights.download import Progress
 from concertclean.weights.file_format import WeightsHeader, load_state, read_header
-from concertclean.weights.sources import check_out
+from concertclean.weights.sources import check_out, known_card
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {
-    "cae": CAE,
-    "kanunet_eca": KANUNetECA,
-    "noise_detector": NoiseDetector,
-    "two_stage_unet": TwoStageUNet,
-}
-
-MATRIX_ARCHITECTURES: dict[str, type[nn.Module]] = {"tunet": TUNet}
-"""Networks that say how a band is mixed, waveforms in and matrices out."""
-
-DETECT_ARCHITECTURES: dict[str, type[nn.Module]] = {"scene_classifier": SceneClassifier}
-"""Networks that say what a recording is, waveforms in and probabilities out."""
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
-class LoadedModel:
+class LoadedModel(Generic[Network]):
     """A network with its weights.
 
     Attributes:
-        model: the network in evaluation mode on the CPU; `(batch, channel, time)` to
-            `(batch, stem, channel, time)`.
+        model: the network in evaluation mode on the CPU.
         card: its card; None for a weights file of the user's own.
         path: the weights file.
         sha256: of that file.
         header: what the file says about itself.
     """
 
-    model: nn.Module
+    model: Network
     card: ModelCard | None
     path: Path
     sha256: str
@@ -54,30 +41,88 @@ class LoadedModel:
 
 
 def load_model(
-    name_or_path: str | Path,
-    *,
-    offline: bool = False,
-    progress: Progress | None = None,
-    table: Mapping[str, type[nn.Module]] = ARCHITECTURES,
-) -> LoadedModel:
-    """Return a network with its weights, fetched and checked.
+    name_or_path: str | Path, *, task: Task = "restore", offline: bool = False, progress: Progress | None = None
+) -> LoadedModel[WaveformModel]:
+    """Return a network from waveforms to waveforms with its weights, fetched and checked.
 
     Args:
         name_or_path: a model's name or alias, or the path of a weights file.
+        task: what it has to be for: "restore" or "debleed".
         offline: never use the network.
         progress: called with the bytes fetched so far and all bytes, or None where the server does not say.
-        table: the networks it may be one of.
 
     Returns:
         The network, ready to run, and where it came from.
 
     Raises:
-        ModelError: unknown name or architecture, wrong sha256, damaged or unfit weights.
+        ModelError: unknown name or architecture, a model for another task, wrong sha256, damaged or unfit weights.
         OfflineError: the weights are not here and the network is off or away.
     """
+    return _load(name_or_path, task, WaveformModel, offline=offline, progress=progress)
+
+
+def load_matrix_model(name_or_path: str | Path) -> TUNet:
+    """Return a network that finds how a band is mixed, with its weights; see `load_model`."""
+    loaded: LoadedModel[TUNet] = _load(name_or_path, "unmix", TUNet)
+    return loaded.model
+
+
+def load_scene_classifier(name_or_path: str | Path = "scenes", *, offline: bool = False) -> SceneClassifier:
+    """Return the classifier of scenes with its weights; see `load_model`."""
+    loaded: LoadedModel[SceneClassifier] = _load(name_or_path, "detect", SceneClassifier, offline=offline)
+    return loaded.model
+
+
+def load_noise_detector(name_or_path: str | Path = "noise-detector", *, offline: bool = False) -> NoiseDetector:
+    """Return the detector of noise without music, with its weights; see `load_model`."""
+    loaded: LoadedModel[NoiseDetector] = _load(name_or_path, "detect", NoiseDetector, offline=offline)
+    return loaded.model
+
+
+def build_model(architecture: str, config: Mapping[str, Any], place: str | Path) -> nn.Module:
+    """Return a network with fresh parameters.
+
+    Args:
+        architecture: key of `ARCHITECTURES`.
+        config: keyword arguments of its constructor.
+        place: where these come from, a weights file or a recipe, for messages.
+
+    Returns:
+        The network.
+
+    Raises:
+        ModelError: unknown architecture, or settings it does not take.
+    """
+    row = _architecture(architecture, place)
+    try:
+        return row.build(**config)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"{place}: {architecture} does not take these settings ({error}); correct them, or update concertclean"
+        ) from error
+
+
+def task_of(architecture: str, place: str | Path) -> Task:
+    """Return what an architecture is for; ModelError for an unknown one, with the place where it is named."""
+    return _architecture(architecture, place).task
+
+
+def _load(
+    name_or_path: str | Path,
+    task: Task,
+    kind: type[Any],
+    *,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> LoadedModel[Any]:
+    """A network of one task and kind; a card of another is refused before its weights are fetched."""
+    card = known_card(name_or_path)
+    if card is not None:
+        _require(card.architecture, task, kind, str(name_or_path))
     located = check_out(name_or_path, offline=offline, progress=progress)
     header = read_header(located.path)
-    model = build_model(header.architecture, header.config, located.path, table)
+    _require(header.architecture, task, kind, str(name_or_path))
+    model = build_model(header.architecture, header.config, located.path)
     if located.card is not None:
         _check_card(located.card, model, header, located.path)
     try:
@@ -90,52 +135,22 @@ def load_model(
     return LoadedModel(model.eval(), located.card, located.path, located.sha256, header)
 
 
-def load_matrix_model(name_or_path: str | Path) -> TUNet:
-    """Return a network that says how a band is mixed, with its weights; see `load_model`."""
-    return cast(TUNet, load_model(name_or_path, table=MATRIX_ARCHITECTURES).model)
-
-
-def load_scene_classifier(name_or_path: str | Path = "scenes", *, offline: bool = False) -> SceneClassifier:
-    """Return the classifier of scenes with its weights; see `load_model`."""
-    return cast(SceneClassifier, load_model(name_or_path, offline=offline, table=DETECT_ARCHITECTURES).model)
-
-
-def build_model(
-    architecture: str,
-    config: Mapping[str, Any],
-    place: str | Path,
-    table: Mapping[str, type[nn.Module]] = ARCHITECTURES,
-) -> nn.Module:
-    """Return a network with fresh parameters.
-
-    Args:
-        architecture: key of the table.
-        config: keyword arguments of its constructor.
-        place: where these come from, a weights file or a recipe, for messages.
-        table: the networks to choose from.
-
-    Returns:
-        The network.
-
-    Raises:
-        ModelError: unknown architecture, or settings it does not take.
-    """
-    if architecture not in table and architecture in {**ARCHITECTURES, **MATRIX_ARCHITECTURES, **DETECT_ARCHITECTURES}:
+def _architecture(name: str, place: str | Path) -> Architecture:
+    """The row of an architecture."""
+    if name not in ARCHITECTURES:
         raise ModelError(
-            f"{place}: a {architecture} has another job; wanted here: {', '.join(table)}; "
-            "`concertclean models list` shows which model is for what"
-        )
-    if architecture not in table:
-        raise ModelError(
-            f"{place}: unknown architecture {architecture!r}; known: {', '.join(table)}; "
+            f"{place}: unknown architecture {name!r}; known: {', '.join(ARCHITECTURES)}; "
             "correct the name, or update concertclean"
         )
-    try:
-        return table[architecture](**config)
-    except (TypeError, ValueError) as error:
-        raise ModelError(
-            f"{place}: {architecture} does not take these settings ({error}); correct them, or update concertclean"
-        ) from error
+    return ARCHITECTURES[name]
+
+
+def _require(architecture: str, task: Task, kind: type[Any], place: str) -> None:
+    """ModelError for a model that is for something else; the message says what, and what to use instead."""
+    row = _architecture(architecture, place)
+    is_kind = not isinstance(row.build, type) or issubclass(row.build, kind)
+    if row.task != task or not is_kind:
+        raise ModelError(f"{place}: {row.purpose}")
 
 
 def _check_card(card: ModelCard, model: nn.Module, header: WeightsHeader, path: Path) -> None:

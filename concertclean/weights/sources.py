@@ -87,6 +87,15 @@ def check_out(name_or_path: str | Path, *, offline: bool = False, progress: Prog
     return LocatedWeights(stored, card, check_file(card, stored, remove_bad=_is_ours_to_remove(card, stored)))
 
 
+def known_card(name_or_path: str | Path) -> ModelCard | None:
+    """Return the card of a model that is asked for by its name; None for a path.
+
+    Raises:
+        ModelError: unknown name.
+    """
+    return None if _user_path(name_or_path) is not None else find_card(str(name_or_path))
+
+
 def stored_path(card: ModelCard) -> Path | None:
     """Return where a model's weights lie on this disk, unchecked, or None.
 

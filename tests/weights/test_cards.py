@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from concertclean.errors import ConfigError, ModelError
-from concertclean.weights.cards import DEFAULT_MODEL, find_card, load_cards
+from concertclean.weights.cards import find_card, load_cards
 
 SHA = "ab" * 32
 CARD = f"""
@@ -33,7 +33,6 @@ def _no_user_cards(tmp_path, monkeypatch):
 def test_bundled_cards():
     cards = load_cards()
     assert {"concert", "gramophone", "gramophone-moliner"} <= cards.keys()
-    assert DEFAULT_MODEL in cards
     assert cards["concert"].shipped
     assert (cards["gramophone"].channels, cards["gramophone"].sample_rate) == (1, 44100)
     assert cards["gramophone"].before == ("decrackle",)
@@ -49,7 +48,13 @@ def test_aliases_find_the_card():
 
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(ModelError, match="concert, gramophone, gramophone-moliner"):
-        find_card("consert")
+        find_card("hiss")
+
+
+@pytest.mark.parametrize(("word", "meant"), [("consert", "concert"), ("Gramaphone", "gramophone"), ("78rmp", "78rpm")])
+def test_a_near_name_is_asked_for(word, meant):
+    with pytest.raises(ModelError, match=rf"unknown model '{word}'; did you mean {meant}\?"):
+        find_card(word)
 
 
 def test_user_cards_are_added_and_replace(write_cards):

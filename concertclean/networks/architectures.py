@@ -1,0 +1,76 @@
+"""The table of the networks: what each is built by, what it is for, how it is trained by default.
+
+Whoever adds an architecture adds one file and one row; the contract tests run over the rows.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import nn
+
+from concertclean.networks.cae import CAE
+from concertclean.networks.kanunet_eca import KANUNetECA
+from concertclean.networks.noise_detector import NoiseDetector
+from concertclean.networks.scene_classifier import SceneClassifier
+from concertclean.networks.tunet import TUNet
+from concertclean.networks.two_stage_unet import TwoStageUNet
+
+Task = Literal["restore", "unmix", "debleed", "detect"]
+"""What a network is for: `restore` maps a recording to a cleaner one, `debleed` a track to the same without the other
+instruments, `unmix` a band to the matrix it was mixed with, `detect` a recording to what it holds."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A row of the table.
+
+    Attributes:
+        build: returns the network with fresh parameters, from flat keyword arguments.
+        task: what it is for.
+        small_config: arguments of `build` for a network of a few thousand parameters, for tests.
+        default_loss: name of the loss that a recipe gets if it names none.
+        purpose: what models of it do and which command uses them, as an error message continues after their name.
+    """
+
+    build: Callable[..., nn.Module]
+    task: Task
+    small_config: Mapping[str, Any]
+    default_loss: str
+    purpose: str
+
+
+_RESTORES = "restores recordings; use `concertclean denoise`"
+_REDUCES_BLEED = "reduces bleed between tracks; use `concertclean debleed`"
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "cae": Architecture(
+        CAE, "debleed", {"n_fft": 256, "hop_length": 64, "widths": [4, 8], "code": 16}, "magnitude", _REDUCES_BLEED
+    ),
+    "kanunet_eca": Architecture(
+        KANUNetECA, "restore", {"n_fft": 256, "hop_length": 64, "base": 2}, "spectral", _RESTORES
+    ),
+    "noise_detector": Architecture(
+        NoiseDetector,
+        "detect",
+        {"n_fft": 256, "hop_length": 64, "n_mels": 16},
+        "detection",
+        "finds noise without music; use `concertclean dataset extract-noise`",
+    ),
+    "scene_classifier": Architecture(
+        SceneClassifier,
+        "detect",
+        {"n_fft": 256, "hop_length": 64, "n_mels": 16, "widths": [2, 4], "hidden": 8},
+        "scene",
+        "recognises crowds, discs and speech; use `concertclean analyse`",
+    ),
+    "tunet": Architecture(TUNet, "unmix", {"segment": 400, "widths": [4, 8], "hidden": [16]}, "matrix", _REDUCES_BLEED),
+    "two_stage_unet": Architecture(
+        TwoStageUNet,
+        "restore",
+        {"n_fft": 256, "hop_length": 64, "depth": 2, "widths": [2, 4, 4]},
+        "two_stage",
+        _RESTORES,
+    ),
+}
+"""Every network by the name that weights files and recipes give."""

@@ -1,0 +1,107 @@
+"""From file to file by name and settings: what `concertclean denoise` runs, and `concertclean.denoise` in Python."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from concertclean.audio_io.formats import FORMATS
+from concertclean.audio_io.reader import AudioReader
+from concertclean.config.denoise import AUTO, DenoiseSettings, read_settings
+from concertclean.errors import ConcertCleanError, ConfigError
+from concertclean.restore import batch
+from concertclean.restore.auto import AutoDenoiser
+from concertclean.restore.build import Hooks, build_restorer
+from concertclean.restore.chain import stages_of
+from concertclean.restore.pipeline import Denoiser
+from concertclean.restore.results import Report, output_format
+
+
+def denoise(
+    recording: str | Path,
+    output: str | Path | None = None,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[float], None] = lambda seconds: None,
+    **settings: object,
+) -> Report:
+    """Restores a recording from file to file, as `concertclean denoise` does.
+
+    Args:
+        recording: any file with audio in it.
+        output: file or folder; None: NAME_clean.wav beside the recording. Its extension says the format.
+        overwrite: replace a file that exists; never the recording itself.
+        progress: receives, once a second of audio, how many seconds are done.
+        settings: fields of `config.denoise.DenoiseSettings`, such as `model`, `strength` or `format`.
+
+    Returns:
+        What was done: levels before and after, how much was removed, warnings; `output_path` is the file.
+
+    Raises:
+        AudioFileError: the recording cannot be read.
+        OutputError: the output exists, or cannot be written.
+        ConfigError: a setting is unknown or out of range.
+        ModelError: the model is unknown, for another task, or damaged.
+    """
+    given = read_settings(None, {"format": format_of(output), **settings}, place="settings")
+    (job,) = plan([str(recording)], None if output is None else Path(output), given, recursive=False)
+    job.target.parent.mkdir(parents=True, exist_ok=True)
+    return build_denoiser(given).run(
+        job.source, job.target, residual_target=job.residual, overwrite=overwrite, progress=progress
+    )
+
+
+def build_denoiser(settings: DenoiseSettings, hooks: Hooks = Hooks()) -> Denoiser | AutoDenoiser:  # noqa: B008 - frozen
+    """Returns what restores files with these settings.
+
+    Args:
+        settings: of the run.
+        hooks: what the caller is called back for; with the model "auto", once for each model that is chosen.
+
+    Raises:
+        ConfigError, ModelError, OfflineError: see `build_restorer`.
+    """
+    if settings.model != AUTO:
+        return Denoiser(build_restorer(stages_of(settings.model), settings, hooks), settings)
+    if settings.noise_profile is not None:
+        raise ConfigError("noise_profile: is for lsa; name the model, such as lsa-c")
+    from concertclean.restore.analyse import analyse
+    from concertclean.weights.loading import load_scene_classifier
+
+    classifier = load_scene_classifier(offline=settings.offline)
+
+    def make(model: str) -> Denoiser:
+        chosen = settings.model_copy(update={"model": model})
+        return Denoiser(build_restorer(stages_of(model) if model else (), chosen, hooks), chosen)
+
+    return AutoDenoiser(make, lambda source: analyse(source, classifier))
+
+
+def plan(inputs: list[str], output: Path | None, settings: DenoiseSettings, *, recursive: bool) -> list[batch.Job]:
+    """Returns which recordings are restored and where their results go.
+
+    Args:
+        inputs: files, folders and patterns.
+        output: file or folder; None: beside each recording.
+        settings: format of the results, and whether what is removed is written.
+        recursive: look into folders of folders.
+
+    Raises:
+        NoInputError: a path does not exist, or nothing was found.
+        ConfigError: the output is one file but there are several recordings, or its name says another format.
+    """
+
+    def kept(source: Path) -> str:
+        try:
+            with AudioReader(source) as reader:
+                return output_format(reader.info, settings).name
+        except ConcertCleanError:
+            return "wav"  # the run itself reports what is wrong with the file
+
+    recordings = batch.find_recordings(inputs, recursive=recursive)
+    return batch.plan(recordings, output, settings.format, residual=settings.residual, resolve=kept)
+
+
+def format_of(output: str | Path | None) -> str | None:
+    """Returns the format that the extension of an output names, if it is a file."""
+    extension = Path(output or "").suffix.lower()
+    fitting = (name for name, entry in FORMATS.items() if entry.is_writable and extension in entry.extensions)
+    return next(fitting, None)
