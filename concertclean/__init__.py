@@ -17,6 +17,7 @@ A map of the floors; imports only ever go down.
 3     ``classical``               restoration without learned weights
 2     ``dsp``, ``audio_io``       pure signal functions; the only package that opens audio files
 2     ``devices``, ``parallel``   which device and precision there are; work over several processes
+1     ``files``                   files written whole or not at all, hashes, downloads
 1     ``config``                  records read from files, unknown keys refused
 0     ``errors``                  the exception tree
 ====  ==========================  ==========================================================================

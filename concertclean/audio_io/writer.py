@@ -23,9 +23,10 @@ from concertclean.audio_io.formats import (
     layout_name,
     supported_sample_rate,
 )
+from concertclean.audio_io.pipe import PipeTarget
 from concertclean.audio_io.tags import clean_tags
-from concertclean.audio_io.target import PartFile, PipeTarget
 from concertclean.errors import OutputError
+from concertclean.files.atomic import PartFile
 
 _COVER_TYPES: Final = ("image/jpeg", "image/png")
 _MARGIN_BYTES: Final = 2**20

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from matplotlib import colormaps
 
-from concertclean.audio_io.target import PartFile
+from concertclean.files.atomic import PartFile
 
 _DATA = "{{data}}"
 _BLOCK_BYTES = 3 * 2**18  # a multiple of 3, so that base64 goes on without padding

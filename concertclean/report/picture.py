@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
-from concertclean.audio_io.target import PartFile
 from concertclean.errors import ConfigError
+from concertclean.files.atomic import PartFile
 from concertclean.report.spectrogram import FLOOR_DB, Spectrograms, display_range
 
 _LOWEST_HZ = 40.0

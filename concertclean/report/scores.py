@@ -18,8 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.stats import t
 
-from concertclean.audio_io.target import PartFile
 from concertclean.errors import ConfigError
+from concertclean.files.atomic import PartFile
 
 _LOW_REFERENCE = 90
 _LOW_SHARE = 0.15

@@ -10,11 +10,11 @@ import pytest
 import soundfile
 import tinytag
 
-from concertclean.audio_io import target
 from concertclean.audio_io.formats import FORMATS
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.errors import OutputError
+from concertclean.files import atomic
 
 WRITABLE = [name for name, entry in FORMATS.items() if entry.is_writable]
 N = 44_137
@@ -314,7 +314,7 @@ def test_output_made_by_another_while_writing_is_kept(has_links, noise, tmp_path
         raise PermissionError("no hard links on this file system")
 
     if not has_links:
-        monkeypatch.setattr(target.os, "link", refuse)
+        monkeypatch.setattr(atomic.os, "link", refuse)
     path = tmp_path / "race.wav"
 
     def lose_the_race():
@@ -332,7 +332,7 @@ def test_file_system_without_hard_links_gets_the_file_too(noise, tmp_path, monke
     def refuse(*_):
         raise PermissionError("no hard links on this file system")
 
-    monkeypatch.setattr(target.os, "link", refuse)
+    monkeypatch.setattr(atomic.os, "link", refuse)
     _write(tmp_path / "fat.wav", noise(100), "wav")
     assert read_whole(tmp_path / "fat.wav").shape == (2, 100)
     assert len(list(tmp_path.iterdir())) == 1
@@ -358,7 +358,7 @@ def test_full_disk_is_noticed_before_and_while_writing(noise, tmp_path, monkeypa
     if not full.exists():
         pytest.fail("this test needs /dev/full")
     opened = os.open
-    monkeypatch.setattr(target.os, "open", lambda *_: opened(full, os.O_RDWR))
+    monkeypatch.setattr(atomic.os, "open", lambda *_: opened(full, os.O_RDWR))
     with (
         pytest.raises(OutputError, match="cannot be written"),
         AudioWriter(tmp_path / "x.flac", format="flac", sample_rate=44_100, channels=2) as writer,

@@ -1,12 +1,7 @@
-"""Where finished bytes go: a file that appears complete or not at all, or a pipe.
-
-The encoder always works on a real, searchable file, because MP4, FLAC and WAV write their lengths at the end.
-"""
+"""A file that appears complete or not at all."""
 
 import os
 import secrets
-import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -81,40 +76,6 @@ class PartFile:
             self._part.rename(self._path)
         else:
             self._part.unlink()
-
-
-class PipeTarget:
-    """A temporary file whose bytes go to a stream when everything is written.
-
-    Args:
-        stream: binary, need not be searchable; stays open.
-
-    Attributes:
-        file: open for writing and reading.
-    """
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self.file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  (closed by commit or discard)
-
-    def commit(self) -> None:
-        """Send the complete file.
-
-        Raises:
-            OutputError: the reader of the pipe has gone.
-        """
-        try:
-            self.file.seek(0)
-            shutil.copyfileobj(self.file, self._stream)
-            self._stream.flush()
-        except OSError as error:
-            raise OutputError(f"standard output: cannot be written ({error}); keep its reader running") from error
-        self.file.close()
-
-    def discard(self) -> None:
-        """Forget what was written."""
-        with suppress(OSError):
-            self.file.close()
 
 
 def _exists(path: Path) -> OutputError:
