@@ -168,7 +168,7 @@ def _import_as(name: str, checkpoint: Path) -> Path:
 def _import_to(checkpoint: Path, output: Path, *, overwrite: bool) -> None:
     """Any checkpoint of the network, converted into a file of the user's own."""
     from concertclean.errors import OutputError
-    from concertclean.weights.download import file_sha256
+    from concertclean.files.download import file_sha256
     from concertclean.weights.tf_checkpoint import convert_two_stage
 
     if output.suffix != ".safetensors":

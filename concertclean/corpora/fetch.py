@@ -22,7 +22,7 @@ from concertclean.corpora.deb import DebError, open_deb
 from concertclean.corpora.open_corpus import OPEN_CORPUS, OpenCorpus, PackageEntry, RepositoryEntry, stored_name
 from concertclean.corpora.wanted import Wanted, spelling_key
 from concertclean.errors import ConfigError, ModelError, OfflineError, OutputError
-from concertclean.weights.download import fetch_from_url, file_sha256
+from concertclean.files.download import fetch_from_url, file_sha256
 
 _ARCHIVES: Final = (".zip", ".pk3", ".wz", ".love")
 _HOST: Final = "https://raw.githubusercontent.com"

@@ -14,7 +14,7 @@ from concertclean.corpora.sources import Role, Source
 from concertclean.dataset.store import FULL_SCALE, Samples
 from concertclean.dsp.resample import resample
 from concertclean.errors import AudioFileError
-from concertclean.weights.download import file_sha256
+from concertclean.files.download import file_sha256
 
 Real = TypeVar("Real", bound=np.floating)
 

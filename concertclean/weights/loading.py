@@ -8,13 +8,13 @@ from typing import Any, Generic, TypeVar
 from torch import nn
 
 from concertclean.errors import ModelError
+from concertclean.files.download import Progress
 from concertclean.networks.architectures import ARCHITECTURES, Architecture, Task
 from concertclean.networks.layers.waveform_model import WaveformModel
 from concertclean.networks.noise_detector import NoiseDetector
 from concertclean.networks.scene_classifier import SceneClassifier
 from concertclean.networks.tunet import TUNet
 from concertclean.weights.cards import ModelCard
-from concertclean.weights.download import Progress
 from concertclean.weights.file_format import WeightsHeader, load_state, read_header
 from concertclean.weights.sources import check_out, known_card
 

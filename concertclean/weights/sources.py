@@ -14,9 +14,10 @@ from pathlib import Path
 import platformdirs
 
 from concertclean.errors import ModelError, OfflineError
+from concertclean.files.download import Progress, fetch_from_url, file_sha256, unwritable
 from concertclean.weights.cards import ModelCard, find_card, load_cards
-from concertclean.weights.download import Progress, fetch_from_hub, fetch_from_url, file_sha256, unwritable
 from concertclean.weights.file_format import read_header
+from concertclean.weights.hub import fetch_from_hub
 
 _log = logging.getLogger(__name__)
 _SHIPPED = Path(__file__).parent.parent / "weights"

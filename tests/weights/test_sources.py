@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from concertclean.errors import ConfigError, ModelError, OfflineError
-from concertclean.weights import download, sources
+from concertclean.files import download
+from concertclean.weights import sources
 from concertclean.weights.cards import find_card
 from concertclean.weights.file_format import read_header, save_weights
 from concertclean.weights.sources import check_out, locate_weights, model_folder
