@@ -1,5 +1,6 @@
 """Synthetic audio for every test: `(channel, time)` float64 arrays, full scale ±1."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +54,25 @@ def noise() -> Synth:
         return np.random.default_rng(seed).uniform(-level, level, (channels, n_samples))
 
     return make
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A disk that takes no byte of a file whose name ends so; empty the list for a disk with room."""
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("needs /dev/full")
+    endings, opened = [".part"], os.open
+
+    def open_full(path: str | Path, flags: int, mode: int = 0o777, **options: int) -> int:
+        file = opened(path, flags, mode, **options)
+        if not str(path).endswith(tuple(endings)):
+            return file
+        os.close(file)  # its name is there, and somebody has to remove it
+        return opened(full, os.O_RDWR)
+
+    monkeypatch.setattr("os.open", open_full)
+    return endings
 
 
 @pytest.fixture(scope="session")

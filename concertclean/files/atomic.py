@@ -1,52 +1,73 @@
-"""A file that appears complete or not at all."""
+"""A file that appears complete or not at all: the one place of concertclean that renames files.
 
+Everything is written to a hidden part file beside the target, forced to the disk, and renamed. An interruption, an
+error or a full disk leaves the old file, or none.
+"""
+
+import io
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
 from concertclean.errors import OutputError
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_CURE = "free some space or choose another folder"
+
 
 class PartFile:
-    """A hidden file beside the output, renamed to it when everything is written.
+    """A hidden file beside the target, renamed to it when everything is written.
+
+    For a writer that lives longer than one block of code; `written` is simpler.
 
     Args:
-        path: of the output.
-        overwrite: replace an output that exists already.
+        path: target; its folder must exist.
+        overwrite: replace a target that already exists.
+        cure: advice that ends the message of an `OutputError`; a verb and its object.
 
     Raises:
-        OutputError: the output exists, or its directory is missing or cannot be written.
+        OutputError: the target already exists, or its folder is missing or cannot be written.
 
     Attributes:
-        file: open for writing and reading.
+        file: open for writing and reading. Where the disk refuses a write, it raises `OutputError`, not `OSError`;
+            so a caller can tell a full disk from a source that cannot be read.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool) -> None:
-        self._path = path
-        self._overwrite = overwrite
+    def __init__(self, path: Path, *, overwrite: bool, cure: str = _CURE) -> None:
+        self._path, self._overwrite, self._cure = path, overwrite, cure
         if path.is_dir():
             raise OutputError(f"{path}: is a directory; name a file in it")
         if not overwrite and os.path.lexists(path):
             raise _exists(path)
-        # A short name of its own: the output's name plus a suffix could exceed the 255 bytes of file systems.
+        # A short name of its own: the target's name plus a suffix could exceed the 255 bytes of file systems.
         self._part = path.parent / f".{secrets.token_hex(8)}.part"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
-            # 0o666 leaves the permissions to the user's umask; tempfile would make the output private.
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            self.file: BinaryIO = os.fdopen(os.open(self._part, flags, 0o666), "w+b")
-        except (OSError, ValueError) as error:
-            message = f"{path}: cannot be written ({error}); choose a directory that you may write to"
-            raise OutputError(message) from error
+            # 0o666 leaves the permissions to the user's umask; tempfile would make the target private.
+            self._raw = _Raw(os.open(self._part, flags, 0o666), path, cure)
+        except (OSError, ValueError) as error:  # ValueError: the path holds a null character
+            raise _unwritable(path, error, cure) from error
+        self.file = io.BufferedRandom(self._raw)
+
+    @property
+    def refusal(self) -> OutputError | None:
+        """The write that the disk refused, if any, even where a library kept the error to itself."""
+        return self._raw.refusal
 
     def commit(self) -> None:
-        """Give the complete file its name.
+        """Force the complete file to the disk and give it its name.
 
         Raises:
-            OutputError: the disk is full, or somebody else made the output in the meantime.
+            OutputError: the disk is or was full, or another program made the target in the meantime.
         """
-        try:
+        if self.refusal:
+            raise self.refusal
+        with disk_errors(self._path, cure=self._cure):
             self.file.flush()
             os.fsync(self.file.fileno())
             self.file.close()
@@ -54,12 +75,10 @@ class PartFile:
                 os.replace(self._part, self._path)
             else:
                 self._rename_if_free()
-        except OSError as error:
-            raise OutputError(f"{self._path}: cannot be written ({error}); free some space") from error
 
     def discard(self) -> None:
         """Delete what was written; a second call, or one after `commit`, does nothing."""
-        with suppress(OSError):
+        with suppress(OSError, OutputError):  # closing writes what is left in the buffer
             self.file.close()
         with suppress(FileNotFoundError):
             self._part.unlink()
@@ -78,6 +97,92 @@ class PartFile:
             self._part.unlink()
 
 
+@contextmanager
+def written(
+    path: Path, *, overwrite: bool = True, make_folder: bool = False, cure: str = _CURE
+) -> Iterator[io.BufferedRandom]:
+    """A file to write to, which appears under its name when the block ends without an error.
+
+    Args:
+        path: target.
+        overwrite: replace a target that already exists.
+        make_folder: make the target's folder, and those above it, if they are missing.
+        cure: as for `PartFile`.
+
+    Yields:
+        The file, open for writing and reading.
+
+    Raises:
+        OutputError: the target already exists or cannot be written.
+    """
+    if make_folder:
+        with disk_errors(path, cure=cure):
+            path.parent.mkdir(parents=True, exist_ok=True)
+    part = PartFile(path, overwrite=overwrite, cure=cure)
+    try:
+        yield part.file
+        part.commit()
+    except Exception as error:
+        if part.refusal and error is not part.refusal:  # torch.save, for one, raises an error of its own instead
+            raise OutputError(str(part.refusal)) from error
+        raise
+    finally:
+        part.discard()
+
+
+def write_text(path: Path, text: str, *, make_folder: bool = False, cure: str = _CURE) -> None:
+    r"""Write a text file as UTF-8 with `\n` as its line ends; one that already exists is replaced.
+
+    Args:
+        path: target.
+        text: the whole of it.
+        make_folder: as for `written`.
+        cure: as for `PartFile`.
+
+    Raises:
+        OutputError: the target cannot be written.
+    """
+    with written(path, make_folder=make_folder, cure=cure) as file:
+        file.write(text.encode("utf-8"))
+
+
+@contextmanager
+def disk_errors(path: Path, *, cure: str = _CURE) -> Iterator[None]:
+    """Report what the disk refuses inside the block as an error of the output; for temporary files and folders.
+
+    Args:
+        path: file or folder that the message names.
+        cure: as for `PartFile`.
+
+    Raises:
+        OutputError: in place of an `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(path, error, cure) from error
+
+
+class _Raw(io.FileIO):
+    """A file without a buffer that reports what the disk refuses as an error of the output, and remembers it."""
+
+    def __init__(self, descriptor: int, target: Path, cure: str) -> None:
+        super().__init__(descriptor, "r+b")
+        self._target, self._cure = target, cure
+        self.refusal: OutputError | None = None
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.refusal = _unwritable(self._target, error, self._cure)
+            raise self.refusal from error
+
+
+def _unwritable(path: Path, error: OSError | ValueError, cure: str) -> OutputError:
+    fact = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return OutputError(f"{path}: cannot be written ({fact}); {cure}")
+
+
 def _exists(path: Path) -> OutputError:
-    """Error for an output that must not be replaced."""
     return OutputError(f"{path}: exists already; allow overwriting, or choose another name")
