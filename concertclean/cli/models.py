@@ -178,11 +178,7 @@ def _import_to(checkpoint: Path, output: Path, *, overwrite: bool) -> None:
     provenance = {"source": checkpoint.name}
     if checkpoint.is_file():
         provenance["source_sha256"] = file_sha256(checkpoint)
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        convert_two_stage(checkpoint, output, provenance=provenance)
-    except OSError as error:
-        raise OutputError(f"{output}: cannot be written ({error.strerror}); choose another place") from error
+    convert_two_stage(checkpoint, output, provenance=provenance)
 
 
 def _verify(name: str) -> None:

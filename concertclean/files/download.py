@@ -1,6 +1,5 @@
 """Bytes from the network to a file, whole and checked, or not at all."""
 
-import contextlib
 import hashlib
 import os
 import socket
@@ -10,11 +9,12 @@ import urllib.request
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import BinaryIO, TypeAlias
 from urllib.parse import urlsplit
 
 from concertclean import __version__
-from concertclean.errors import ConfigError, ModelError, OfflineError
+from concertclean.errors import ConfigError, ModelError, OfflineError, OutputError
+from concertclean.files.atomic import written
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 
@@ -60,30 +60,25 @@ def fetch_from_url(
         sha256: 64 hexadecimal digits.
         progress: called with bytes so far and all bytes, or None where the server does not say.
         patience: share of `connect_seconds()` to wait for a connection.
-        other_folder: how the file can be put elsewhere, told if the disk refuses it; a verb and its object.
+        other_folder: advice for a disk that refuses the file: how to put it elsewhere; a verb and its object.
 
     Raises:
         OfflineError: nobody answers there.
         ModelError: the server refuses, the transfer breaks off, the file is another, or the disk refuses it.
     """
     probe(url, patience=patience)
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    cure = f"free some space or {other_folder}"
     request = urllib.request.Request(url, headers={"User-Agent": f"concertclean/{__version__}"})
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            found = _stream(request, file, progress, other_folder)
-        if found != sha256:
-            raise ModelError(
-                f"{url}: wrong sha256, expected {sha256}, found {found}; nothing is kept. Try again; "
-                "if it stays so, the file at this address was replaced"
-            )
-        part.replace(target)
-    except OSError as error:  # the network's own errors have been translated
-        raise unwritable(target, error, other_folder) from error
-    finally:
-        with contextlib.suppress(OSError):  # what could not be made need not go
-            part.unlink()
+        with written(target, make_folder=True, cure=cure) as file:
+            found = _stream(request, file, progress)
+            if found != sha256:
+                raise ModelError(
+                    f"{url}: wrong sha256, expected {sha256}, found {found}; nothing is kept. Try again; "
+                    "if it stays so, the file at this address was replaced"
+                )
+    except OutputError as error:
+        raise ModelError(str(error)) from error
 
 
 def probe(url: str, *, patience: float = 1.0) -> None:
@@ -116,20 +111,6 @@ def probe(url: str, *, patience: float = 1.0) -> None:
         raise OfflineError(f"no network: {host} cannot be reached ({faults[0]})")
 
 
-def unwritable(path: str | Path, error: OSError, other_folder: str) -> ModelError:
-    """Return the error for a folder that takes no file.
-
-    Args:
-        path: the file that was to be written.
-        error: what the system said.
-        other_folder: as for `fetch_from_url`.
-
-    Returns:
-        An error to raise from it.
-    """
-    return ModelError(f"{path}: cannot be written ({error.strerror}); free some space or {other_folder}")
-
-
 def connect_seconds() -> float:
     """Return how long a connection may take: $CONCERTCLEAN_CONNECT_SECONDS or 0.8 s.
 
@@ -158,7 +139,7 @@ def _first_hop(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _stream(request: urllib.request.Request, file: IO[bytes], progress: Progress | None, other_folder: str) -> str:
+def _stream(request: urllib.request.Request, file: BinaryIO, progress: Progress | None) -> str:
     """Copy a response into a file; its sha256."""
     digest, done = hashlib.sha256(), 0
     try:
@@ -167,7 +148,7 @@ def _stream(request: urllib.request.Request, file: IO[bytes], progress: Progress
             total = int(declared) if declared.isdigit() else None
             while block := response.read(_BLOCK_BYTES):
                 digest.update(block)
-                done += _write(file, block, other_folder)
+                done += file.write(block)
                 if progress:
                     progress(done, total)
     except urllib.error.HTTPError as error:
@@ -182,14 +163,6 @@ def _stream(request: urllib.request.Request, file: IO[bytes], progress: Progress
     if total is not None and done != total:
         raise ModelError(_broken(request.full_url, done, f"{total} were promised"))
     return digest.hexdigest()
-
-
-def _write(file: IO[bytes], block: bytes, other_folder: str) -> int:
-    """Write a block; a full disk is not the network's fault."""
-    try:
-        return file.write(block)
-    except OSError as error:
-        raise unwritable(file.name, error, other_folder) from error
 
 
 def _broken(url: str, done: int, reason: str) -> str:

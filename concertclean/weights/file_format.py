@@ -17,9 +17,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from concertclean.errors import ModelError
+from concertclean.files.atomic import written
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,6 +59,32 @@ def save_weights(
 
     Args:
         path: file to write; its folder must exist.
+        state_dict: as for `write_weights`.
+        architecture: as for `write_weights`.
+        config: as for `write_weights`.
+        provenance: as for `write_weights`.
+
+    Raises:
+        ValueError: as for `write_weights`.
+        TypeError: as for `write_weights`.
+        OutputError: the file cannot be written.
+    """
+    with written(Path(path)) as file:
+        write_weights(file, state_dict, architecture=architecture, config=config, provenance=provenance)
+
+
+def write_weights(
+    file: BinaryIO,
+    state_dict: Mapping[str, "Tensor"],
+    *,
+    architecture: str,
+    config: Mapping[str, Any],
+    provenance: Mapping[str, str],
+) -> None:
+    """Write the bytes of a weights file.
+
+    Args:
+        file: binary, to write to.
         state_dict: tensors by name, any shape, of a floating or common integer dtype or bool.
         architecture: key of the registry's table of networks.
         config: keyword arguments of the network's constructor; numbers, strings, booleans, and lists of them.
@@ -77,18 +104,9 @@ def save_weights(
     }
     names = sorted(state_dict, key=lambda name: (-state_dict[name].element_size(), name))  # wide first: all aligned
     header = _layout({name: state_dict[name] for name in names}, metadata)
-    target = Path(path)
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(len(header).to_bytes(8, "little") + header)
-            for name in names:
-                file.write(_raw_bytes(state_dict[name]))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    file.write(len(header).to_bytes(8, "little") + header)
+    for name in names:
+        file.write(_raw_bytes(state_dict[name]))
 
 
 def read_header(path: str | os.PathLike[str]) -> WeightsHeader:

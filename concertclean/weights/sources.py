@@ -5,7 +5,7 @@ model folder; the hub's cache; the Hugging Face hub; a plain address. Whatever i
 card's sha256, every time.
 """
 
-import contextlib
+import hashlib
 import logging
 import os
 from dataclasses import dataclass
@@ -13,8 +13,9 @@ from pathlib import Path
 
 import platformdirs
 
-from concertclean.errors import ModelError, OfflineError
-from concertclean.files.download import Progress, fetch_from_url, file_sha256, unwritable
+from concertclean.errors import ModelError, OfflineError, OutputError
+from concertclean.files.atomic import write_text, written
+from concertclean.files.download import Progress, fetch_from_url, file_sha256
 from concertclean.weights.cards import ModelCard, find_card, load_cards
 from concertclean.weights.file_format import read_header
 from concertclean.weights.hub import fetch_from_hub
@@ -241,29 +242,27 @@ def _fetch_url(card: ModelCard, progress: Progress | None, patience: float) -> P
 
 def _convert(card: ModelCard, source: Path) -> Path:
     """The weights file made of a checked archive, with its own hash beside it."""
-    from concertclean.weights.tf_checkpoint import convert_two_stage
+    from concertclean.weights.tf_checkpoint import write_two_stage
 
     target = model_folder() / card.filename
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    cure = f"free some space or {_OTHER_FOLDER}"
     told = card.model_dump(include=_TOLD, exclude_none=True)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        convert_two_stage(source, part, provenance=told)
-        # The note first: weights without it count as damaged.
-        _hash_path(target).write_text(f"{file_sha256(part)}  {target.name}\n", encoding="ascii")
-        part.replace(target)
-    except OSError as error:
-        raise unwritable(target, error, _OTHER_FOLDER) from error
-    finally:
-        with contextlib.suppress(OSError):  # what could not be made need not go
-            part.unlink()
+        with written(target, make_folder=True, cure=cure) as file:
+            write_two_stage(source, file, scratch=target.parent, provenance=told)
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            # The note first: weights without it count as damaged.
+            write_text(_hash_path(target), f"{sha256}  {target.name}\n", cure=cure)
+    except OutputError as error:
+        raise ModelError(str(error)) from error
     return target
 
 
 def _converted_sha256(card: ModelCard, path: Path) -> str | None:
     """The hash noted at conversion, if the header names the card's archive."""
     try:
-        noted = _hash_path(path).read_text(encoding="ascii").split()
+        noted = _hash_path(path).read_text(encoding="utf-8").split()
         source = read_header(path).provenance.get("source_sha256")
     except (OSError, UnicodeDecodeError, ModelError):
         return None

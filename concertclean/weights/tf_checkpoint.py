@@ -18,10 +18,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from concertclean.errors import ModelError
-from concertclean.weights.file_format import save_weights
+from concertclean.files.atomic import disk_errors, written
+from concertclean.weights.file_format import write_weights
 from concertclean.weights.tf_bundle import read_bundle
 
 if TYPE_CHECKING:
@@ -38,16 +39,36 @@ def convert_two_stage(source: Path, target: Path, *, provenance: Mapping[str, st
 
     Args:
         source: `checkpoint.zip` as published, or the folder it unpacks to.
-        target: weights file to write, architecture `two_stage_unet`; any depth. Its folder must exist.
+        target: weights file to write, architecture `two_stage_unet`; any depth. Its folder is made if missing.
         provenance: header strings by topic, such as licence and paper.
 
     Raises:
         ModelError: the source is missing, damaged, or no checkpoint of this network.
+        OutputError: the target cannot be written.
     """
-    with _unpacked(Path(source), Path(target).parent) as folder:
+    with written(Path(target), make_folder=True) as file:
+        write_two_stage(source, file, scratch=Path(target).parent, provenance=provenance)
+
+
+def write_two_stage(
+    source: Path, file: BinaryIO, *, scratch: Path, provenance: Mapping[str, str] | None = None
+) -> None:
+    """Write the bytes of the weights file that `convert_two_stage` makes.
+
+    Args:
+        source: as for `convert_two_stage`.
+        file: binary, to write to.
+        scratch: folder that an archive is unpacked into for the while; with room for it.
+        provenance: as for `convert_two_stage`.
+
+    Raises:
+        ModelError: as for `convert_two_stage`.
+        OutputError: nothing can be unpacked into `scratch`.
+    """
+    with _unpacked(Path(source), scratch) as folder:
         state, widths = _read_network(folder, Path(source))
-    save_weights(
-        target,
+    write_weights(
+        file,
         state,
         architecture="two_stage_unet",
         config={"depth": len(widths) - 1, "widths": widths},
@@ -160,12 +181,14 @@ def _find_index(folder: Path, source: Path) -> Path:
 
 
 @contextmanager
-def _unpacked(source: Path, beside: Path) -> Iterator[Path]:
+def _unpacked(source: Path, scratch: Path) -> Iterator[Path]:
     """The checkpoint as a folder: itself, or an archive unpacked for the while on the target's disk."""
     if source.is_dir():
         yield source
         return
-    with tempfile.TemporaryDirectory(prefix=".unpack-", dir=beside) as folder:
+    with disk_errors(scratch):
+        temporary = tempfile.TemporaryDirectory(prefix=".unpack-", dir=scratch)
+    with temporary as folder:
         try:
             _unpack(source, Path(folder))
         except OSError as error:

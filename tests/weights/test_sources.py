@@ -1,6 +1,5 @@
 import hashlib
 import logging
-import os
 import runpy
 import socket
 import threading
@@ -11,8 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from concertclean.errors import ConfigError, ModelError, OfflineError
-from concertclean.files import download
+from concertclean.errors import ModelError, OfflineError
 from concertclean.weights import sources
 from concertclean.weights.cards import find_card
 from concertclean.weights.file_format import read_header, save_weights
@@ -314,17 +312,6 @@ def test_model_folder_that_cannot_be_written(home, weights, server, url_card, mo
         locate_weights("mine")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("n_bytes", [100, 3_000_000])
-def test_full_disk_does_not_name_the_model_folder_for_other_files(home, server, n_bytes):
-    """The file of a dataset was said to need another CONCERTCLEAN_MODEL_DIR."""
-    server.files["/song.ogg"] = b"x" * n_bytes
-    (home / f"song.ogg.{os.getpid()}.part").symlink_to("/dev/full")
-    with pytest.raises(ModelError, match=r"No space left on device\); free some space or choose another folder$"):
-        download.fetch_from_url(f"{server.url}/song.ogg", home / "song.ogg", "0" * 64)
-    assert list(home.glob("song.ogg*")) == []
-
-
 def test_no_url_is_told_within_a_second(home, weights):
     write_card(home, weights, f'url = "{closed_url()}/mine.safetensors"')
     assert_told_in_time(OfflineError, "cannot be reached")
@@ -350,19 +337,6 @@ def test_two_silent_places_share_the_second(home, weights, monkeypatch):
     write_card(home, weights, f'repo_id = "a/b"\nrevision = "{REVISION}"\nurl = "http://mirror.invalid/mine"')
     assert_told_in_time(OfflineError, "CONCERTCLEAN_CONNECT_SECONDS")
     hang.set()
-
-
-def test_proxy_is_asked_instead_of_the_host(monkeypatch, server):
-    monkeypatch.setenv("http_proxy", server.url)
-    monkeypatch.delenv("no_proxy", raising=False)
-    download.probe("http://weights.invalid/mine")
-
-
-@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf"])
-def test_connect_seconds_must_be_a_number(monkeypatch, text):
-    monkeypatch.setenv("CONCERTCLEAN_CONNECT_SECONDS", text)
-    with pytest.raises(ConfigError, match="CONCERTCLEAN_CONNECT_SECONDS"):
-        download.connect_seconds()
 
 
 # Checkpoints that are converted
@@ -417,6 +391,12 @@ def test_conversion_into_a_folder_that_cannot_be_written(home, archive, converte
     monkeypatch.setenv("CONCERTCLEAN_MODEL_DIR", str(home / "occupied"))
     with pytest.raises(ModelError, match=r"cannot be written .* set CONCERTCLEAN_MODEL_DIR to another folder"):
         sources.import_checkpoint(converted_card, archive)
+
+
+def test_full_disk_leaves_no_half_conversion(home, archive, converted_card, full_disk):
+    with pytest.raises(ModelError, match=r"No space left on device\); .* set CONCERTCLEAN_MODEL_DIR to another folder"):
+        sources.import_checkpoint(converted_card, archive)
+    assert stored_files(home) == []
 
 
 def test_wrong_archive_is_not_converted(home, server, converted_card):
