@@ -246,14 +246,12 @@ def _write_settings(settings: "Recipe", folder: Path) -> None:
     import torch
 
     from concertclean import __version__
+    from concertclean.files.atomic import write_text
 
     versions = {"concertclean": __version__, "torch": torch.__version__, "python": platform.python_version()}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"versions": versions, **settings.model_dump(mode="json")}, indent=2)
-        (folder / "settings.json").write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror}); name another folder with -o") from error
+    cure = "free some space or name another folder with -o"
+    text = json.dumps({"versions": versions, **settings.model_dump(mode="json")}, indent=2)
+    write_text(folder / "settings.json", text + "\n", make_folder=True, cure=cure)
 
 
 def _tell_result(settings: "Recipe", folder: Path, *, quiet: bool) -> None:

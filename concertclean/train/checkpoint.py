@@ -1,7 +1,6 @@
 """The state of a run, so that it can go on as if it had never stopped; and the weights that come out of it."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from concertclean.config.training import Recipe
 from concertclean.errors import ConfigError
+from concertclean.files.atomic import written
 from concertclean.weights.file_format import save_weights
 
 STATE_NAME = "state.pt"
@@ -26,13 +26,17 @@ def recipe_hash(settings: Recipe) -> str:
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
-    """Write the state; the folder holds the old one or the whole new one."""
-    part = folder / f"{STATE_NAME}.part"
-    with part.open("wb") as file:
+    """Write the state; the folder holds the old one or the whole new one.
+
+    Args:
+        folder: of the run.
+        state: what `torch.load` reads without pickles: tensors, numbers and texts in dictionaries.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    with written(folder / STATE_NAME, cure="free some space and go on with --resume") as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(folder / STATE_NAME)
 
 
 def load_state(folder: Path, recipe: str) -> dict[str, Any]:
