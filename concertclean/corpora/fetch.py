@@ -5,14 +5,13 @@ keep their sounds in. What is there already is not fetched again, so an interrup
 """
 
 import contextlib
-import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -21,7 +20,8 @@ from urllib.parse import quote
 from concertclean.corpora.deb import DebError, open_deb
 from concertclean.corpora.open_corpus import OPEN_CORPUS, OpenCorpus, PackageEntry, RepositoryEntry, stored_name
 from concertclean.corpora.wanted import Wanted, spelling_key
-from concertclean.errors import ConfigError, ModelError, OfflineError, OutputError
+from concertclean.errors import ConfigError, ModelError, OfflineError
+from concertclean.files.atomic import disk_errors, write_text, written
 from concertclean.files.download import fetch_from_url, file_sha256
 
 _ARCHIVES: Final = (".zip", ".pk3", ".wz", ".love")
@@ -110,10 +110,11 @@ def fetch(
         raise ConfigError(f"{corpus.path}: does not name {', '.join(unknown)}; known: {', '.join(jobs)}")
     chosen = {name: entries for name, entries in jobs.items() if not only or name in only}
     _check_tools(corpus, chosen, debs)
-    with _writing(out):
+    with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-        if corpus.path.resolve() != (out / OPEN_CORPUS).resolve():
-            shutil.copyfile(corpus.path, out / OPEN_CORPUS)
+    if corpus.path.resolve() != (out / OPEN_CORPUS).resolve():
+        with corpus.path.open("rb") as stream:
+            _write(stream, out / OPEN_CORPUS)
     reports = []
     for number, (name, entries) in enumerate(chosen.items()):
         if progress:
@@ -146,7 +147,7 @@ def _fetch_package(entries: list[PackageEntry], out: Path, debs: Path | None) ->
     if done:
         return PackageReport(name, licences, tuple(done[1:]), wanted.missing(done[1:]), version=done[0])
     kept: dict[str, bool] = {}
-    with _writing(out):
+    with disk_errors(out):
         temporary = tempfile.TemporaryDirectory(prefix=".download-", dir=out)
     try:
         with temporary as folder_name:
@@ -157,9 +158,7 @@ def _fetch_package(entries: list[PackageEntry], out: Path, debs: Path | None) ->
     except (_NotFetchedError, DebError) as error:
         return PackageReport(name, licences, tuple(sorted(kept)), wanted.missing(kept), str(error))
     version = deb.stem.split("_")[1].replace("%3a", ":")
-    with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / _MARK).write_text("\n".join([wanted.digest(), version, *sorted(kept)]), encoding="utf-8")
+    write_text(folder / _MARK, "\n".join([wanted.digest(), version, *sorted(kept)]), make_folder=True)
     return PackageReport(name, licences, tuple(sorted(kept)), wanted.missing(kept), version=version)
 
 
@@ -201,7 +200,7 @@ def _keep_member(
     if not path.lower().endswith(_ARCHIVES):
         _keep(path, stream, wanted, folder, kept)
         return
-    with _writing(folder):
+    with disk_errors(folder):
         archive = tempfile.TemporaryFile(dir=folder.parent)  # noqa: SIM115  (closed below)
     with archive:
         _copy(stream, archive, folder)
@@ -227,35 +226,15 @@ def _keep(path: str, stream: IO[bytes], wanted: Wanted, folder: Path, kept: dict
 
 def _write(stream: IO[bytes], target: Path) -> None:
     """Store a stream as a file, whole or not at all."""
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        with _writing(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            file = part.open("wb")
-        with file:
-            _copy(stream, file, target)
-        with _writing(target):
-            part.replace(target)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+    with written(target, make_folder=True) as file:
+        _copy(stream, file, target)
 
 
 def _copy(stream: IO[bytes], file: IO[bytes], target: Path) -> None:
     """Copy; only what the disk says becomes an error of the output."""
     while block := stream.read(_BLOCK_BYTES):
-        with _writing(target):
+        with disk_errors(target):
             file.write(block)
-
-
-@contextlib.contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"{target}: cannot be written ({error.strerror}); free some space or choose another folder"
-        ) from error
 
 
 def _fetch_repository(entries: list[RepositoryEntry], out: Path, debs: Path | None) -> PackageReport:

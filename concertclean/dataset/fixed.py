@@ -28,6 +28,7 @@ from concertclean.dataset.held_out import HeldOut
 from concertclean.dataset.mixing import Item, Mixer
 from concertclean.dataset.store import Store
 from concertclean.errors import ConfigError
+from concertclean.files.atomic import write_text
 
 RATIOS_DB: dict[str, tuple[float, ...]] = {
     "concert": (-10.0, -5.0, 0.0, 5.0, 12.0),
@@ -113,7 +114,7 @@ def write_fixed(
             lines += _write_item(folder, number, draws, store)
             done += 1
             progress(done, sum(sides.values()))
-        (folder / "fixed.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        write_text(folder / "fixed.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def has_fixed(store: Store, split: Split) -> bool:

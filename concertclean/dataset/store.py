@@ -26,6 +26,7 @@ from pydantic import BaseModel
 from concertclean.config.reading import STRICT, validated
 from concertclean.corpora.sources import Role, Split
 from concertclean.errors import ConfigError, OutputError
+from concertclean.files.atomic import write_text
 
 Samples = NDArray[np.int16]
 
@@ -200,9 +201,9 @@ class StoreWriter:
             raise OutputError(f"{self.folder}: is not empty and holds no dataset; name a new folder")
         try:
             (self.folder / "shards").mkdir(parents=True)
-            (self.folder / "dataset.json").write_text(self.header.model_dump_json(indent=2) + "\n")
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be made ({error.strerror}); choose another place") from error
+        write_text(self.folder / "dataset.json", self.header.model_dump_json(indent=2) + "\n")
 
     def _continue(self) -> None:
         store = Store(self.folder)
@@ -213,9 +214,7 @@ class StoreWriter:
             )
         self.entries = store.entries
         # A line cut off by an interruption goes; what it described is stored again.
-        manifest, part = self.folder / "manifest.jsonl", self.folder / "manifest.jsonl.part"
-        part.write_text("".join(map(_line, self.entries)), encoding="utf-8")
-        part.replace(manifest)
+        write_text(self.folder / "manifest.jsonl", "".join(map(_line, self.entries)))
 
     def _open_shard(self, role: str, split: str) -> tuple[str, int]:
         """The last shard of a role and split while it has room, else a new one; and the samples in it."""

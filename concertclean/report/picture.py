@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.errors import ConfigError
-from concertclean.files.atomic import PartFile
+from concertclean.files.atomic import written
 from concertclean.report.spectrogram import FLOOR_DB, Spectrograms, display_range
 
 _LOWEST_HZ = 40.0
@@ -59,18 +59,14 @@ def draw_spectrograms(
         ConfigError: the part begins after a recording's end.
         OutputError: the picture exists or cannot be written.
     """
-    part = PartFile(target, overwrite=overwrite)
-    try:
+    with written(target, overwrite=overwrite) as file:
         levels = [read_levels(recording, span, max_columns=2 * size[0]) for recording in recordings]
         figure = Figure((size[0] / _DPI, size[1] * len(levels) / _DPI), dpi=_DPI, layout="constrained")
         FigureCanvasAgg(figure)
         _draw(figure, [path.name for path in recordings], levels, is_log=is_log)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a name in a rare script
-            figure.savefig(part.file, format=target.suffix[1:].lower() or "png")
-        part.commit()
-    finally:
-        part.discard()
+            figure.savefig(file, format=target.suffix[1:].lower() or "png")
 
 
 def read_levels(recording: Path, span: Span, *, max_columns: int) -> Levels:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from scipy.stats import t
 
 from concertclean.errors import ConfigError
-from concertclean.files.atomic import PartFile
+from concertclean.files.atomic import written
 
 _LOW_REFERENCE = 90
 _LOW_SHARE = 0.15
@@ -119,15 +119,11 @@ def draw_boxes(target: Path, ratings: Sequence[Rating], *, title: str, overwrite
         OutputError: the picture exists or cannot be written.
     """
     scores = summarise(ratings)
-    part = PartFile(target, overwrite=overwrite)
-    try:
+    with written(target, overwrite=overwrite) as file:
         figure = Figure((max(5.0, 1.6 + 1.1 * len(scores)), 5.2), dpi=120, layout="constrained")
         FigureCanvasAgg(figure)
         _draw(figure, scores, ratings, title)
-        figure.savefig(part.file, format=target.suffix[1:].lower() or "png")
-        part.commit()
-    finally:
-        part.discard()
+        figure.savefig(file, format=target.suffix[1:].lower() or "png")
 
 
 def _draw(figure: Figure, scores: Sequence[Score], ratings: Sequence[Rating], title: str) -> None:

@@ -21,6 +21,7 @@ from concertclean.dataset.bleed.conditions import CONDITIONS, images
 from concertclean.dataset.bleed.songs import Song, find_songs, read_stems
 from concertclean.dataset.store import FULL_SCALE
 from concertclean.errors import ConfigError, NoInputError
+from concertclean.files.atomic import write_text, written
 
 Progress = Callable[[str, int, int], None]
 
@@ -120,7 +121,7 @@ def build_bleed(plan: BleedPlan, progress: Progress = lambda what, done, total: 
     if not sets:
         raise NoInputError(f"{plan.folder}: no song is left for the test side; {'; '.join(failures)}")
     listed = {"format": _FORMAT, "sample_rate": plan.sample_rate, **names, "test": [asdict(one) for one in sets]}
-    (plan.folder / LIST).write_text(json.dumps(listed, indent=1), encoding="utf-8")
+    write_text(plan.folder / LIST, json.dumps(listed, indent=1))
     return failures
 
 
@@ -179,8 +180,8 @@ def _write_stems(plan: BleedPlan, song: Song, side: str) -> None:
     peak = np.abs(stems).max()
     for name, stem in zip(names, stems * min(1.0, _PEAK / peak), strict=True):
         path = plan.folder / side / song.name / f"{name}.npy"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, np.rint(FULL_SCALE * stem).astype("<i2"))
+        with written(path, make_folder=True) as file:
+            np.save(file, np.rint(FULL_SCALE * stem).astype("<i2"))
 
 
 def _write_test(plan: BleedPlan, song: Song, number: int) -> list[BandSet]:
