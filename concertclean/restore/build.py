@@ -21,9 +21,9 @@ from concertclean.errors import ConfigError
 from concertclean.restore.chain import Chain, chain_of, learns_from, require_noise_taker, stages_of
 
 if TYPE_CHECKING:
+    from concertclean.files.download import Progress
     from concertclean.networks.layers.waveform_model import WaveformModel
     from concertclean.restore.inference import Enhancer
-    from concertclean.weights.download import Progress
     from concertclean.weights.loading import LoadedModel
 
 _SEGMENT_SECONDS = 6.0
