@@ -1,26 +1,72 @@
 """concertclean: restores music recordings.
 
-A map of the floors; imports only ever go down.
+From file to file, on arrays, on streams, and the tracks of a band::
 
-====  ==========================  ==========================================================================
-6     ``cli``                     words to calls: the only place that prints, draws progress, sets exit codes
-5     ``evaluate``                models and tools over many recordings, to a table
-5     ``pipeline``, ``batch``     one recording from file to file; many recordings
-5     ``debleed``                 the tracks of one recording from files to files, by any method
-5     ``dataset``, ``train``      training items from recordings; networks from training items
-5     ``report``                  pictures, the before/after page, the listening test
-5     ``finishing``, ``results``  loudness, clipping and files; what a recording becomes, what is told about it
-4     ``chain``                   methods and networks one after the other, in one pass
-4     ``inference``               segments of a waveform through a network on a device, joined again
-3     ``models``                  the networks, one file each, and the registry of their weights
-3     ``metrics``                 how good an estimate is
-3     ``classical``               restoration without learned weights
-2     ``dsp``, ``audio_io``       pure signal functions; the only package that opens audio files
-2     ``devices``, ``parallel``   which device and precision there are; work over several processes
-1     ``files``                   files written whole or not at all, hashes, downloads
-1     ``config``                  records read from files, unknown keys refused
-0     ``errors``                  the exception tree
-====  ==========================  ==========================================================================
+    import concertclean as cc
+
+    report = cc.denoise("in.m4a", "out.wav", model="concert", strength=0.7)
+    restored, removed = cc.load("gramophone")(waveform, 44_100)
+    for block in cc.load("concert").stream(blocks, sample_rate=48_000, channels=2):
+        ...
+    cc.debleed(["vox.wav", "bass.wav"], "clean/")
+    scores = cc.measure(reference, estimate, 44_100, ["sisdr", "peaq"])
+
+Waveforms are `(channel, time)` arrays, full scale ±1. Nothing is loaded before it is used.
+
+The map of the house; imports only ever go down, rooms on one line do not know each other.
+
+====  =======================================  =====================================================================
+10    ``cli``                                  words to calls: the only place that prints and knows flags
+9     ``evaluate``                             models and tools over many recordings, to a table
+8     ``train``                                networks from training items
+7     ``bleed``                                the tracks of one recording from files to files, by any method
+7     ``dataset``                              training items from recordings, stored, mixed and judged on
+7     ``report``                               pictures, the before/after page, the listening test
+6     ``restore``                              from names and settings to restorers: arrays, streams, files, many files
+5     ``corpora``                              which recordings there are, and how to get them
+5     ``weights``                              cards, where weights lie, how they are fetched, read and published
+4     ``classical``                            methods of one channel without learned weights
+4     ``metrics``                              how good an estimate is
+4     ``networks``                             one file an architecture, the table of them, and layers
+4     ``synthesis``                            crowds, discs, voices, and what lies between the music and the file
+3     ``audio_io``                             the only package that opens audio files
+3     ``dsp``                                  pure signal functions
+3     ``runtime``                              devices, worker processes
+2     ``files``                                atomic writing, hashes, downloads
+1     ``config``                               records read from files, unknown keys refused
+0     ``errors``                               the exception tree
+====  =======================================  =====================================================================
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concertclean.bleed.run import debleed_files as debleed
+    from concertclean.metrics.catalogue import measure_scores as measure
+    from concertclean.restore.analyse import analyse
+    from concertclean.restore.build import load
+    from concertclean.restore.denoise import denoise
+
 __version__ = "0.1.0"
+__all__ = ["analyse", "debleed", "denoise", "load", "measure"]
+
+_PLACES = {
+    "analyse": ("concertclean.restore.analyse", "analyse"),
+    "debleed": ("concertclean.bleed.run", "debleed_files"),
+    "denoise": ("concertclean.restore.denoise", "denoise"),
+    "load": ("concertclean.restore.build", "load"),
+    "measure": ("concertclean.metrics.catalogue", "measure_scores"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """The public functions, loaded when they are first used (PEP 562)."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, function = _PLACES[name]
+    return getattr(import_module(module), function)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

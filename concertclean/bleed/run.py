@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concertclean.audio_io.formats import AudioInfo
+from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.bleed.methods import Reduction, learn
 from concertclean.bleed.microphones import excerpt
 from concertclean.bleed.tracks import check_tracks, count_samples, read_together, spare_tracks
-from concertclean.config.denoise import DenoiseSettings
+from concertclean.config.denoise import DenoiseSettings, read_settings
 from concertclean.dsp.levels import EnergyMeter, reduction_db
 from concertclean.dsp.resample import Fifo
+from concertclean.errors import ConfigError
+from concertclean.restore import batch
 from concertclean.restore.results import OutputFormat, open_writer, output_format
 
 Array = NDArray[np.float64]
@@ -52,6 +55,7 @@ class Debled:
         elapsed_seconds: wall time.
         reduction_db: for each track, level before over level after, mean over the seconds that are not silent.
         remarks: one sentence each.
+        paths: the files written, one a track.
     """
 
     method: str
@@ -59,6 +63,64 @@ class Debled:
     elapsed_seconds: float
     reduction_db: tuple[float, ...]
     remarks: tuple[str, ...]
+    paths: tuple[Path, ...] = ()
+
+
+def debleed_files(
+    tracks: Sequence[str | Path],
+    output: str | Path | None = None,
+    *,
+    model: str = "auto",
+    overwrite: bool = False,
+    progress: Progress = lambda what, done, total: None,
+    **settings: object,
+) -> Debled:
+    """Reduces the bleed between the tracks of one recording, as `concertclean debleed` does.
+
+    Args:
+        tracks: two or more files of one rate, length and number of channels, one a microphone.
+        output: folder; None: beside the tracks.
+        model: name of a method, see `methods.learn`.
+        overwrite: replace existing results, though never a track.
+        progress: receives what is done, how many seconds, of how many.
+        settings: fields of `config.denoise.DenoiseSettings` for format and device, such as `bit_depth` or `threads`.
+
+    Returns:
+        The method, and by how much each track became lower; `paths` are the files.
+
+    Raises:
+        ConfigError: a setting is unknown or out of range.
+        TracksError, AudioFileError, ModelError, OutputError: see `debleed`.
+    """
+    given = read_settings(None, settings, place="settings")
+    planned = plan_tracks([str(track) for track in tracks], None if output is None else Path(output), given)
+    return debleed(planned, model, given, overwrite=overwrite, progress=progress)
+
+
+def plan_tracks(inputs: Sequence[str], output: Path | None, settings: DenoiseSettings) -> list[Track]:
+    """Returns which file becomes which.
+
+    Args:
+        inputs: files, folders and patterns.
+        output: folder; None: beside the tracks.
+        settings: format of the results, and whether what is removed is written.
+
+    Raises:
+        NoInputError: a path does not exist, or nothing was found.
+        ConfigError: a track is what another would be written to.
+    """
+
+    def kept(source: Path) -> str:
+        with AudioReader(source) as reader:
+            return output_format(reader.info, settings).name
+
+    recordings = batch.find_recordings(inputs, recursive=False)
+    jobs = batch.plan(recordings, output, settings.format, residual=settings.residual, resolve=kept)
+    left_out = {source for source, _ in recordings} - {job.source for job in jobs}
+    if left_out:
+        names = ", ".join(sorted(map(str, left_out)))
+        raise ConfigError(f"{names}: is what another track would be written to; choose another folder")
+    return [Track(job.source, job.target, job.residual) for job in jobs]
 
 
 def debleed(
@@ -106,7 +168,8 @@ def debleed(
             progress("reducing, s", n_done // rate, total)
     remarks += [remark for sink in sinks for remark in sink.remarks()]
     reductions = tuple(sink.reduction_db() for sink in sinks)
-    return Debled(reduction.method, n_done / rate, time.perf_counter() - begin, reductions, tuple(remarks))
+    paths = tuple(track.target for track in tracks)
+    return Debled(reduction.method, n_done / rate, time.perf_counter() - begin, reductions, tuple(remarks), paths)
 
 
 def _learned(

@@ -8,11 +8,9 @@ from typer import Argument, Option
 
 from concertclean.cli import console, options
 from concertclean.cli.bars import bars
-from concertclean.errors import ConfigError
 
 if TYPE_CHECKING:
     from concertclean.bleed.run import Debled, Track
-    from concertclean.config.denoise import DenoiseSettings
 
 
 def debleed(
@@ -49,12 +47,15 @@ def debleed(
     overwritten unless --overwrite says so.
     """
     from concertclean.bleed.run import debleed as reduce
+    from concertclean.bleed.run import plan_tracks
     from concertclean.config.denoise import read_settings
     from concertclean.runtime.devices import choose_device, cpu_threads
 
-    given = {"format": format, "bit_depth": bit_depth, "device": device, "threads": threads}
+    given = {
+        "format": format, "bit_depth": bit_depth, "residual": residual or None, "device": device, "threads": threads
+    }  # fmt: skip
     settings = read_settings(None, given)
-    tracks = _plan(inputs, output, settings, residual=residual)
+    tracks = plan_tracks(inputs, output, settings)
     choose_device(settings.device)
     with console.ending_on_signals(), cpu_threads(settings.threads), bars(quiet=quiet or no_progress) as progress:
         done = reduce(tracks, model, settings, overwrite=overwrite, progress=progress)
@@ -62,26 +63,6 @@ def debleed(
         console.say(json.dumps(_record(tracks, done), indent=2))
     if not quiet:
         _tell(tracks, done)
-
-
-def _plan(inputs: list[str], output: Path | None, settings: "DenoiseSettings", *, residual: bool) -> "list[Track]":
-    """Which file becomes which."""
-    from concertclean.audio_io.reader import AudioReader
-    from concertclean.bleed.run import Track
-    from concertclean.restore import batch
-    from concertclean.restore.results import output_format
-
-    def kept(source: Path) -> str:
-        with AudioReader(source) as reader:
-            return output_format(reader.info, settings).name
-
-    recordings = batch.find_recordings(inputs, recursive=False)
-    jobs = batch.plan(recordings, output, settings.format, residual=residual, resolve=kept)
-    left_out = {source for source, _ in recordings} - {job.source for job in jobs}
-    if left_out:
-        names = ", ".join(sorted(map(str, left_out)))
-        raise ConfigError(f"{names}: is what another track would be written to; choose another folder with -o")
-    return [Track(job.source, job.target, job.residual) for job in jobs]
 
 
 def _tell(tracks: "list[Track]", done: "Debled") -> None:

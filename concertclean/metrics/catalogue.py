@@ -215,6 +215,33 @@ def measure(
     return scores, remarks
 
 
+def measure_scores(
+    reference: Waveform,
+    estimate: Waveform,
+    sample_rate: int,
+    metrics: Collection[str] = ("snr", "sisdr", "sdr"),
+    *,
+    noisy: Waveform | None = None,
+) -> dict[str, float | None]:
+    """Scores of an estimate against the truth.
+
+    Args:
+        reference: the true waveform, `(channel, time)`, full scale ±1.
+        estimate: same shape.
+        sample_rate: Hz.
+        metrics: keys of `METRICS`; `concertclean eval --list` prints them.
+        noisy: what the estimate was made from, for metrics that need it.
+
+    Returns:
+        Scores by name, None where one is not defined, for example of silence.
+
+    Raises:
+        ConfigError: a metric is unknown, or its package is not installed.
+        ValueError: shapes differ.
+    """
+    return measure(metrics, reference, estimate, sample_rate, None if noisy is None else noisy - reference)[0]
+
+
 def _found(family: Family, sounds: Sounds) -> Found:
     """What a computation gives; nothing, with the reason, where it is not defined."""
     try:

@@ -241,12 +241,12 @@ def test_noise_is_looked_for(program, sound, tmp_path, monkeypatch, answer, told
     import torch
 
     from concertclean.networks.noise_detector import NoiseDetector
-    from concertclean.restore import noise_stretches
+    from concertclean.weights import loading
 
     detector = NoiseDetector(n_mels=8)
     torch.nn.init.zeros_(detector.answer.weight)
     torch.nn.init.constant_(detector.answer.bias, answer)
-    monkeypatch.setattr(noise_stretches, "load_detector", lambda offline: detector.eval())
+    monkeypatch.setattr(loading, "load_noise_detector", lambda offline: detector.eval())
     waveform = sound("n.wav", 0.05 * np.random.default_rng(3).standard_normal((1, 5 * RATE)))
     ended = program("denoise", "n.wav", "--model", "lsa", "--noise-profile", "auto", "--jsonl-log", "log.jsonl")
     assert ended.code == 0, ended.err

@@ -4,15 +4,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from concertclean.config.denoise import DenoiseSettings
 from concertclean.errors import ConfigError, ModelError
 from concertclean.evaluate import methods
 from concertclean.evaluate.methods import FILTERS, best_gain
 from concertclean.metrics.sdr import snr
-from concertclean.networks.layers.band_gains import hold_gains
-from concertclean.restore.inference import Enhancer
-from concertclean.restore.pipeline import Denoiser
-from concertclean.weights.loading import load_model
+from concertclean.restore.denoise import denoise
 from tests.evaluate.conftest import RATE, tones
 
 
@@ -60,11 +56,8 @@ def test_best_gain_is_the_best():
 def test_a_model_gives_what_denoise_writes(tiny_weights, save, tmp_path, name, channels):
     waveform = tones(2, channels=channels).astype(np.float32).astype(np.float64)
     weights = tiny_weights[name]
-    network = load_model(weights).model
-    hold_gains(network, DenoiseSettings().network_floor)
-    enhancer = Enhancer(network, device="cpu", threads=1)
     source = save("in.wav", waveform, subtype="FLOAT")
-    Denoiser(enhancer, DenoiseSettings(bit_depth="32f")).run(source, tmp_path / "out.wav")
+    denoise(source, tmp_path / "out.wav", model=str(weights), bit_depth="32f", device="cpu", threads=1)
     written, _ = soundfile.read(tmp_path / "out.wav", always_2d=True)
     found = methods.model(str(weights), device="cpu", threads=1)(waveform, RATE)
     assert found == pytest.approx(written.T, abs=1e-7)

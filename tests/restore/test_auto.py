@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from concertclean.classical.declick import Declicker
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.errors import OutputError
 from concertclean.restore.auto import AutoDenoiser
-from concertclean.restore.chain import Chain
+from concertclean.restore.build import build_restorer
 from concertclean.restore.pipeline import Denoiser
 from tests.restore.test_analyse import RATE, diagnosis
 
@@ -33,14 +32,14 @@ def auto():
     def run(model, **changes):
         def make(name):
             made.append(name)
-            settings = DenoiseSettings(model=name or "concert", strength=1.0 if name else 0.0)
-            return Denoiser(Chain((Declicker(),) if name else ()), settings)
+            settings = DenoiseSettings(model=name)
+            return Denoiser(build_restorer((name,) if name else (), settings), settings)
 
         def look(source):
             looked.append(source if not hasattr(source, "read") else source.read())
             return diagnosis(model=model, **changes)
 
-        denoiser = AutoDenoiser(make, look, lambda found, name: {"path": name, "scene": found.scene})
+        denoiser = AutoDenoiser(make, look)
         denoiser.made, denoiser.looked = made, looked
         return denoiser
 
@@ -55,7 +54,8 @@ def test_it_does_what_the_diagnosis_proposes(auto, clicky, tmp_path):
     report = auto("declick").run(clicky, tmp_path / "out.wav")
     assert abs(read(tmp_path / "out.wav")[RATE]) < 0.25
     assert report.stages == ("declick",)
-    assert (report.model, report.diagnosis) == ("declick", {"path": str(clicky), "scene": "clean"})
+    assert report.model == "declick"
+    assert (report.diagnosis["path"], report.diagnosis["scene"]) == (str(clicky), "clean")
     assert not [warning for warning in report.warnings if warning.startswith("W117")]
 
 

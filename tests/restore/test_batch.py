@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from concertclean.config.denoise import DenoiseSettings
 from concertclean.errors import AudioFileError, ConfigError, NoInputError, OutputError
 from concertclean.restore.batch import Job, find_recordings, plan, run
 from concertclean.restore.inference import Enhancer
 from concertclean.restore.pipeline import Denoiser
 from concertclean.weights.loading import load_model
+from tests.restore.ready import denoiser_of
 
 RATE = 44_100
 
@@ -25,7 +25,7 @@ RATE = 44_100
 def denoiser(tiny_weights: dict[str, Path]) -> Denoiser:
     model = load_model(tiny_weights["stereo"]).model
     enhancer = Enhancer(model, device="cpu", precision="fp32", threads=1, segment_seconds=0.5)
-    return Denoiser(enhancer, DenoiseSettings())
+    return denoiser_of(enhancer)
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from concertclean.errors import ConfigError, DeviceMemoryError
+from concertclean.errors import ConfigError, DeviceMemoryError, ModelError
 from concertclean.networks.kanunet_eca import KANUNetECA
 from concertclean.restore.inference import Enhancer
-from concertclean.runtime.devices import choose_device, choose_precision, cpu_threads, require_device
+from concertclean.runtime.devices import choose_device, choose_precision, cpu_threads
 
 RATE = 1000
 
@@ -190,13 +190,19 @@ def test_devices_and_precisions_by_name() -> None:
     assert cpu.type == "cpu"
     assert choose_precision("auto", cpu) in ("fp32", "bf16")
     assert choose_precision("fp16", cpu) == "fp16"
-    with pytest.raises(ValueError, match="unknown"):
+    with pytest.raises(ConfigError, match="unknown device 'abacus'; choose from auto, cpu"):
         choose_device("abacus")
     if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="not present"):
+        with pytest.raises(ConfigError, match="there is no device 'cuda' here"):
             choose_device("cuda")
-    with pytest.raises(ConfigError, match="abacus"):
-        require_device("abacus")
+
+
+@pytest.mark.parametrize(("stems", "channels"), [(4, 2), (1, 4)])
+def test_a_network_of_stems_or_microphones_is_refused(stems: int, channels: int) -> None:
+    network = Pointwise()
+    network.stems, network.channels = stems, channels
+    with pytest.raises(ModelError, match=f"separates {stems} stems of {channels} channels"):
+        Enhancer(network)
 
 
 def test_threads_are_given_back() -> None:

@@ -4,7 +4,7 @@ import io
 import math
 import os
 import tracemalloc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,16 @@ from torch import Tensor, nn
 from concertclean.audio_io.formats import AudioInfo, Cover
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
-from concertclean.classical.material import Material, Source
+from concertclean.classical.catalogue import METHODS, Method
+from concertclean.classical.material import Material
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.errors import AudioFileError, ConfigError, ModelError, NoInputError, OutputError
+from concertclean.restore.build import build_restorer
 from concertclean.restore.inference import Enhancer
 from concertclean.restore.pipeline import Denoiser
 from concertclean.restore.results import Report, output_format
 from concertclean.weights.loading import load_model
+from tests.restore.ready import denoiser_of
 
 RATE = 44_100
 Noise = Callable[..., np.ndarray]
@@ -63,8 +66,9 @@ def denoise(network: Callable[[str | nn.Module], Enhancer]) -> Callable[..., Rep
         overwrite: bool = False,
         **settings: Any,
     ) -> Report:
-        denoiser = Denoiser(network(model), DenoiseSettings(**settings))
-        return denoiser.run(source, target, residual_target=residual_target, overwrite=overwrite)
+        return denoiser_of(network(model), **settings).run(
+            source, target, residual_target=residual_target, overwrite=overwrite
+        )
 
     return run
 
@@ -467,7 +471,7 @@ def test_the_recording_itself_is_never_written(tmp_path: Path, denoise: Any, noi
 def test_redirected_input_is_never_written(tmp_path: Path, network: Any, noise: Noise) -> None:
     source = store(tmp_path / "a.wav", noise(1000))
     with source.open("rb") as stream, pytest.raises(OutputError, match="the recording itself"):
-        Denoiser(network("stereo"), DenoiseSettings()).run(stream, source, overwrite=True)
+        denoiser_of(network("stereo")).run(stream, source, overwrite=True)
 
 
 def test_an_existing_output_is_refused(tmp_path: Path, denoise: Any, noise: Noise) -> None:
@@ -519,7 +523,7 @@ def test_nothing_becomes_nothing(tmp_path: Path, denoise: Any) -> None:
 def test_progress_reaches_the_end(tmp_path: Path, network: Any, noise: Noise) -> None:
     source = store(tmp_path / "a.wav", noise(100_000))
     told: list[float] = []
-    Denoiser(network("stereo"), DenoiseSettings()).run(source, tmp_path / "b.wav", progress=told.append)
+    denoiser_of(network("stereo")).run(source, tmp_path / "b.wav", progress=told.append)
     assert told == sorted(told)
     assert told[-1] == 100_000 / RATE
     assert len(told) >= 4
@@ -528,40 +532,39 @@ def test_progress_reaches_the_end(tmp_path: Path, network: Any, noise: Noise) ->
 class Mean:
     """Removes the mean of the recording, which it has to know before."""
 
-    sample_rate = None
-
-    def __init__(self, mean: float = math.nan) -> None:
-        self.mean = mean
+    def __init__(self, recording: Material | None) -> None:
+        self.mean = math.nan if recording is None else float(recording.waveform().mean())
 
     def removed(self, blocks: Iterator[np.ndarray], channels: int, sample_rate: int) -> Iterator[np.ndarray]:
         return (np.full(block.shape, self.mean) for block in blocks)
 
 
+def denoiser_that_learns(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Denoiser:
+    monkeypatch.setitem(METHODS, "mean", Method("Removes the mean.", Mean, "recording"))
+    given = DenoiseSettings(model="mean", bit_depth="32f", **settings)
+    return Denoiser(build_restorer(("mean",), given), given)
+
+
 @pytest.mark.parametrize("opened", ["file", "stream"])
 @pytest.mark.parametrize("part", [{}, {"start_seconds": 0.5, "duration_seconds": 1.2}])
-def test_a_survey_reads_what_is_restored(tmp_path: Path, noise: Noise, opened: str, part: dict[str, float]) -> None:
+def test_a_first_pass_reads_what_is_restored(
+    tmp_path: Path, noise: Noise, monkeypatch: pytest.MonkeyPatch, opened: str, part: dict[str, float]
+) -> None:
     waveform = load(store(tmp_path / "a.wav", 0.1 + noise(3 * RATE) * np.linspace(0, 1, 3 * RATE)))
-    wanted = waveform[:, RATE // 2 : RATE // 2 + round(1.2 * RATE)] if part else waveform
-    told: list[float] = []
-
-    def informed(materials: Mapping[Source, Material]) -> Mean:
-        assert np.array_equal(materials["recording"].waveform(), wanted)
-        return Mean(materials["recording"].waveform().mean())
-
-    denoiser = Denoiser(Mean(), DenoiseSettings(bit_depth="32f", **part), informed, surveys=True)
+    processed = waveform[:, RATE // 2 : RATE // 2 + round(1.2 * RATE)] if part else waveform
+    seen: list[float] = []
     source = tmp_path / "a.wav" if opened == "file" else io.BytesIO((tmp_path / "a.wav").read_bytes())
-    denoiser.run(source, tmp_path / "b.wav", first_pass=told.append)
-    assert load(tmp_path / "b.wav") == pytest.approx(wanted - wanted.mean(), abs=1e-7)
-    assert max(told) == pytest.approx(wanted.shape[1] / RATE)
+    denoiser_that_learns(monkeypatch, **part).run(source, tmp_path / "b.wav", first_pass=seen.append)
+    assert load(tmp_path / "b.wav") == pytest.approx(processed - processed.mean(), abs=1e-7)
+    assert max(seen) == pytest.approx(processed.shape[1] / RATE)
 
 
-def test_at_strength_0_nothing_is_surveyed(tmp_path: Path, noise: Noise) -> None:
+def test_at_strength_0_there_is_no_first_pass(tmp_path: Path, noise: Noise, monkeypatch: pytest.MonkeyPatch) -> None:
     waveform = load(store(tmp_path / "a.wav", noise(RATE)))
-    told: list[float] = []
-    denoiser = Denoiser(Mean(), DenoiseSettings(strength=0), lambda _: Mean(0.1), surveys=True)
-    denoiser.run(tmp_path / "a.wav", tmp_path / "b.wav", first_pass=told.append)
+    seen: list[float] = []
+    denoiser_that_learns(monkeypatch, strength=0).run(tmp_path / "a.wav", tmp_path / "b.wav", first_pass=seen.append)
     assert np.array_equal(load(tmp_path / "b.wav"), waveform)
-    assert not told
+    assert not seen
 
 
 # Memory
@@ -580,7 +583,7 @@ def peak_mib(denoiser: Denoiser, source: Path, target: Path) -> float:
 def test_memory_does_not_grow_with_the_length(
     tmp_path: Path, network: Any, noise: Noise, rate: int, settings: dict[str, Any]
 ) -> None:
-    denoiser = Denoiser(network(Gain(0.5)), DenoiseSettings(**settings))
+    denoiser = denoiser_of(network(Gain(0.5)), **settings)
     peaks = []
     for seconds in (10, 100):
         source = store(tmp_path / f"{seconds}.wav", noise(seconds * rate), rate=rate, subtype="PCM_16")

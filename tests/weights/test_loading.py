@@ -226,6 +226,7 @@ def test_a_file_of_another_task_is_refused(home):
 def test_a_model_for_another_task_is_refused_before_it_is_fetched(home):
     path = home / "own.safetensors"
     save(path, "tunet")
-    write_card(home, path, architecture="tunet", path=str(home / "nowhere.safetensors"))
+    write_card(home, path, architecture="tunet")
+    path.unlink()
     with pytest.raises(ModelError, match="mine: reduces bleed"):
         load_model("mine")

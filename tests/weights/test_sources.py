@@ -100,7 +100,7 @@ def test_missing_own_file(home):
 def test_bare_word_is_a_model_and_never_a_file(home, monkeypatch):
     monkeypatch.chdir(home)
     (home / "unheard").write_bytes(b"x")
-    with pytest.raises(ModelError, match="no model is called 'unheard'"):
+    with pytest.raises(ModelError, match="unknown model 'unheard'"):
         locate_weights("unheard")
 
 
