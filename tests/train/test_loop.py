@@ -27,14 +27,14 @@ def test_the_same_four_items_again_and_again_are_learnt(
 ):
     settings = make_settings(
         architecture,
-        run={"steps": 100, "log_every": 20},
+        run={"steps": 50, "log_every": 10},
         loss={"one_resolution": True},
-        optimizer={"learning_rate": learning_rate, "warmup": 10, "freeze_norm": 60},
+        optimizer={"learning_rate": learning_rate, "warmup": 5, "freeze_norm": 30},
     )
     around = make_around(batch=lambda number: make_batch(0))
     Run(settings, make_network(settings), CPU, around, resume=False).train()
     gains = [line["gain"] for line in around.lines if "gain" in line]
-    # One tone each under white noise: most of it can go, and a hundred steps of so small a network find a part.
+    # One tone each under white noise: most of it can go, and fifty steps of so small a network find a part.
     assert gains[-1] > 2.5
 
 
