@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from concertclean.evaluate import scoring
+
 RATE = 16_000
 
 
@@ -119,6 +121,29 @@ def test_a_model_and_a_tool_side_by_side(program, dataset, tiny_weights, tmp_pat
     ]
     assert (row["summary"]["n"], row["summary"]["mean"]) == (2, pytest.approx(-5.0, abs=0.01))
     assert found["task"] == "concert"
+
+
+@pytest.mark.parametrize("name", ["stereo", "mono"])
+def test_eval_judges_what_denoise_writes(program, dataset, tiny_weights, tmp_path, monkeypatch, name):
+    """The same samples, so the figures of a table hold for the files people get. A 32-bit file rounds to 1e-7."""
+    judged, measure = [], scoring.measure
+
+    def listen(metrics, reference, estimate, *more):
+        judged.append(estimate)
+        return measure(metrics, reference, estimate, *more)
+
+    monkeypatch.setattr(scoring, "measure", listen)
+    model = ["--model", tiny_weights[name], "--device", "cpu"]
+    ended = program("eval", "--dataset", dataset, *model, "--items", 1, "--metrics", "snr", "--jobs", 1, "--json")
+    assert ended.code == 0, ended.err
+    recordings = [(one["name"], one["method"]) for one in json.loads(ended.out)["recordings"]]
+
+    mixture = dataset / "fixed" / "test" / "0 dB" / "0000.flac"
+    ended = program("denoise", mixture, *model, "--bit-depth", "32f", "-o", "out.wav")
+    assert ended.code == 0, ended.err
+    written = soundfile.read(tmp_path / "out.wav", always_2d=True)[0].T
+    assert np.abs(written - soundfile.read(mixture, always_2d=True)[0].T).max() > 0.01
+    assert judged[recordings.index(("0 dB/0000", name))] == pytest.approx(written, rel=0, abs=1e-7)
 
 
 def test_the_tables_of_the_readme_come_with_one_option(program, dataset, tiny_weights, tmp_path):

@@ -33,6 +33,31 @@ def test_every_metric_gives_the_scores_it_announces(sounds):
     assert all(isinstance(value, float) and not math.isnan(value) for value in scores.values())
 
 
+def loss(score, value):
+    """How far a score is from the best end of its scale; less is better."""
+    return {"higher": -value, "lower": value, "zero": abs(value)}[score.better]
+
+
+DESCRIPTIONS = {"BandwidthRefB", "BandwidthTestB", "TotalNMRB"}  # two bandwidths, and a level that goes below 0 dB
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_nothing_scores_better_than_the_reference_itself(sounds, name):
+    reference, noisy, noise = sounds
+    same, _ = measure([name], reference, reference.copy(), RATE, noise)
+    swell = np.linspace(0.2, 1.0, reference.shape[1])
+    worse = [measure([name], reference, other, RATE, noise)[0] for other in (noisy, swell * noisy[::-1])]
+    for score in METRICS[name].scores:
+        if score.name in DESCRIPTIONS:
+            continue
+        best, others = loss(score, same[score.name]), [loss(score, found[score.name]) for found in worse]
+        assert best <= min(others), score.name
+        if score.better != "higher":
+            assert best == pytest.approx(0, abs=1e-9), score.name
+        if score.name != "lra":  # three seconds have one loudness, so a range of zero
+            assert best < max(others), score.name
+
+
 def test_values_are_those_of_the_metrics_themselves(sounds):
     reference, estimate, noise = sounds
     scores, _ = measure(["snr", "sdr", "peaq", "sir"], reference, estimate, RATE, noise)

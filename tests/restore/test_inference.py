@@ -67,6 +67,29 @@ def test_channels_keep_their_places(channels: int, model_channels: int, noise: C
     assert np.allclose(enhance(enhancer, waveform), 0.5 * waveform, atol=1e-7)
 
 
+class Shifted(Pointwise):
+    """A "network" that delays by up to its context; negative values advance."""
+
+    def __init__(self, shift: int) -> None:
+        super().__init__()
+        self.shift = shift
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        return torch.roll(waveform, self.shift, dims=-1).unsqueeze(1)
+
+
+@pytest.mark.parametrize("n_samples", [17, 160, 1000])
+@pytest.mark.parametrize("shift", [16, -16])
+def test_outside_the_recording_lies_its_mirror_image(shift: int, n_samples: int) -> None:
+    """On a ramp, sample -16 equals sample 16; the end mirrors likewise. Float32 holds every value exactly."""
+    place = np.arange(n_samples)
+    expected = np.abs(place - shift)
+    expected = np.where(expected < n_samples, expected, 2 * (n_samples - 1) - expected)
+    enhancer = Enhancer(Shifted(shift), device="cpu", precision="fp32", segment_seconds=0.16, overlap_ratio=0.0)
+    result = enhance(enhancer, np.tile(place / 1024, (2, 1)))
+    assert np.array_equal(result, np.tile(expected / 1024, (2, 1)))
+
+
 def network(*, global_view: bool = False) -> nn.Module:
     """A network that reacts to its surroundings; its mask is made far from constant."""
     torch.manual_seed(0)

@@ -8,12 +8,12 @@ from concertclean.config.training import TrainingSettings
 from concertclean.train.loop import Surroundings
 from concertclean.weights.loading import build_model
 
-N_SAMPLES = 3000
+N_SAMPLES = 2000
 STEREO = {"channels": 1, "sample_rate": 8000, "n_fft": 128, "hop_length": 32, "base": 2, "eca_frames": 3, "bands": 20}
 MONO = {
     "sample_rate": 8000,
     "n_fft": 128,
-    "hop_length": 32,
+    "hop_length": 64,
     "depth": 1,
     "widths": [8, 8],
     "padding": "zeros",

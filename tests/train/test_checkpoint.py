@@ -1,8 +1,10 @@
+"""The state of a run on disk, and the settings that a resumed run may not change."""
+
 import pytest
 import torch
 
-from concertclean.errors import OutputError
-from concertclean.train.checkpoint import load_state, save_state
+from concertclean.errors import ConfigError, OutputError
+from concertclean.train.checkpoint import load_state, recipe_hash, save_state
 
 
 @pytest.mark.parametrize("n_samples", [1, 1_000_000])
@@ -15,3 +17,41 @@ def test_full_disk_leaves_the_state_before(tmp_path, full_disk, n_samples):
         save_state(tmp_path, {"recipe": "r", "step": 2, "network": torch.zeros(n_samples)})
     assert load_state(tmp_path, "r") == {"recipe": "r", "step": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run": {"seed": 1}},
+        {"run": {"steps": 9}},
+        {"run": {"precision": "bf16"}},
+        {"run": {"ema_decay": 0.9}},
+        {"data": {"batch": 2}},
+        {"mixing": {"snr_db": (0, 6)}},
+        {"loss": {"caution": 0.1}},
+        {"optimizer": {"accumulate": 2}},
+    ],
+    ids=str,
+)
+def test_a_setting_that_decides_about_the_weights_may_not_change(tmp_path, make_settings, change):
+    save_state(tmp_path, {"recipe": recipe_hash(make_settings()), "step": 1})
+    with pytest.raises(ConfigError, match="other settings"):
+        load_state(tmp_path, recipe_hash(make_settings(**change)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run": {"device": "cpu"}},
+        {"run": {"compile": "network"}},
+        {"run": {"save_every": 7}},
+        {"run": {"validate_every": 7}},
+        {"run": {"validation_items": 7}},
+        {"run": {"log_every": 7}},
+        {"run": {"threads": 7}},
+        {"data": {"workers": 7}},
+    ],
+    ids=str,
+)
+def test_a_setting_that_leaves_the_weights_alone_may_change(make_settings, change):
+    assert recipe_hash(make_settings(**change)) == recipe_hash(make_settings())

@@ -27,14 +27,14 @@ def test_the_same_four_items_again_and_again_are_learnt(
 ):
     settings = make_settings(
         architecture,
-        run={"steps": 100, "log_every": 20},
+        run={"steps": 50, "log_every": 10},
         loss={"one_resolution": True},
-        optimizer={"learning_rate": learning_rate, "warmup": 10, "freeze_norm": 60},
+        optimizer={"learning_rate": learning_rate, "warmup": 5, "freeze_norm": 30},
     )
     around = make_around(batch=lambda number: make_batch(0))
     Run(settings, make_network(settings), CPU, around, resume=False).train()
     gains = [line["gain"] for line in around.lines if "gain" in line]
-    # One tone each under white noise: most of it can go, and a hundred steps of so small a network find a part.
+    # One tone each under white noise: most of it can go, and fifty steps of so small a network find a part.
     assert gains[-1] > 2.5
 
 
@@ -188,6 +188,27 @@ def test_normalisation_is_frozen_when_asked(make_settings, make_around, make_net
     norm = next(m for m in later.network.modules() if isinstance(m, torch.nn.BatchNorm2d))
     assert torch.equal(norm.running_mean, at_three)
     assert int(norm.num_batches_tracked) == 3
+
+
+def test_statistics_of_the_normalisation_are_averaged_like_the_weights(make_settings, make_around, make_network):
+    """The first step is copied; the second counts 1 - min(0.997, 2 / 11) = 9 / 11. Float32 rounds to 1e-7."""
+    settings = make_settings(optimizer={"warmup": 1}, run={"steps": 2})
+    around, seen = make_around(), []
+
+    def look():
+        seen.append({name: tensor.clone() for name, tensor in run.network.state_dict().items()})
+        return False
+
+    around.stop = look
+    run = Run(settings, make_network(settings), CPU, around, resume=False)
+    run.train()
+    first, second = seen
+    statistics = {name for name in first if name.endswith(("running_mean", "running_var"))}
+    assert statistics
+    assert all(float((second[name] - first[name]).abs().max()) > 1e-5 for name in statistics)
+    for name in statistics | dict(run.network.named_parameters()).keys():
+        expected = first[name] + (second[name] - first[name]) * 9 / 11
+        assert torch.allclose(run.average.module.state_dict()[name], expected, rtol=1e-6, atol=1e-7), name
 
 
 def test_bf16_keeps_the_weights_in_full_precision(make_settings, make_around, make_network):

@@ -1,0 +1,40 @@
+"""The contract every method without learned weights keeps; it runs over the rows of the catalogue."""
+
+import numpy as np
+import pytest
+
+from concertclean.classical.catalogue import METHODS
+from concertclean.classical.material import material_of
+
+RATE = 8000
+
+
+@pytest.fixture(params=METHODS)
+def method(request):
+    return METHODS[request.param]
+
+
+def removed(method, waveform):
+    """Everything that a method removes, from blocks of 1777 samples."""
+    stage = method.make(material_of(waveform, RATE) if method.learns_from == "recording" else None)
+    blocks = (waveform[:, start : start + 1777] for start in range(0, waveform.shape[1], 1777))
+    return np.concatenate([waveform[:, :0], *stage.removed(blocks, len(waveform), RATE)], axis=1)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("n_samples", [0, 1, 2, 63, 1777, 1778, 12_345])
+def test_as_long_out_as_in_and_finite(method, noise, channels, n_samples):
+    found = removed(method, noise(n_samples, channels=channels))
+    assert found.shape == (channels, n_samples)
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("n_samples", [1, 12_345])
+def test_nothing_is_removed_from_silence(method, n_samples):
+    assert not removed(method, np.zeros((2, n_samples))).any()
+
+
+def test_the_recording_stays_as_it_is(method, noise):
+    waveform = noise(12_345)
+    removed(method, waveform)
+    assert np.array_equal(waveform, noise(12_345))
