@@ -1,15 +1,14 @@
 """concertclean: restores music recordings.
 
-From file to file, on arrays, on streams, and the tracks of a band::
+From file to file, on arrays, on streams, the tracks of a band, and how good an estimate is:
 
-    import concertclean as cc
-
-    report = cc.denoise("in.m4a", "out.wav", model="concert", strength=0.7)
-    restored, removed = cc.load("gramophone")(waveform, 44_100)
-    for block in cc.load("concert").stream(blocks, sample_rate=48_000, channels=2):
-        ...
-    cc.debleed(["vox.wav", "bass.wav"], "clean/")
-    scores = cc.measure(reference, estimate, 44_100, ["sisdr", "peaq"])
+>>> import concertclean as cc
+>>> report = cc.denoise("in.m4a", "out.wav", model="concert", strength=0.7)
+>>> restored, removed = cc.load("gramophone")(waveform, 44_100)
+>>> for block in cc.load("concert").stream(blocks, sample_rate=48_000, channels=2):
+...     write(block)
+>>> reduction = cc.debleed(["vox.wav", "bass.wav"], "clean/")
+>>> scores = cc.measure(reference, estimate, 44_100, ["sisdr", "peaq"])
 
 Waveforms are `(channel, time)` arrays, full scale ±1. Nothing is loaded before it is used.
 

@@ -47,23 +47,22 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_examples_of_the_package_run(here: Path) -> None:
-    """The examples of the docstring as doctests, statement by statement."""
-    block = re.search(r"::\n\n(    import.*?)\n\n", cc.__doc__ or "", re.DOTALL)
-    assert block is not None
-    lines = [line[4:] for line in block[1].splitlines()]
-    source = "".join(f"{'... ' if line[0] == ' ' else '>>> '}{line}\n" for line in lines if line.strip())
-    waveform, reference = music(), music(seed=3)
-    known = {"waveform": waveform, "blocks": cut(music(1.0, rate=48_000)), "reference": reference,
-             "estimate": reference + 0.01 * music(seed=4)}  # fmt: skip
-    test = doctest.DocTestParser().get_doctest(source, known, "concertclean", None, 0)
-    assert len(test.examples) >= 6
-    result = doctest.DocTestRunner().run(test, clear_globs=False)
-    assert result.failed == 0
+    """The doctests of the package, with files and arrays for the names in them."""
+    written: list[np.ndarray] = []
+    waveform, blocks, reference = music(), list(cut(music(1.0, rate=48_000))), music(seed=3)
+    estimate = reference + 0.01 * music(seed=4)
+    known = {"waveform": waveform, "blocks": iter(blocks), "write": written.append}
+    (test,) = doctest.DocTestFinder(recurse=False).find(
+        cc, globs={**known, "reference": reference, "estimate": estimate}
+    )
+    assert len(test.examples) == 6
+    assert doctest.DocTestRunner().run(test, clear_globs=False).failed == 0
     found: dict[str, Any] = test.globs
     assert found["report"].output_path == Path("out.wav")
     assert found["report"].stages == ("concert",)
     assert found["restored"] + found["removed"] == pytest.approx(waveform, abs=1e-12)
     assert sorted(path.name for path in (here / "clean").iterdir()) == ["bass_clean.wav", "vox_clean.wav"]
+    assert sum(block.shape[1] for block in written) == 48_000
     assert found["scores"]["sisdr"] > 15
 
 
@@ -111,7 +110,7 @@ def test_denoise_puts_the_result_beside_the_recording_and_takes_the_format_of_it
 
 @pytest.mark.parametrize("model", ["gramophone", "declick", "steady", "lsa-c,dehum"])
 def test_arrays_give_what_files_give(here: Path, model: str) -> None:
-    waveform = music(2.0, 1).astype(np.float32).astype(np.float64)
+    waveform = music(12.0 if model == "steady" else 2.0, 1).astype(np.float32).astype(np.float64)
     soundfile.write("a.wav", waveform.T, RATE, "FLOAT")
     cc.denoise("a.wav", "b.wav", model=model, bit_depth="32f", strength=0.8)
     written = soundfile.read("b.wav", always_2d=True)[0].T
@@ -138,12 +137,12 @@ def test_a_noise_profile_inside_the_array() -> None:
     waveform[:, 2 * RATE :] += music(2.0, 1)
     restored, _ = cc.load("lsa", noise_profile="0-1.5")(waveform, RATE)
     assert np.square(restored[:, RATE // 2 : RATE]).mean() < 0.1 * np.square(waveform[:, RATE // 2 : RATE]).mean()
-    with pytest.raises(ConfigError, match="no noise at 5 to 6 s"):
+    with pytest.raises(ConfigError, match="no noise from 5 to 6 s"):
         cc.load("lsa", noise_profile="5-6")(waveform, RATE)
 
 
 def test_what_cannot_be_streamed_is_refused_with_the_cure() -> None:
-    with pytest.raises(ConfigError, match="steady: reads a recording twice.*restore an array, or a file"):
+    with pytest.raises(ConfigError, match=r"steady: reads a recording twice.*restore an array, or a file"):
         cc.load("dehum,steady").stream(cut(music()), sample_rate=RATE, channels=2)
     with pytest.raises(ConfigError, match="give the noise as a file"):
         cc.load("lsa", noise_profile="0-1").stream(cut(music()), sample_rate=RATE, channels=2)
@@ -165,7 +164,7 @@ def test_a_name_that_restores_nothing(arguments: tuple[str], error: type[Excepti
 def test_settings_are_checked() -> None:
     with pytest.raises(ConfigError, match="strenght: unknown"):
         cc.load("declick", strenght=0.5)
-    with pytest.raises(ConfigError, match="strength.*1.5"):
+    with pytest.raises(ConfigError, match=r"strength.*1\.5"):
         cc.denoise("in.wav", strength=1.5)
     with pytest.raises(ValueError, match="1 dimensions"):
         cc.load("declick")(np.zeros(100), RATE)
@@ -185,7 +184,7 @@ def test_measure_is_typed_by_name_and_none_where_undefined() -> None:
     reference = music()
     scores = cc.measure(reference, reference + 0.1 * music(seed=9), RATE, ["snr", "sisdr"])
     assert scores.keys() == {"snr", "sisdr"}
-    assert cc.measure(0 * reference, reference, RATE, ["snr"]) == {"snr": None}
+    assert cc.measure(0 * reference, reference, RATE, ["peaq"])["odg"] is None
 
 
 def test_settings_of_a_file_are_those_of_restoring_running_and_writing() -> None:
