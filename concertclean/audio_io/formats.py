@@ -1,7 +1,7 @@
 """What is known about containers and codecs, and the record that describes an opened recording.
 
 One table serves the reader (which files are audio), the writer (which codec, which rates) and the command
-line (which names `--format` takes).
+line (which names the setting `format` takes).
 """
 
 from dataclasses import dataclass, field
@@ -13,13 +13,12 @@ _AAC_RATES: Final = (7350, *_MPEG_RATES, 64000, 88200, 96000)
 
 @dataclass(frozen=True)
 class Format:
-    """One name of `--format`: a container together with the codec that we put into it.
+    """One format by name: a container together with the codec that we put into it.
 
     Attributes:
         name: key of `FORMATS`.
         extensions: lower case, with dot; the first is the one we write.
         is_lossless: the codec gives back the samples that went in.
-        backend: library that encodes (or, for formats we only read, decodes), "soundfile" or "av".
         codec: codec that we write, or the usual one in formats that we only read.
         muxer: name of FFmpeg's container writer; None if we only read this format.
         sample_rates: Hz, all that the codec takes; empty if only `max_sample_rate` limits it.
@@ -32,7 +31,6 @@ class Format:
     name: str
     extensions: tuple[str, ...]
     is_lossless: bool
-    backend: str
     codec: str
     muxer: str | None = None
     sample_rates: tuple[int, ...] = ()
@@ -50,23 +48,23 @@ class Format:
 # Default bit rates are those at which published listening tests find no difference for nearly everybody;
 # the recording has been through one lossy codec already, so there is nothing to spare.
 _TABLE: Final = (
-    Format("wav", (".wav", ".wave", ".rf64", ".w64", ".bwf"), True, "av", "pcm", "wav", max_channels=64,
+    Format("wav", (".wav", ".wave", ".rf64", ".w64", ".bwf"), True, "pcm", "wav", max_channels=64,
            holds_cover=False),
-    Format("flac", (".flac",), True, "av", "flac", "flac"),
-    Format("m4a", (".m4a", ".m4b"), False, "av", "aac", "mp4", _AAC_RATES, 96_000, 8, 128_000),
-    Format("alac", (".m4a",), True, "av", "alac", "mp4"),
-    Format("mp3", (".mp3",), False, "av", "libmp3lame", "mp3", _MPEG_RATES, 48_000, 2, 128_000),
-    Format("opus", (".opus",), False, "av", "libopus", "ogg", (48_000,), 48_000, 8, 96_000),
-    Format("ogg", (".ogg", ".oga"), False, "soundfile", "vorbis", "ogg", max_sample_rate=192_000,
+    Format("flac", (".flac",), True, "flac", "flac"),
+    Format("m4a", (".m4a", ".m4b"), False, "aac", "mp4", _AAC_RATES, 96_000, 8, 128_000),
+    Format("alac", (".m4a",), True, "alac", "mp4"),
+    Format("mp3", (".mp3",), False, "libmp3lame", "mp3", _MPEG_RATES, 48_000, 2, 128_000),
+    Format("opus", (".opus",), False, "libopus", "ogg", (48_000,), 48_000, 8, 96_000),
+    Format("ogg", (".ogg", ".oga"), False, "vorbis", "ogg", max_sample_rate=192_000,
            default_bit_rate=112_000),
-    Format("aiff", (".aiff", ".aif", ".aifc"), True, "soundfile", "pcm"),
-    Format("caf", (".caf",), True, "soundfile", "pcm"),
-    Format("mp4", (".mp4", ".m4v"), False, "av", "aac"),
-    Format("mov", (".mov",), False, "av", "aac"),
-    Format("3gp", (".3gp", ".3g2"), False, "av", "aac"),
-    Format("mkv", (".mkv", ".mka"), False, "av", "aac"),
-    Format("webm", (".webm",), False, "av", "opus"),
-    Format("aac", (".aac",), False, "av", "aac"),
+    Format("aiff", (".aiff", ".aif", ".aifc"), True, "pcm"),
+    Format("caf", (".caf",), True, "pcm"),
+    Format("mp4", (".mp4", ".m4v"), False, "aac"),
+    Format("mov", (".mov",), False, "aac"),
+    Format("3gp", (".3gp", ".3g2"), False, "aac"),
+    Format("mkv", (".mkv", ".mka"), False, "aac"),
+    Format("webm", (".webm",), False, "opus"),
+    Format("aac", (".aac",), False, "aac"),
 )  # fmt: skip
 
 FORMATS: Final[dict[str, Format]] = {entry.name: entry for entry in _TABLE}

@@ -146,7 +146,7 @@ class AudioWriter:
         """Finish the file and let it appear."""
         if not self._n_written and self._encoding.format not in {"wav", "flac"}:
             name = self._encoding.format
-            message = f"{self._name}: {name} cannot hold a recording of 0 samples; use --format wav or flac"
+            message = f"{self._name}: {name} cannot hold a recording of 0 samples; set the format to wav or flac"
             raise OutputError(message)
         try:
             self._encoder.finish()
@@ -162,7 +162,7 @@ class AudioWriter:
         except _LIBRARY_ERRORS as error:
             self._target.discard()
             wanted = f"{self._encoding.sample_rate} Hz, {self._encoding.layout}"
-            message = f"{self._name}: {self._encoding.format} refuses {wanted}; choose --format wav or flac"
+            message = f"{self._name}: {self._encoding.format} refuses {wanted}; set the format to wav or flac"
             raise OutputError(message) from error
         except BaseException:
             self._target.discard()
@@ -198,11 +198,11 @@ def _require_support(entry: Format, name: str, sample_rate: int, channels: int) 
         raise ValueError(f"sample_rate is {sample_rate}, channels is {channels}; both must be at least 1")
     nearest = supported_sample_rate(entry.name, sample_rate)
     if nearest != sample_rate:
-        cure = f"write it at {nearest} Hz, or use --format flac"
+        cure = f"write it at {nearest} Hz, or set the format to flac"
         message = f"{name}: {entry.name} cannot store {sample_rate} Hz; {cure}"
         raise OutputError(message)
     if channels > entry.max_channels:
-        raise OutputError(f"{name}: {entry.name} cannot store {channels} channels; use --format wav or flac")
+        raise OutputError(f"{name}: {entry.name} cannot store {channels} channels; set the format to wav or flac")
 
 
 def _stored_depth(entry: Format, bit_depth: int | None, is_float: bool) -> int:
@@ -240,7 +240,7 @@ def _storable_layout(entry: Format, layout: str | None, channels: int) -> str:
         return name
     name = name.replace("(side)", "")
     if entry.name == "ogg" and name not in VORBIS_ORDER:
-        raise OutputError(f"ogg cannot store the channels of {layout!r}; use --format wav or flac")
+        raise OutputError(f"ogg cannot store the channels of {layout!r}; set the format to wav or flac")
     return name
 
 

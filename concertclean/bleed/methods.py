@@ -53,7 +53,7 @@ def _linear(waveform: Array, sample_rate: int) -> Learned:
     found = unmixing.learn_unmixing(waveform, sample_rate)
     kind = verdict(waveform, sample_rate)
     late = max((abs(lag) for lag in kind.lag_seconds.values()), default=0.0)
-    said = f"bleed arrives up to {1000 * late:.1f} ms late, which linear cannot undo; use --model kamir"
+    said = f"bleed arrives up to {1000 * late:.1f} ms late, which linear cannot undo; set the model to kamir"
     remarks = found.remarks + (said,) * (kind.kind == "delayed")
     return Learned(partial(unmixing.apply_unmixing, found=found), remarks, found.matrix)
 

@@ -101,7 +101,9 @@ def learn_matrix(
     """
     network = _matrix_network(model)
     if network.channels != len(waveform):
-        raise ModelError(f"{model}: is for {network.channels} microphones, these are {len(waveform)}; use --model auto")
+        raise ModelError(
+            f"{model}: is for {network.channels} microphones, these are {len(waveform)}; set the model to auto"
+        )
     who = roster(waveform)
     plain = np.eye(len(waveform))
     if len(who.kept) < 2:

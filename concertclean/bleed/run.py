@@ -255,7 +255,7 @@ class _Sink:
         """What the listener should know."""
         if not self._n_clipped:
             return []
-        cure = "use --bit-depth 32f"
+        cure = "set bit_depth to 32f"
         return [f"{self._track.target.name}: W105 output would clip: {self._n_clipped} samples were cut; {cure}"]
 
     def _writer(self, path: Path) -> AudioWriter:

@@ -61,23 +61,6 @@ class Unmixing:
     remarks: tuple[str, ...]
 
 
-def unmix(waveform: Array, sample_rate: int) -> tuple[Array, Unmixing]:
-    """The stems of an instantaneous mixture.
-
-    Args:
-        waveform: `(microphone, time)`, full scale ±1.
-        sample_rate: Hz.
-
-    Returns:
-        `(stem, time)` and what was found.
-
-    Raises:
-        ValueError: see `microphones.validate`.
-    """
-    found = learn_unmixing(waveform, sample_rate)
-    return np.concatenate(list(apply_unmixing(iter([waveform]), found)), axis=1), found
-
-
 def learn_unmixing(
     waveform: Array, sample_rate: int, *, frame_seconds: float = 0.064, iterations: int = 10, n_bins: int = 200_000
 ) -> Unmixing:

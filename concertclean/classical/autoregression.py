@@ -181,44 +181,6 @@ def robust_scale(values: Floats) -> Floats:
     return np.asarray(np.median(np.abs(values), axis=-1) / 0.6744897501960817)
 
 
-def interpolated_by_matrix(frame: Floats, unknown: NDArray[np.intp], coefficients: Floats) -> Floats:
-    """Missing samples from the prediction matrix `A`: `-(Au'Au)^-1 Au' Ak xk`. Slow; `interpolated` gives the same.
-
-    Args:
-        frame: `(time,)`.
-        unknown: ascending places of the missing samples, at least `order` samples from both ends.
-        coefficients: `(order,)`.
-
-    Returns:
-        `(len(unknown),)`.
-
-    References:
-        Godsill, Rayner, equation (5.15).
-    """
-    order = len(coefficients)
-    n_rows = len(frame) - order
-    prediction = np.zeros((n_rows, len(frame)))
-    for i, value in enumerate(inverse_filter(coefficients)):
-        prediction[np.arange(n_rows), np.arange(n_rows) + order - i] = value
-    known = np.setdiff1d(np.arange(len(frame)), unknown)
-    result, *_ = np.linalg.lstsq(prediction[:, unknown], -prediction[:, known] @ frame[known], rcond=None)
-    return np.asarray(result)
-
-
-def interpolated(frame: Floats, unknown: NDArray[np.intp], coefficients: Floats) -> Floats:
-    """Missing samples from the correlation of `h`, a banded Toeplitz-like system solved by Cholesky.
-
-    Args, Returns: as `interpolated_by_matrix`.
-
-    References:
-        Godsill, Rayner, section 5.2.2; Janssen, Veldhuis, Vries, equation (15).
-    """
-    models = Excitations(coefficients, len(frame))
-    held = frame.copy()
-    held[unknown] = 0
-    return filled(-models.matched(held)[unknown], unknown, models.correlation)
-
-
 def filled(
     right: Floats,
     unknown: NDArray[np.intp],

@@ -51,7 +51,7 @@ METHODS = {
     "decrackle": Method("Crackle, hundreds of small ticks a second, and clicks with it.", lambda _: decrackler()),
     "dethump": Method("Clicks, and the low thumps behind large ones.", lambda _: Dethumper()),
     "dehum": Method("Mains hum of 50 or 60 Hz and its harmonics, found and followed.", lambda _: Dehummer()),
-    "lsa": Method("Steady noise such as hiss, tracked or given by --noise-profile.", _lsa, "noise"),
+    "lsa": Method("Steady noise such as hiss, followed, or learned from a noise profile.", _lsa, "noise"),
     "logmmse": Method("LSA whose noise is the first 120 ms, learned on in pauses.", _logmmse, "noise"),
     "steady": Method(
         "Noise that stays: floors and lines over the whole recording, in two passes.", steady, "recording"

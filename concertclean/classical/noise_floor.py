@@ -114,11 +114,6 @@ def noise_profile(waveform: Array, n_fft: int, hop: int) -> Array:
     return np.asarray(powers.mean(axis=0))
 
 
-def fixed_noise(waveform: Array, sample_rate: int) -> "FixedNoise":
-    """The noise of a `(channel, time)` stretch without music, of the recording's rate in Hz; see `noise_profile`."""
-    return FixedNoise(noise_profile(waveform, *frame_sizes(sample_rate)))
-
-
 @dataclass(frozen=True)
 class FixedNoise:
     """Noise that is known and stays.

@@ -3,12 +3,12 @@
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from concertclean.cli import console
+from concertclean.cli.stop_request import StopRequest
 from concertclean.cli.training_bleed import bleed_network, bleed_surroundings
 from concertclean.cli.training_items import giver
 from concertclean.cli.training_scenes import scene_network, scene_surroundings
@@ -88,7 +88,7 @@ def _train(
     if settings.run.threads:
         torch.set_num_threads(settings.run.threads)
     torch.manual_seed(settings.run.seed)
-    with _Stop() as stop, TrainingScreen(settings, quiet=quiet or place.rank > 0) as screen:
+    with StopRequest() as stop, TrainingScreen(settings, quiet=quiet or place.rank > 0) as screen:
         network, around = _prepared(settings, folder, place, overfit=overfit)
         around.stop, around.tell = lambda: place.any(stop()), screen.line
         if dry:
@@ -271,31 +271,3 @@ def _tell_result(settings: "Recipe", folder: Path, *, quiet: bool) -> None:
         console.note(f"try them: concertclean denoise RECORDING --model {path}")
         console.note("a card for models.toml:")
     console.say(card_toml(card_of(path, settings.name, settings.description)))
-
-
-class _Stop:
-    """Whether the run was asked to end: Ctrl-C or SIGTERM; a second request ends it at once. A context manager.
-
-    Attributes:
-        number: of the signal; None: nobody asked.
-    """
-
-    def __init__(self) -> None:
-        self.number: int | None = None
-        self._before: dict[int, Any] = {}
-
-    def __call__(self) -> bool:
-        return self.number is not None
-
-    def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _ask(self, number: int, _: FrameType | None) -> None:
-        if self.number is not None:
-            raise SystemExit(128 + number)
-        self.number = number

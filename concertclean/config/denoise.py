@@ -20,7 +20,7 @@ PRESETS = {
     "tape": "dehum,steady",
     "concert": "concert",
 }
-"""What `--model` would be for each kind of recording.
+"""The model that a preset stands for, for each kind of recording.
 
 What stands before `steady` works twice, so networks come behind it. Clicks would hide the floor, so they go first.
 """

@@ -60,13 +60,13 @@ def with_assignments(values: dict[str, Any], assignments: Sequence[str]) -> dict
     for word in assignments:
         name, equals, text = word.partition("=")
         if not equals or not name.strip():
-            raise ConfigError(f"--set {word}: expected key=value, for example --set optimizer.learning_rate=1e-3")
+            raise ConfigError(f"{word}: expected key=value, for example optimizer.learning_rate=1e-3")
         *tables, key = _keys(name.strip())
         table = result
         for each in tables:
             table = table.setdefault(each, {})
             if not isinstance(table, dict):
-                raise ConfigError(f"--set {word}: {each} is no table")
+                raise ConfigError(f"{word}: {each} is not a table")
         table[key] = _parsed(text.strip())
     return result
 

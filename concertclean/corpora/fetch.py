@@ -62,11 +62,6 @@ class FetchReport:
     packages: tuple[PackageReport, ...]
 
     @property
-    def n_found(self) -> int:
-        """Files that are there now."""
-        return sum(len(package.found) for package in self.packages)
-
-    @property
     def n_missing(self) -> int:
         """Files and patterns that are not."""
         return sum(len(package.missing) for package in self.packages)

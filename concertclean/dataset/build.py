@@ -81,7 +81,7 @@ def build(plan: Plan, progress: Progress = lambda what, done, total: None) -> Bu
         ConfigError: there is no music, or nothing at all could be stored.
     """
     if not any(source.role == "clean" for source in plan.sources):
-        raise ConfigError("there is no clean music among the sources; give --clean FOLDER")
+        raise ConfigError("there is no clean music among the sources; add a folder of it")
     header = Header(
         task=plan.task,
         sample_rate=plan.sample_rate,

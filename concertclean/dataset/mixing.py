@@ -65,11 +65,11 @@ class Mixer:
         self._microphones = Shelf(store, "response", "train", categories=[degradation.MICROPHONE])
         self._rooms = room_shelf(store)
         if not self._music:
-            raise ConfigError(f"{store.folder}: has no clean music for {split}; build it with more --clean folders")
+            raise ConfigError(f"{store.folder}: has no clean music for {split}; build it with more clean music")
         if law.task != "gramophone" and not self._noise:
-            raise ConfigError(f"{store.folder}: has no noise for {split}; build it with more --noise folders")
+            raise ConfigError(f"{store.folder}: has no noise for {split}; build it with more noise")
         if law.task == "reverb" and not self._rooms:
-            raise ConfigError(f"{store.folder}: has no impulse responses; build it with --response FOLDER")
+            raise ConfigError(f"{store.folder}: has no impulse responses; build it with responses")
 
     def item(self, number: int, n_samples: int, snr_db: float | None = None) -> Item:
         """Return one item.

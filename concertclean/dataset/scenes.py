@@ -56,7 +56,7 @@ class Scenes:
         self._music, self._crowd = Music(store, plain, split), Crowd(store, plain, split)
         self._speech = Shelf(store, "speech", split)
         if not (len(self._music) and len(self._crowd) and self._speech):
-            raise ConfigError(f"{store.folder}: needs music, crowds and speech for {split}; build it with --speech")
+            raise ConfigError(f"{store.folder}: needs music, crowds and speech for {split}; build it with speech")
 
     def item(self, number: int, n_samples: int) -> Item:
         """Item `number`: a waveform `(1, time)`, and in place of a clean one the index of its scene, `(1, 1)`."""

@@ -96,7 +96,7 @@ def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = 
     """A model, a method without weights or a chain, run as `concertclean denoise` runs it.
 
     Args:
-        name: as `denoise --model`.
+        name: a model, a method without weights, a weights file, or several of them between commas.
         device: as for `choose_device`.
         threads: CPU cores; 0: all.
         offline: never use the network.

@@ -148,7 +148,7 @@ def _fitting(
         raise MetricError(f"{path}: has {rate} Hz, {truth_path} {truth_rate} Hz; resample one of them")
     if len(waveform) != len(truth):
         counts = f"has {len(waveform)} channels, {truth_path} {len(truth)}"
-        raise MetricError(f"{path}: {counts}; use --downmix to compare the mean of the channels")
+        raise MetricError(f"{path}: {counts}; use downmix to compare the mean of the channels")
     longer = waveform.shape[1] - truth.shape[1]
     if not waveform.shape[1] or not truth.shape[1]:
         raise MetricError(f"{path if not waveform.shape[1] else truth_path}: holds no samples")

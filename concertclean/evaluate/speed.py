@@ -22,6 +22,9 @@ from concertclean.audio_io.whole import write_waveform
 from concertclean.errors import ConcertCleanError
 from concertclean.evaluate import methods
 
+Command = Callable[[str, Path, str, str], Sequence[str]]
+"""From a model, a recording, a device and a precision to words of the command line."""
+
 SAMPLE_RATE = 44_100
 CHANNELS = 2
 
@@ -72,28 +75,28 @@ def write_recording(path: Path, seconds: float) -> None:
     write_waveform(path, recording_to_time(seconds), SAMPLE_RATE, bit_depth=16)
 
 
-def model_speed(name: str, recording: Path, *, device: str, precision: str, repeats: int) -> Speed:
+def model_speed(name: str, recording: Path, command: Command, *, device: str, precision: str, repeats: int) -> Speed:
     """A model from file to file; the median run of several.
 
     Args:
         name: of a card, or a weights file.
         recording: to be restored, written by `write_recording`.
-        device: as `denoise --device`.
-        precision: as `denoise --precision`.
+        command: returns the words after `concertclean` that restore a recording and print its record.
+        device: as the setting of `denoise`.
+        precision: as the setting of `denoise`.
         repeats: runs, at least 1.
 
     Raises:
         ConcertCleanError: the run failed, with what it said.
     """
     runs = sorted(
-        (_run(name, recording, device, precision) for _ in range(repeats)), key=lambda run: run.elapsed_seconds
+        (_run(name, command(name, recording, device, precision)) for _ in range(repeats)),
+        key=lambda run: run.elapsed_seconds,
     )
     return runs[(len(runs) - 1) // 2]
 
 
-def _run(name: str, recording: Path, device: str, precision: str) -> Speed:
-    words = ["denoise", str(recording), "--model", name, "--device", device, "--precision", precision, "--json"]
-    words += ["-o", str(recording.with_name("restored.wav")), "--overwrite", "--no-progress"]
+def _run(name: str, words: Sequence[str]) -> Speed:
     begin = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "concertclean", *words], capture_output=True, text=True, check=False, env=os.environ

@@ -133,7 +133,9 @@ METRICS: dict[str, Metric] = {
     "sdr": Metric("SDR of BSS Eval 3, 512 taps", (Score("sdr", "dB"),), _plain("sdr", bss_eval.sdr)),
     "sdr_v4": Metric("SDR of BSS Eval 4, median of seconds", (Score("sdr_v4", "dB"),), _bss_eval),
     "isr": Metric("image to spatial distortion, BSS Eval 4", (Score("isr", "dB"),), _bss_eval),
-    "sir": Metric("signal to interference, BSS Eval 4; needs --noisy", (Score("sir", "dB"),), _bss_eval, True),
+    "sir": Metric(
+        "signal to interference, BSS Eval 4; needs the noisy recording", (Score("sir", "dB"),), _bss_eval, True
+    ),
     "sar": Metric("signal to artifacts, BSS Eval 4", (Score("sar", "dB"),), _bss_eval),
     "peaq": Metric("perceived quality, ITU-R BS.1387 basic", (Score("odg"), Score("di")), _peaq),
     "movs": Metric("the eleven variables of PEAQ", tuple(Score(name, better="zero") for name in MOV_NAMES), _peaq),
@@ -205,7 +207,7 @@ def measure(
     for name in names:
         metric = _metric(name)
         if metric.needs_interference and interference is None:
-            remarks.append(f"{name}: needs the noisy recording, --noisy")
+            remarks.append(f"{name}: needs the noisy recording as well")
             scores |= dict.fromkeys((score.name for score in metric.scores), None)
             continue
         if metric.family not in done:
@@ -229,7 +231,7 @@ def measure_scores(
         reference: the true waveform, `(channel, time)`, full scale ±1.
         estimate: same shape.
         sample_rate: Hz.
-        metrics: keys of `METRICS`; `concertclean eval --list` prints them.
+        metrics: keys of `METRICS`; `concertclean eval` can list them.
         noisy: what the estimate was made from, for metrics that need it.
 
     Returns:

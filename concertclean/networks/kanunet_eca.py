@@ -115,8 +115,7 @@ class KANUNetECA(SpectralModel):
     ) -> None:
         super().__init__()
         self.sample_rate, self.channels, self.hop_length = sample_rate, channels, hop_length
-        self.output, self.exponent = output, exponent
-        self.align_corners = align_corners
+        self.output, self.exponent, self.align_corners = output, exponent, align_corners
         self.alignment = hop_length * 2**_LEVELS
         self.front = BandGains(n_fft // 2 + 1, bands, channels) if bands else None
         # 64 frames reach the inner result of the three levels; the attention looks half its mean further.
@@ -127,17 +126,12 @@ class KANUNetECA(SpectralModel):
         self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
 
         def block(n_in: int, n_out: int, level: int, *, first: bool = False) -> nn.Module:
-            layer: nn.Module
             if convolution == "plain" or level < plain_levels:
-                layer = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False)
+                layer: nn.Module = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False)
             else:
+                grid = first_grid if first else inner_grid
                 layer = KANConv2d(
-                    n_in,
-                    n_out,
-                    basis=basis,
-                    grid_size=grid_size,
-                    grid_range=first_grid if first else inner_grid,
-                    nonnegative_input=not first,
+                    n_in, n_out, basis=basis, grid_size=grid_size, grid_range=grid, nonnegative_input=not first
                 )
             return nn.Sequential(layer, nn.BatchNorm2d(n_out), nn.ReLU())
 

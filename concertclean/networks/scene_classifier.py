@@ -1,7 +1,7 @@
 """What a stretch of a recording is: clean music, music under a crowd, a disc transfer, or speech.
 
-A small convolutional classifier of log-mel images of a few seconds. It decides what `--model auto` does, and says so
-with a probability; the measurements that need no learning are in `analyse`.
+A small convolutional classifier of log-mel images of a few seconds. The model "auto" goes by it, and by how sure
+it is; the measurements that need no learning are in `analyse`.
 
 *Conventions*: waveforms `(batch, 1, time)`, full scale ±1, any level; images are natural logarithms of mel power less
 their own mean, so that level and gain do not matter.

@@ -27,7 +27,7 @@ Progress = Callable[[Pair, float, float | None], None]
 
 @dataclass(frozen=True)
 class Comparison:
-    """A pair for the page, and the record that `denoise --jsonl-log` wrote of it, if there is one."""
+    """A pair for the page, and its record in the log of `denoise`, if there is one."""
 
     pair: Pair
     record: Mapping[str, Any] | None = None

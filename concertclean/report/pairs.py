@@ -167,7 +167,7 @@ def _require_even(left: tuple[Fifo, Fifo], pair: Pair, rate: int, n_done: int) -
         shorter, longer = pair.before, pair.after
     else:
         return
-    cure = "give the two of one recording, or --start where the result is a part"
+    cure = "give the two of one recording, or say where the result starts if it is a part"
     raise AudioFileError(f"{shorter}: ends after {n_done / rate:.2f} s, {longer} goes on; {cure}")
 
 
@@ -199,7 +199,7 @@ def _recording_of(result: Path, folder: Path) -> Path:
     if not found:
         found = [path for path in audio if f"{path.stem}_{path.suffix[1:].lower()}" == stem]
     if not found:
-        raise NoInputError(f"{result}: no recording {stem}.* in {folder}; say with --originals where it lies")
+        raise NoInputError(f"{result}: no recording {stem}.* in {folder}; name the folder of the originals")
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
         raise NoInputError(f"{result}: may be of any of {names}; give the two files, before and after")

@@ -1,4 +1,4 @@
-"""What `denoise --jsonl-log` wrote, found again for each result."""
+"""The log of a run of `denoise`, one JSON line a recording, found again for each result."""
 
 import json
 import os
@@ -18,14 +18,14 @@ def read_records(log: Path) -> dict[str, dict[str, Any]]:
     try:
         lines = log.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{log}: cannot be read ({error}); give a file that denoise --jsonl-log wrote") from error
+        raise ConfigError(f"{log}: cannot be read ({error}); give the JSON log of a run of denoise") from error
     found = {}
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
             found[os.path.abspath(record["output"])] = record
         except (ValueError, TypeError, KeyError) as error:
-            cure = "give a file that denoise --jsonl-log wrote"
+            cure = "give the JSON log of a run of denoise"
             raise ConfigError(f"{log}: line {number} is no record of a recording; {cure}") from error
     return found
 

@@ -36,7 +36,7 @@ def numbers_table(change: Change, record: Mapping[str, Any] | None) -> list[list
 
     Args:
         change: as measured.
-        record: of `denoise --jsonl-log`; its reductions are told then, so that page and program say the same.
+        record: of the log of `denoise`; its reductions are shown then, so that page and program agree.
     """
     known = record or {}
     reduction, p95 = (
@@ -57,7 +57,7 @@ def settings_table(record: Mapping[str, Any] | None, known: PairFacts, pair: Pai
     """Rows of the table of settings: name, value.
 
     Args:
-        record: of `denoise --jsonl-log`, or None.
+        record: of the log of `denoise`, or None.
         known: what the headers of the files say.
         pair: the files.
     """

@@ -122,7 +122,7 @@ def analyse(source: str | Path | BinaryIO, classifier: SceneClassifier | None = 
 
 
 def propose(scene: str, hum_hz: float | None, clicks_per_second: float) -> tuple[str, str]:
-    """Stages for what was found, as `--model` takes them, and why.
+    """Stages for what was found, as the setting `model` takes them, and why.
 
     Args:
         scene: see `Diagnosis.scene`.

@@ -79,7 +79,7 @@ def find_recordings(inputs: Sequence[str], *, recursive: bool) -> list[tuple[Pat
         for file, root in _expand(name, recursive=recursive):
             found.setdefault(os.path.abspath(file), (file, root))
     if not found:
-        cure = "" if recursive else "; use --recursive to look into the folders inside"
+        cure = "" if recursive else "; search recursively to look into the folders inside"
         raise NoInputError(f"{', '.join(inputs)}: no audio files here{cure}")
     return list(found.values())
 
@@ -154,7 +154,7 @@ def _require_extension(output: Path, format: str) -> None:
     """A name that promises another format would mislead whatever opens the file."""
     extensions = FORMATS[format].extensions
     if output.suffix.lower() not in extensions:
-        wanted = f"name it {extensions[0]}, or choose another --format"
+        wanted = f"name it {extensions[0]}, or choose another format"
         raise ConfigError(f"{output}: the output is {format}; {wanted}")
 
 

@@ -41,7 +41,7 @@ class Finisher:
         settings: DenoiseSettings,
         report: Report,
         restored_writer: AudioWriter,
-        removed_writer: AudioWriter | None,
+        removed_writer: AudioWriter | None = None,
     ) -> None:
         self._settings, self._report = settings, report
         self._restored_writer, self._removed_writer = restored_writer, removed_writer
@@ -68,7 +68,7 @@ class Finisher:
         if self._report.n_clipped:
             self._report.warnings.append(
                 f"W105 output would clip: {self._report.n_clipped} samples above full scale were cut; "
-                "use --clip rescale, --clip limit or --bit-depth 32f"
+                "set clip to rescale or limit, or bit_depth to 32f"
             )
 
     def _write(self, blocks: Iterator[Block], gain: float) -> None:

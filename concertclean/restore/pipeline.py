@@ -76,8 +76,7 @@ class Denoiser:
             residual_target: where what was removed goes, or None.
             overwrite: replace existing outputs, though never the recording itself.
             progress: receives, after each block, how many seconds of the recording are done.
-            first_pass: the same for the pass before, if the restorer needs one. It reads the same part of the
-                recording as the second.
+            first_pass: the same for the pass before, if the restorer needs one.
 
         Returns:
             What was done.
@@ -89,30 +88,38 @@ class Denoiser:
             ModelError: the network produces NaN or infinity.
             DeviceMemoryError: not even the smallest segment fits into memory.
         """
-        begin = time.perf_counter()
-        before = [one.enhancer.network_seconds for one in self.restorer.networks]
+        begin, before = time.perf_counter(), [one.enhancer.network_seconds for one in self.restorer.networks]
         spare_the_recording(source, (target, residual_target))
         with ExitStack() as stack:
             reader = stack.enter_context(AudioReader(source))
-            info = reader.info
-            report = Report(info, output_format(info, self.settings))
-            report.model, report.stages = self.settings.model, self.restorer.stages
-            report.output_path = target if isinstance(target, Path) else None
-            report.warnings += remarks(info, report.output, self.settings, self.restorer.sample_rate)
+            report = self._report(reader.info, target)
             self._go_to_start(reader)
-            writer = stack.enter_context(self._writer(target, report, overwrite=overwrite))
-            report.warnings += writer.warnings
-            removed = None
-            if residual_target is not None:
-                removed = stack.enter_context(self._writer(residual_target, report, overwrite=overwrite))
+            writers = [
+                stack.enter_context(self._writer(each, report, overwrite=overwrite))
+                for each in (target, residual_target)
+                if each is not None
+            ]
+            report.warnings += writers[0].warnings
             restorer, warnings = self._restorer_for(source, reader, first_pass)
             report.warnings += warnings
             pairs = self._restored(restorer, self._original(reader), report, progress)
-            Finisher(self.settings, report, writer, removed).write(pairs)
+            Finisher(self.settings, report, *writers).write(pairs)
             report.warnings += reader.warnings
         report.networks = self._networks(before)
         report.elapsed_seconds = time.perf_counter() - begin
         return report
+
+    def _report(self, info: AudioInfo, target: Stream) -> Report:
+        """What is known before the first sample."""
+        output = output_format(info, self.settings)
+        return Report(
+            info,
+            output,
+            model=self.settings.model,
+            stages=self.restorer.stages,
+            output_path=target if isinstance(target, Path) else None,
+            warnings=remarks(info, output, self.settings, self.restorer.sample_rate),
+        )
 
     def _networks(self, before: list[float]) -> tuple[NetworkUse, ...]:
         """The networks that worked on a recording, from the seconds each had worked before it."""

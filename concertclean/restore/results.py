@@ -174,7 +174,7 @@ def remarks(info: AudioInfo, output: OutputFormat, settings: DenoiseSettings, mo
     """
     found = []
     if not info.is_lossless:
-        again = "; the output is coded once more, --format flac is not" if output.bit_depth is None else ""
+        again = "; the output is coded once more, flac and wav are not" if output.bit_depth is None else ""
         found.append(f"W102 lossy source ({info.codec}): what the codec lost does not come back{again}")
     if model_rate is not None and info.sample_rate != model_rate:
         rates = f"{info.sample_rate} Hz to {model_rate} Hz"
@@ -184,10 +184,10 @@ def remarks(info: AudioInfo, output: OutputFormat, settings: DenoiseSettings, mo
     depth, is_float = _wanted_depth(info, settings)
     if output.bit_depth is not None and output.bit_depth < depth:
         kind = "floating point" if is_float else f"{depth} bits"
-        found.append(f"W112 {output.name} stores {output.bit_depth} bits, not {kind}; --format wav does")
+        found.append(f"W112 {output.name} stores {output.bit_depth} bits, not {kind}; wav does")
     if output.sample_rate != info.sample_rate:
         rates = f"{output.sample_rate} Hz, not {info.sample_rate} Hz"
-        found.append(f"W113 {output.name} stores {rates}; --format flac or wav does")
+        found.append(f"W113 {output.name} stores {rates}; flac or wav does")
     return found
 
 
@@ -223,10 +223,10 @@ def harm_remarks(reductions_db: Energies, model: str) -> list[str]:
         return []
     low, high = BANDS_HZ[worst]
     where = f", {bands[worst]:.0f} dB of them at {low} to {high} Hz" if bands[worst] > whole else ""
-    cure = "--preset 78rpm is for discs, " if "concert" in model else "--model concert is for crowds, "
+    cure = "the preset 78rpm is for discs, " if "concert" in model else "the model concert is for crowds, "
     return [
         f"W116 {whole:.0f} dB of the loud parts went{where}: {model} may have taken music for noise; {cure}"
-        "--max-reduction 6 or --strength 0.5 are careful, --residual shows what went"
+        "a largest reduction of 6 dB or a strength of 0.5 is careful, the residual holds what was removed"
     ]
 
 

@@ -32,10 +32,9 @@ from concertclean.synthesis.shaping import (
     unit_peak,
     unit_rms,
     vowel,
-    warped,
 )
 
-_KINDS: Final = {"applause": 0.24, "cheer": 0.34, "babble": 0.17, "near": 0.15, "sing_along": 0.1}
+_KINDS: Final = {"applause": 0.24, "cheer": 0.34, "babble": 0.17, "near": 0.15}
 _N_SENTENCES: Final = 24  # synthetic ones, shared by all talkers: enough that none stands out
 
 
@@ -229,25 +228,6 @@ def _shout(clips: tuple[Clips, ...], sample_rate: int) -> Utter:
     return utter
 
 
-def sing_along(rng: np.random.Generator, stem: Waveform, sample_rate: int = 44_100) -> Waveform:
-    """Five to 40 people who sing with the band, swaying by up to half a semitone, early or late by up to 0.15 s.
-
-    Args:
-        rng: source of chance.
-        stem: sung, `(channel, n_samples)`; its channels are averaged.
-        sample_rate: Hz.
-    """
-    voice = stem.mean(axis=0, keepdims=True)
-    time = np.arange(stem.shape[1]) / sample_rate
-    total = np.zeros((2, stem.shape[1]), np.float32)
-    for _ in range(int(log_uniform(rng, 5, 40))):
-        pace = 2 * np.pi * log_uniform(rng, 0.1, 0.5)
-        sway = rng.uniform(0, 0.03) / pace * np.sin(pace * time + rng.uniform(0, 2 * np.pi))  # 3 %: half a semitone
-        at = np.clip(time + sway + rng.uniform(-0.15, 0.15), 0, None) * sample_rate
-        total += Seat.draw(rng).hear(warped(voice, at), sample_rate)
-    return total
-
-
 def swell(
     rng: np.random.Generator,
     n_samples: int,
@@ -286,9 +266,8 @@ def crowd(
     shouts: Clips | None = None,
     speech: Clips | None = None,
     responses: Clips | None = None,
-    stem: Waveform | None = None,
 ) -> Waveform:
-    """One to three layers of applause, cheers, babble, near voices and singing, some in a room; rms one.
+    """One to three layers of applause, cheers, babble and near voices, some in a room; rms one.
 
     Args:
         rng: draws kinds, proportions, rooms, colours and level curves.
@@ -298,7 +277,6 @@ def crowd(
         shouts: recorded shouts.
         speech: recorded speech.
         responses: impulse responses of rooms; None: synthetic ones.
-        stem: sung, `(channel, n_samples)`, for those who sing along; None: nobody does.
     """
     voices = [clips for clips in (shouts, speech) if clips is not None]
     beat_hz = rng.uniform(2, 4.5) if rng.random() < 0.15 else None
@@ -308,8 +286,6 @@ def crowd(
         "babble": lambda: babble(rng, n_samples, sample_rate, speech=speech),
         "near": lambda: near_voices(rng, n_samples, sample_rate, clips=voices),
     }
-    if stem is not None:
-        makers["sing_along"] = lambda: sing_along(rng, stem, sample_rate)
     shares = np.array([_KINDS[kind] for kind in makers])
     total = np.zeros((2, n_samples), np.float32)
     for kind in rng.choice(list(makers), rng.integers(1, 4), replace=False, p=shares / shares.sum()):

@@ -20,7 +20,6 @@ from concertclean.synthesis.shaping import (
     placed,
     resonant,
     unit_rms,
-    warped,
 )
 
 REVOLUTION_SECONDS: Final = 60 / 78
@@ -211,35 +210,6 @@ def hum(
     for k in range(1, 8):
         total += rng.random() / k * np.sin(2 * np.pi * (k * frequency * time + rng.random()))
     return total.astype(np.float32)[None]
-
-
-def wow(
-    rng: np.random.Generator,
-    waveform: Waveform,
-    sample_rate: int = 44_100,
-    *,
-    depth: float | None = None,
-    period_seconds: float = REVOLUTION_SECONDS,
-) -> Waveform:
-    """The waveform from a disc that turns about a hole beside its centre.
-
-    Args:
-        rng: draws the phase.
-        waveform: `(channel, time)`.
-        sample_rate: Hz.
-        depth: largest deviation of the speed, 0.01 for 1 % (17 cents); None draws 0.0005 to 0.01.
-        period_seconds: of the wobble.
-
-    Returns:
-        Same shape, float32; no sample moves by more than `depth * period_seconds / pi` (2.4 ms for 1 %).
-    """
-    deviation = log_uniform(rng, 5e-4, 1e-2) if depth is None else depth
-    phase = 2 * np.pi * rng.random()
-    angle = 2 * np.pi / (period_seconds * sample_rate)
-    at = np.arange(waveform.shape[1], dtype=np.float64)
-    # The integral of 1 + deviation·cos(angle·n + phase), from 0.
-    at += deviation / angle * (np.sin(angle * at + phase) - np.sin(phase))
-    return warped(waveform, at)
 
 
 def loop_revolutions(noise: Waveform, n_samples: int, sample_rate: int = 44_100) -> Waveform:

@@ -12,7 +12,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 from scipy.signal import butter, lfilter, sosfilt
 
 Waveform = NDArray[np.float32]
@@ -144,20 +143,6 @@ def room_response(rng: np.random.Generator, sample_rate: int = 44_100) -> Wavefo
     response = unit_peak(filtered(tail, "low", log_uniform(rng, 2000, 8000), sample_rate)) * rng.uniform(0.05, 0.5)
     response[:, 0] = 1.0
     return response.astype(np.float32)
-
-
-def warped(waveform: Floats, at: NDArray[np.float64]) -> Waveform:
-    """The waveform read at other times.
-
-    Args:
-        waveform: `(channel, time)`.
-        at: `(any time,)` in samples, between them on cubic splines, beyond the ends mirrored.
-
-    Returns:
-        `(channel, any time)` float32.
-    """
-    rows = [map_coordinates(row, at[None], order=3, mode="reflect") for row in waveform]
-    return np.stack(rows).astype(np.float32)
 
 
 def faded(waveform: Floats, attack: int, release: int) -> Waveform:

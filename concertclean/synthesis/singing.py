@@ -149,7 +149,7 @@ def sing(rng: np.random.Generator, clips: Clips, seconds: float, sample_rate: in
         if word is not None:
             words.append(hold(word, rng.uniform(1.2, 3.5)))
     if not words:
-        raise ConfigError("nothing voiced was found in the speech; give --speech with clips of one voice each")
+        raise ConfigError("nothing voiced was found in the speech; add speech with one voice a clip")
     voice = shift_formants(_joined(words), rng.uniform(0.9, 1.12))
     tune = melody(rng, len(voice), low_hz, low_hz * rng.uniform(2, 3.2))
     total = np.zeros((1, 1), np.float32)

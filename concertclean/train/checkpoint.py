@@ -35,7 +35,7 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
-    with written(folder / STATE_NAME, cure="free some space and go on with --resume") as file:
+    with written(folder / STATE_NAME, cure="free some space and resume the run") as file:
         torch.save(state, file)
 
 
@@ -53,7 +53,7 @@ def load_state(folder: Path, recipe: str) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise ConfigError(f"{folder}: holds no run to go on with; leave out --resume") from error
+        raise ConfigError(f"{folder}: holds no run to resume; start a new one") from error
     except Exception as error:  # torch raises whatever the damaged bytes lead it to
         raise ConfigError(f"{path}: cannot be read ({error}); begin anew in another folder") from error
     if state["recipe"] != recipe:

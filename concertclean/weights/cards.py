@@ -39,7 +39,6 @@ class ModelCard(BaseModel):
         sample_rate: Hz.
         channels: channels that the network takes at once.
         segment_seconds: length of waveform the network was made for, when it matters.
-        context_seconds: margin on both sides that is computed and thrown away.
         license: of the weights.
         paper: where the network is described.
         recipe: training recipe, file or address.
@@ -69,7 +68,6 @@ class ModelCard(BaseModel):
     sample_rate: int = Field(gt=0)
     channels: int = Field(gt=0)
     segment_seconds: float | None = Field(default=None, gt=0)
-    context_seconds: float | None = Field(default=None, ge=0)
     license: str
     paper: str | None = None
     recipe: str | None = None

@@ -120,9 +120,10 @@ def _readme(card: ModelCard, repo_id: str) -> str:
         "",
         *(f"* {name}: {value}" for name, value in facts.items() if value is not None),
         "",
-        f"Weights for concertclean. Fetch `{card.filename}` from this repository ({repo_id}) and run",
+        f"Weights for concertclean. Fetch `{card.filename}` from this repository ({repo_id}); in Python:",
         "",
-        f"    concertclean denoise RECORDING --model {card.filename}",
+        "    import concertclean",
+        f'    concertclean.denoise("recording.wav", model="{card.filename}")',
         "",
     ]
     return "\n".join(lines)

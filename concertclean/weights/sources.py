@@ -301,7 +301,7 @@ def _is_offline() -> bool:
 def _offline_cure(card: ModelCard) -> str:
     """What someone without a network can do."""
     if card.convert:
-        act = f"get {card.url or card.repo_id} and run `concertclean models import FILE --name {card.name}`"
+        act = f"get {card.url or card.repo_id} and import it as {card.name} (`concertclean models import`)"
     else:
         act = f"copy {card.filename} into {model_folder()}"
     return f"run `concertclean models download {card.name}` when online, or {act}"

@@ -1,10 +1,16 @@
 import numpy as np
 import pytest
 
-from concertclean.bleed.unmixing import apply_unmixing, learn_unmixing, unmix
+from concertclean.bleed.unmixing import apply_unmixing, learn_unmixing
 from tests.bleed import bands
 
 RATE = bands.SAMPLE_RATE
+
+
+def unmix(waveform, sample_rate):
+    """The stems of an instantaneous mixture, and what was found."""
+    found = learn_unmixing(waveform, sample_rate)
+    return np.concatenate(list(apply_unmixing(iter([waveform]), found)), axis=1), found
 
 
 @pytest.fixture(scope="module")

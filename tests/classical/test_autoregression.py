@@ -8,14 +8,13 @@ from concertclean.classical.autoregression import (
     Excitations,
     autocorrelation,
     filled,
-    interpolated,
-    interpolated_by_matrix,
     inverse_filter,
     least_squares,
     levinson,
     robust_scale,
     yule_walker,
 )
+from tests.classical.gap_filling import interpolated, interpolated_by_matrix
 
 RESONANCES = {2: [(0.95, 0.3)], 10: [(0.98, 0.1), (0.97, 0.35), (0.95, 0.9), (0.9, 1.6), (0.8, 2.5)]}
 

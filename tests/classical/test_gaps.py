@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from concertclean.classical.autoregression import Excitations, filled, interpolated_by_matrix
+from concertclean.classical.autoregression import Excitations, filled
 from concertclean.classical.gaps import Gaps, groups, highest, members, runs
+from tests.classical.gap_filling import interpolated_by_matrix
 
 ORDER = 24
 

@@ -10,7 +10,7 @@ from scipy.signal import lfilter
 from scipy.special import exp1
 
 from concertclean.classical.lsa import LSA, logmmse, lsa, lsa_gain
-from concertclean.classical.noise_floor import FixedNoise, fixed_noise, frame_powers, frame_sizes
+from concertclean.classical.noise_floor import FixedNoise, frame_powers, frame_sizes, noise_profile
 from concertclean.metrics.sdr import si_sdr
 
 RATE = 16_000  # Hz
@@ -54,7 +54,7 @@ def denoised(model, waveform, **options):
 
 
 def known(noise, **settings):
-    return LSA(noise=fixed_noise(noise, RATE), **settings)
+    return LSA(noise=FixedNoise(noise_profile(noise, *frame_sizes(RATE))), **settings)
 
 
 def in_db(ratio):

@@ -7,7 +7,6 @@ from concertclean.classical.noise_floor import (
     FixedNoise,
     MinimumStatistics,
     PauseNoise,
-    fixed_noise,
     frame_powers,
     frame_sizes,
     hann,
@@ -71,7 +70,7 @@ def test_silent_frames_do_not_dilute_the_profile():
 @pytest.mark.parametrize(("waveform", "told"), [(white(0.06), "too few"), (np.zeros((2, RATE)), "silence")])
 def test_a_profile_that_cannot_be_is_refused(waveform, told):
     with pytest.raises(ConfigError, match=told):
-        fixed_noise(waveform, RATE)
+        noise_profile(waveform, *frame_sizes(RATE))
 
 
 def test_a_profile_of_another_rate_is_refused():

@@ -89,7 +89,7 @@ def test_package_is_unpacked_without_any_debian_tool(tmp_path, corpus):
     }
     (package,) = report.packages
     assert (package.name, package.licences, package.version) == ("tiny-data", ("GPL-2+", "CC0-1.0"), "1:2.0-3")
-    assert (report.n_found, report.n_missing, package.reason) == (4, 0, "")
+    assert (len(package.found), report.n_missing, package.reason) == (4, 0, "")
     assert calls == [("tiny-data", 0, 1), ("", 1, 1)]
     assert (out / OPEN_CORPUS).read_text(encoding="utf-8") == listed.path.read_text(encoding="utf-8")
     assert sorted(path.name for path in out.iterdir()) == [OPEN_CORPUS, "tiny-data"]  # nothing half done is left
@@ -107,9 +107,9 @@ def test_finished_package_is_skipped_until_something_changes(tmp_path, corpus):
     (package,) = fetch(corpus(PACKAGE), tmp_path / "out", debs=tmp_path / "debs").packages
     assert "no tiny-data_*.deb" in package.reason
     write_deb(tmp_path / "debs")
-    assert fetch(corpus(PACKAGE), tmp_path / "out", debs=tmp_path / "debs").n_found == 4
+    assert fetch(corpus(PACKAGE), tmp_path / "out", debs=tmp_path / "debs").n_missing == 0
     wider = fetch(corpus(PACKAGE.replace('"hiss', '"unasked.ogg", "hiss')), tmp_path / "out", debs=tmp_path / "debs")
-    assert wider.n_found == 5
+    assert sum(len(package.found) for package in wider.packages) == 5
 
 
 def test_what_the_package_lacks_is_reported(tmp_path, corpus):

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from concertclean.networks.two_stage_unet import DecoderBlock, IBlock, PaddedConv, TwoStageUNet, symmetric_pad
+from concertclean.networks.layers.two_stage_blocks import DecoderBlock, IBlock, PaddedConv, symmetric_pad
+from concertclean.networks.two_stage_unet import TwoStageUNet
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.signal import hilbert, welch
+from scipy.signal import welch
 
 from concertclean.synthesis import disc
 from concertclean.synthesis.shaping import rms
@@ -160,28 +160,6 @@ def test_hum_draws_the_mains_of_either_side_of_the_ocean() -> None:
         assert max(shares) > 0.99
         assert min(shares) < 0.5
     assert kinds == {0, 1}
-
-
-@pytest.mark.parametrize("depth", [0.002, 0.01])
-def test_wow_wobbles_the_pitch_by_its_depth_once_a_turn(depth: float) -> None:
-    """Instantaneous frequency of a tone of 1 kHz: 1000·(1 + depth·cos); 1 % for what the ends leak."""
-    n_samples = 13 * 33_923
-    tone = np.tile(np.sin(2 * np.pi * 1000 / RATE * np.arange(n_samples)), (2, 1)).astype(np.float32)
-    heard = disc.wow(Rng(0), tone, RATE, depth=depth)
-    frequency = np.diff(np.unwrap(np.angle(hilbert(heard[0].astype(float))))) * RATE / (2 * np.pi)
-    inner = frequency[33_923 : -2 * 33_923] / 1000 - 1  # ten turns
-    harmonics = np.abs(np.fft.rfft(inner)) / len(inner) * 2
-    assert harmonics[10] == pytest.approx(depth, rel=0.01)
-    assert np.delete(harmonics[5:200], 5).max() < 0.02 * depth
-    assert heard.shape == tone.shape
-    assert np.array_equal(heard[0], heard[1])
-
-
-def test_wow_moves_no_sample_far() -> None:
-    impulse = np.zeros((1, RATE), np.float32)
-    impulse[0, RATE // 2] = 1
-    moved = [np.abs(disc.wow(Rng(seed), impulse, RATE, depth=0.01)).argmax() - RATE // 2 for seed in range(20)]
-    assert 20 < np.abs(moved).max() <= 0.01 * TURN / np.pi * RATE + 1
 
 
 def test_loop_repeats_after_whole_turns() -> None:

@@ -99,15 +99,6 @@ def test_room_starts_with_its_direct_path_and_decays_exponentially() -> None:
     assert decay[0] - decay[n_samples // 2] == pytest.approx(30, abs=2)
 
 
-def test_warped_reads_between_the_samples() -> None:
-    """Cubic splines meet a tone of 1 kHz to -60 dB; what is read whole stays."""
-    time = np.arange(4000)
-    waveform = np.sin(2 * np.pi * 1000 / RATE * time)[None]
-    at = time[100:-100] + 0.5
-    assert np.abs(shaping.warped(waveform, at)[0] - np.sin(2 * np.pi * 1000 / RATE * at)).max() < 1e-3
-    assert np.allclose(shaping.warped(waveform, time.astype(float)), waveform, atol=1e-6)
-
-
 def test_fades_start_and_end_in_silence() -> None:
     faded = shaping.faded(np.ones((1, 101), np.float32), 10, 50)
     assert faded[0, [0, 5, 10, 50, 75, 100]].tolist() == [0, 0.5, 1, 1, 0.5, 0]

@@ -13,6 +13,7 @@ References:
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import torch
@@ -192,6 +193,9 @@ class _ExpandAndConvolve(Function):
         return into_basis[0], into_weight, None, *into_basis[1:]
 
 
+_expand_and_convolve: Callable[..., Tensor] = _ExpandAndConvolve.apply
+
+
 class KANConv2d(nn.Module):
     """Kolmogorov-Arnold convolution of odd kernel size, stride 1, same size out as in, no bias.
 
@@ -250,7 +254,7 @@ class KANConv2d(nn.Module):
             if not torch.is_grad_enabled():
                 return self._in_strips(padded, weight)
             parameters = self.basis.parameters()
-            result: Tensor = _ExpandAndConvolve.apply(padded, weight, self.basis, *parameters)  # type: ignore[no-untyped-call]
+            result: Tensor = _expand_and_convolve(padded, weight, self.basis, *parameters)
         return result
 
     def _in_strips(self, padded: Tensor, weight: Tensor) -> Tensor:
