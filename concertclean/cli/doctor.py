@@ -54,7 +54,7 @@ def _codecs() -> "Iterator[tuple[str, str]]":
 def _weights() -> "Iterator[tuple[str, str]]":
     from concertclean.errors import ConcertCleanError
     from concertclean.weights.cards import load_cards
-    from concertclean.weights.sources import locate_weights, model_folder
+    from concertclean.weights.locating import locate_weights, model_folder
 
     yield "model folder", str(model_folder())
     try:
@@ -64,7 +64,7 @@ def _weights() -> "Iterator[tuple[str, str]]":
         return
     for name in names:
         try:
-            path: Path | str = locate_weights(name, offline=True)
+            path: Path | str = locate_weights(name, offline=True).path
         except ConcertCleanError as error:
             path = str(error)
         yield f"weights {name}", str(path)

@@ -70,7 +70,7 @@ def download(names: _Names, *, offline: _Offline = False) -> None:
     """Fetch the weights of models that are not here yet, check them, and print their paths."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    from concertclean.weights.sources import locate_weights
+    from concertclean.weights.locating import locate_weights
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
@@ -81,7 +81,7 @@ def download(names: _Names, *, offline: _Offline = False) -> None:
             def show(done: int, total: int | None) -> None:
                 bars.update(bar, completed=done, total=total, visible=True)
 
-            typer.echo(locate_weights(name, offline=offline, progress=show))
+            typer.echo(locate_weights(name, offline=offline, progress=show).path)
 
         _for_each(names, fetch)
 
@@ -95,7 +95,7 @@ def verify(
 ) -> None:
     """Compare weights on this disk with their sha256; nothing is fetched or removed."""
     from concertclean.weights.cards import load_cards
-    from concertclean.weights.sources import stored_path
+    from concertclean.weights.locating import stored_path
 
     _for_each(names or [card.name for card in load_cards().values() if stored_path(card)], _verify)
 
@@ -103,9 +103,9 @@ def verify(
 @app.command()
 def path(name: Annotated[str, typer.Argument(help="Name or alias.")]) -> None:
     """Print where the checked weights of a model lie; nothing is fetched."""
-    from concertclean.weights.sources import locate_weights
+    from concertclean.weights.locating import locate_weights
 
-    typer.echo(locate_weights(name, offline=True))
+    typer.echo(locate_weights(name, offline=True).path)
 
 
 @app.command("import")
@@ -156,7 +156,7 @@ def _import_as(name: str, checkpoint: Path) -> Path:
     """The archive of a known model, converted into the model folder."""
     from concertclean.errors import ModelError
     from concertclean.weights.cards import find_card, load_cards
-    from concertclean.weights.sources import import_checkpoint
+    from concertclean.weights.locating import import_checkpoint
 
     card = find_card(name)
     if not card.convert:
@@ -185,7 +185,7 @@ def _verify(name: str) -> None:
     """Print one line for weights that are whole."""
     from concertclean.errors import ModelError
     from concertclean.weights.cards import find_card
-    from concertclean.weights.sources import check_file, stored_path
+    from concertclean.weights.locating import check_file, stored_path
 
     card = find_card(name)
     stored = stored_path(card)
@@ -223,7 +223,7 @@ def _known(name: str) -> dict[str, Any]:
     """The card of a model, and the header of its weights if they are on this disk."""
     from concertclean.weights.cards import find_card
     from concertclean.weights.file_format import read_header
-    from concertclean.weights.sources import stored_path
+    from concertclean.weights.locating import stored_path
 
     card = find_card(name)
     path = stored_path(card)
@@ -232,7 +232,7 @@ def _known(name: str) -> dict[str, Any]:
 
 def _describe(card: "ModelCard") -> dict[str, Any]:
     """The card's filled fields, and where its weights lie."""
-    from concertclean.weights.sources import stored_path
+    from concertclean.weights.locating import stored_path
 
     stored = stored_path(card)
     facts = card.model_dump(mode="json", exclude_defaults=True)
@@ -246,7 +246,7 @@ def _describe_header(header: "WeightsHeader") -> dict[str, Any]:
 
 def _state(card: "ModelCard") -> str:
     """One word on where the weights are."""
-    from concertclean.weights.sources import stored_path
+    from concertclean.weights.locating import stored_path
 
     if stored_path(card) is not None:
         return "shipped" if card.shipped else "here"

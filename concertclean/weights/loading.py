@@ -16,7 +16,7 @@ from concertclean.networks.scene_classifier import SceneClassifier
 from concertclean.networks.tunet import TUNet
 from concertclean.weights.cards import ModelCard
 from concertclean.weights.file_format import WeightsHeader, load_state, read_header
-from concertclean.weights.sources import check_out, known_card
+from concertclean.weights.locating import known_card, locate_weights
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -119,7 +119,7 @@ def _load(
     card = known_card(name_or_path)
     if card is not None:
         _require(card.architecture, task, kind, str(name_or_path))
-    located = check_out(name_or_path, offline=offline, progress=progress)
+    located = locate_weights(name_or_path, offline=offline, progress=progress)
     header = read_header(located.path)
     _require(header.architecture, task, kind, str(name_or_path))
     model = build_model(header.architecture, header.config, located.path)

@@ -97,7 +97,7 @@ def test_info_of_a_method_says_what_it_does():
 
 
 def test_info_of_unknown_model():
-    with pytest.raises(ModelError, match="known models: concert"):
+    with pytest.raises(ModelError, match="did you mean concert"):
         run("info", "consert")
 
 
@@ -152,7 +152,7 @@ def test_verify_of_absent_weights():
 
 
 def test_verify_without_names_takes_all_on_this_disk(home, monkeypatch):
-    monkeypatch.setattr("concertclean.weights.sources._SHIPPED", home / "nothing")
+    monkeypatch.setattr("concertclean.weights.locating._SHIPPED", home / "nothing")
     assert [line.split()[0] for line in run("verify").stdout.splitlines()] == ["mine"]
 
 
@@ -187,7 +187,7 @@ def test_import_wants_a_weights_file_name(home, archive):
 
 def test_import_as_a_model_that_could_not_be_fetched(home, archive):
     add_card(home, "old", archive.read_bytes(), closed_url(), convert=True)
-    with pytest.raises(OfflineError, match="models import FILE --name old"):
+    with pytest.raises(OfflineError, match="import it as old"):
         run("download", "old")
     assert run("import", archive, "--name", "old").stdout == f"{home / 'models/old.safetensors'}\n"
     assert run("path", "old").stdout == f"{home / 'models/old.safetensors'}\n"

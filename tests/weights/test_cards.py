@@ -136,7 +136,7 @@ def test_other_text_is_refused(write_cards, text):
 
 def test_listing_imports_nothing_heavy():
     code = (
-        "import sys; from concertclean.weights import sources, cards; cards.load_cards(); "
+        "import sys; from concertclean.weights import locating, cards; cards.load_cards(); "
         "sys.exit(bool({'torch', 'huggingface_hub', 'numpy'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

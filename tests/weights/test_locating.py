@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from concertclean.errors import ModelError, OfflineError
-from concertclean.weights import sources
+from concertclean.weights import locating as sources
 from concertclean.weights.cards import find_card
 from concertclean.weights.file_format import read_header, save_weights
-from concertclean.weights.sources import check_out, locate_weights, model_folder
+from concertclean.weights.locating import locate_weights, model_folder
 from tests.weights.hub_server import REVISION, closed_url, serving
 
 tf = runpy.run_path(str(Path(__file__).parents[1] / "reference/write_tf_bundle.py"))
@@ -86,7 +86,7 @@ def stored_files(home):
 
 
 def test_own_file_needs_no_card(home, weights):
-    located = check_out(str(home / "original.safetensors"))
+    located = locate_weights(str(home / "original.safetensors"))
     assert located.path == home / "original.safetensors"
     assert located.card is None
     assert located.sha256 == hashlib.sha256(weights).hexdigest()
@@ -107,7 +107,7 @@ def test_bare_word_is_a_model_and_never_a_file(home, monkeypatch):
 def test_card_with_path_is_checked_and_never_removed(home, weights):
     own = home / "original.safetensors"
     write_card(home, weights, f'path = "{own.as_posix()}"')
-    assert locate_weights("mine") == own
+    assert locate_weights("mine").path == own
     own.write_bytes(weights[:-1] + b"\1")
     with pytest.raises(ModelError, match="wrong sha256"):
         locate_weights("mine")
@@ -118,10 +118,10 @@ def test_stored_file_of_a_known_model_is_checked_when_given_as_path(home, weight
     stored = model_folder() / "mine.safetensors"
     stored.parent.mkdir()
     stored.write_bytes(weights)
-    assert check_out(stored).card == find_card("mine")
+    assert locate_weights(stored).card == find_card("mine")
     stored.write_bytes(weights[:-1] + b"\1")
     with pytest.raises(ModelError, match="wrong sha256"):
-        check_out(stored)
+        locate_weights(stored)
     assert stored.exists()
 
 
@@ -136,7 +136,7 @@ def test_shipped_weights_come_first(home, weights, monkeypatch):
     shipped = home / "weights/mine.safetensors"
     shipped.parent.mkdir()
     shipped.write_bytes(weights)
-    assert locate_weights("mine") == shipped
+    assert locate_weights("mine").path == shipped
     shipped.write_bytes(b"other")
     found = hashlib.sha256(b"other").hexdigest()
     with pytest.raises(ModelError, match=f"found {found}; reinstall concertclean"):
@@ -158,22 +158,22 @@ def test_deprecated_model_is_logged(home, weights, caplog):
 def test_hub_download_then_cache(home, weights, server, hub_card):
     server.files[HUB_PATH] = weights
     steps = []
-    path = locate_weights("mine", progress=lambda done, total: steps.append((done, total)))
+    path = locate_weights("mine", progress=lambda done, total: steps.append((done, total))).path
     assert path.read_bytes() == weights
     assert path.is_relative_to(home / "hub")
     assert steps[-1] == (len(weights), len(weights))
     assert {command for command, _ in server.requests} == {"HEAD", "GET"}
     server.requests.clear()
-    assert locate_weights("mine") == path
+    assert locate_weights("mine").path == path
     assert server.requests == []
 
 
 def test_cached_file_needs_no_network(server, weights, hub_card, monkeypatch):
     server.files[HUB_PATH] = weights
-    path = locate_weights("mine")
+    path = locate_weights("mine").path
     monkeypatch.setenv("HF_ENDPOINT", closed_url())
-    assert locate_weights("mine") == path
-    assert locate_weights("mine", offline=True) == path
+    assert locate_weights("mine").path == path
+    assert locate_weights("mine", offline=True).path == path
 
 
 def test_hub_download_that_breaks_off(home, weights, server, hub_card, monkeypatch):
@@ -186,7 +186,7 @@ def test_hub_download_that_breaks_off(home, weights, server, hub_card, monkeypat
     assert not isinstance(caught.value, OfflineError)
     assert stored_files(home) == []
     server.breaks_off = False
-    assert locate_weights("mine").read_bytes() == weights
+    assert locate_weights("mine").path.read_bytes() == weights
 
 
 def test_wrong_hash_from_the_hub(home, weights, server, hub_card):
@@ -204,12 +204,12 @@ def test_wrong_hash_from_the_hub(home, weights, server, hub_card):
 
 def test_damaged_cache_is_noticed_and_removed(home, weights, server, hub_card):
     server.files[HUB_PATH] = weights
-    path = locate_weights("mine")
+    path = locate_weights("mine").path
     path.resolve().write_bytes(b"x" + weights[1:])
     with pytest.raises(ModelError, match="it is removed"):
         locate_weights("mine")
     assert stored_files(home) == []
-    assert locate_weights("mine").read_bytes() == weights
+    assert locate_weights("mine").path.read_bytes() == weights
 
 
 def test_hub_without_the_file(server, hub_card):
@@ -250,13 +250,13 @@ def test_offline_makes_no_request(server, weights, hub_card, monkeypatch, switch
 def test_url_download_then_stored(weights, server, url_card):
     server.files["/files/mine.safetensors"] = weights
     steps = []
-    path = locate_weights("mine", progress=lambda done, total: steps.append((done, total)))
+    path = locate_weights("mine", progress=lambda done, total: steps.append((done, total))).path
     assert path == model_folder() / "mine.safetensors"
     assert path.read_bytes() == weights
     assert steps[-1] == (len(weights), len(weights))
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
     server.requests.clear()
-    assert locate_weights("mine") == path
+    assert locate_weights("mine").path == path
     assert server.requests == []
 
 
@@ -264,7 +264,7 @@ def test_url_without_length(weights, server, url_card):
     server.files["/files/mine.safetensors"] = weights
     server.declares_length = False
     steps = []
-    assert locate_weights("mine", progress=lambda *step: steps.append(step)).read_bytes() == weights
+    assert locate_weights("mine", progress=lambda *step: steps.append(step)).path.read_bytes() == weights
     assert steps[-1] == (len(weights), None)
 
 
@@ -321,7 +321,7 @@ def test_url_stands_in_for_a_missing_hub(home, weights, server, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", closed_url())
     server.files["/mine"] = weights
     write_card(home, weights, f'repo_id = "a/b"\nrevision = "{REVISION}"\nurl = "{server.url}/mine"')
-    assert locate_weights("mine").read_bytes() == weights
+    assert locate_weights("mine").path.read_bytes() == weights
 
 
 def test_two_silent_places_share_the_second(home, weights, monkeypatch):
@@ -358,19 +358,19 @@ def converted_card(home, archive, server):
 
 
 def test_checkpoint_is_converted_once(home, server, converted_card):
-    path = locate_weights("mine")
+    path = locate_weights("mine").path
     header = read_header(path)
     assert header.config == {"depth": 2, "widths": [2, 3, 3]}
     assert header.provenance == {"license": "MIT", "source_sha256": converted_card.source_sha256}
     assert sorted(stored_files(home)) == ["mine.safetensors", "mine.safetensors.sha256"]
     server.requests.clear()
-    assert check_out("mine").sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert locate_weights("mine").sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert server.requests == []
 
 
 @pytest.mark.parametrize("spoil", ["flip", "header", "other source", "no note"])
 def test_converted_file_is_checked_on_every_load(home, server, converted_card, spoil):
-    path = locate_weights("mine")
+    path = locate_weights("mine").path
     note = path.with_name(f"{path.name}.sha256")
     if spoil == "flip":
         path.write_bytes(path.read_bytes()[:-1] + b"\x55")
@@ -412,7 +412,7 @@ def test_checkpoint_from_the_hub_is_converted(home, archive, server):
     place = f'repo_id = "someone/models"\nrevision = "{REVISION}"\nrepo_filename = "old/checkpoint.zip"'
     write_card(home, data, place, sha_line=sha_line)
     server.files[f"/someone/models/resolve/{REVISION}/old/checkpoint.zip"] = data
-    assert read_header(locate_weights("mine")).config["depth"] == 2
+    assert read_header(locate_weights("mine").path).config["depth"] == 2
     server.requests.clear()
     locate_weights("mine")
     assert server.requests == []

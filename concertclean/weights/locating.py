@@ -43,7 +43,9 @@ class LocatedWeights:
     sha256: str
 
 
-def locate_weights(name_or_path: str | Path, *, offline: bool = False, progress: Progress | None = None) -> Path:
+def locate_weights(
+    name_or_path: str | Path, *, offline: bool = False, progress: Progress | None = None
+) -> LocatedWeights:
     """Return the checked weights file of a model, fetched first if it is not here.
 
     Args:
@@ -53,29 +55,11 @@ def locate_weights(name_or_path: str | Path, *, offline: bool = False, progress:
         progress: called with the bytes fetched so far and all bytes, or None where the server does not say.
 
     Returns:
-        Path of a file whose sha256 is the card's. A file of the user's own has no card, hence no check.
+        A file whose sha256 is the card's. A file of the user's own has no card, hence no check.
 
     Raises:
         ModelError: unknown name, missing file, wrong sha256, or a download that broke off.
         OfflineError: the weights are not here and the network is off or away.
-    """
-    return check_out(name_or_path, offline=offline, progress=progress).path
-
-
-def check_out(name_or_path: str | Path, *, offline: bool = False, progress: Progress | None = None) -> LocatedWeights:
-    """Return the checked weights file of a model, its card and its sha256.
-
-    Args:
-        name_or_path: as for `locate_weights`.
-        offline: as for `locate_weights`.
-        progress: as for `locate_weights`.
-
-    Returns:
-        The file with its card.
-
-    Raises:
-        ModelError: as for `locate_weights`.
-        OfflineError: as for `locate_weights`.
     """
     path = _user_path(name_or_path)
     if path is not None:
