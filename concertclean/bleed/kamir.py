@@ -12,8 +12,8 @@ References:
 from torch import Tensor
 from torch.nn import functional as F
 
-from concertclean.bleed.microphones import Array, Blocks
 from concertclean.bleed.power_model import FLOOR, Levels, Settings, Update, apply, bleed_shares, learn
+from concertclean.dsp.arrays import Array, Blocks
 
 
 def learn_kamir(waveform: Array, sample_rate: int, settings: Settings | None = None) -> Levels:

@@ -4,7 +4,7 @@ Tracks may have several channels. Channel n of every track is a band of micropho
 keeps its image and its two sides are never taken for each other's bleed.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import tee
@@ -12,18 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from concertclean.bleed import kamir, mira, unmixing
 from concertclean.bleed.verdict import verdict
+from concertclean.dsp.arrays import Array, Blocks
 from concertclean.dsp.resample import in_step
 from concertclean.errors import ModelError
 
 if TYPE_CHECKING:
     from concertclean.bleed.networks import Running
 
-Array = NDArray[np.float64]
-Blocks = Iterator[Array]
 
 AUTO = "auto"
 _WEIGHTS = ".safetensors"

@@ -11,20 +11,17 @@ halves of the recording: what they do not have in common is no bleed.
 *Conventions*: arrays `(microphone, time)`, full scale ±1; stem k belongs to microphone k.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from concertclean.dsp import stft
+from concertclean.dsp.arrays import Array, Blocks
 from concertclean.dsp.segments import segments
-
-Array = NDArray[np.float64]
-Blocks = Iterator[Array]
 
 _COPY = 1e-10  # 1 - correlation² of copies; a copy through 16 bits, 98 dB below full scale, still counts
 _SEGMENT_FRAMES = 256  # frames filtered at once; with 8 microphones and 4096 samples a frame about 100 MB

@@ -24,7 +24,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from concertclean.bleed.microphones import Array, Blocks
 from concertclean.bleed.power_model import (
     TINY,
     Levels,
@@ -36,6 +35,7 @@ from concertclean.bleed.power_model import (
     majorising_exponent,
     modelled,
 )
+from concertclean.dsp.arrays import Array, Blocks
 
 _SHRINK = 0.25  # of the exponent, where the whole step goes too far
 

@@ -6,7 +6,7 @@ networks a track gets, its name says.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import tee
@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from concertclean.bleed.microphones import excerpt, roster
 from concertclean.bleed.unmixing import Unmixing, trusted
+from concertclean.dsp.arrays import Array, Blocks
 from concertclean.dsp.resample import in_step, resample
 from concertclean.errors import ModelError
 from concertclean.networks.tunet import TUNet
@@ -27,9 +27,6 @@ from concertclean.restore.inference import Enhancer
 from concertclean.runtime.devices import choose_device
 from concertclean.weights.file_format import read_header
 from concertclean.weights.loading import load_matrix_model, load_model, task_of
-
-Array = NDArray[np.float64]
-Blocks = Iterator[Array]
 
 _INSTRUMENTS = {  # the first that fits: a bass drum is a drum
     "drums": r"drum|kick|snare|cymbal|hi-?hat|percussion|overhead",

@@ -28,8 +28,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from concertclean.bleed.microphones import Array, Blocks, Roster, coherent_levels, filtered, roster, validate
+from concertclean.bleed.microphones import Roster, coherent_levels, filtered, roster, validate
 from concertclean.dsp import stft
+from concertclean.dsp.arrays import Array, Blocks
 
 FLOOR = 1e-10  # power over the mean
 TINY = 1e-30  # keeps quotients finite

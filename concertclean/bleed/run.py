@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from concertclean.audio_io.formats import AudioInfo
 from concertclean.audio_io.reader import AudioReader
@@ -20,13 +19,13 @@ from concertclean.bleed.methods import Reduction, learn
 from concertclean.bleed.microphones import excerpt
 from concertclean.bleed.tracks import check_tracks, count_samples, read_together, spare_tracks
 from concertclean.config.denoise import DenoiseSettings, read_settings
+from concertclean.dsp.arrays import Array
 from concertclean.dsp.levels import EnergyMeter, reduction_db
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError
 from concertclean.restore import batch
 from concertclean.restore.results import OutputFormat, open_writer, output_format
 
-Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 
 

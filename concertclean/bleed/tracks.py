@@ -6,13 +6,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from concertclean.audio_io.formats import AudioInfo
 from concertclean.audio_io.reader import AudioReader
+from concertclean.dsp.arrays import Array
 from concertclean.errors import OutputError, TracksError
-
-Array = NDArray[np.float64]
 
 _BLOCK_SECONDS = 1.0
 

@@ -27,8 +27,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from concertclean.bleed.microphones import Array, Blocks, Roster, roster, validate
+from concertclean.bleed.microphones import Roster, roster, validate
 from concertclean.dsp import stft
+from concertclean.dsp.arrays import Array, Blocks
 
 _EPSILONS = (1e-1, 1e-2, 1e-3, 1e-4)  # power relative to the microphone's mean; the last is a floor 40 dB below it
 _CONVERGED = 1e-7  # change of a row, relative to its diagonal

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from concertclean.bleed.microphones import Array, roster, validate
+from concertclean.bleed.microphones import roster, validate
 from concertclean.dsp import stft
+from concertclean.dsp.arrays import Array
 
 _LAG_FRAME_SECONDS = 0.186
 _LAG_SECONDS = 0.045  # 15 m of air; a stage is not larger

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.linalg import cholesky_banded, solve_banded, solveh_banded
 
-Floats = NDArray[np.float64]
+from concertclean.dsp.arrays import Array
 
 
-def autocorrelation(frames: Floats, n_lags: int) -> Floats:
+def autocorrelation(frames: Array, n_lags: int) -> Array:
     """Products of frames with themselves moved by 0 to `n_lags - 1` samples, summed: `(..., n_lags)`.
 
     Args:
@@ -36,7 +36,7 @@ def autocorrelation(frames: Floats, n_lags: int) -> Floats:
     return np.asarray(irfft(power, n_fft)[..., :n_lags])
 
 
-def levinson(correlation: Floats) -> tuple[Floats, Floats]:
+def levinson(correlation: Array) -> tuple[Array, Array]:
     """Coefficients and power of the excitation that belong to an autocorrelation.
 
     Args:
@@ -58,7 +58,7 @@ def levinson(correlation: Floats) -> tuple[Floats, Floats]:
     return -inverse[..., 1:], power
 
 
-def yule_walker(frames: Floats, order: int, *, floor_db: float = -100.0) -> tuple[Floats, Floats]:
+def yule_walker(frames: Array, order: int, *, floor_db: float = -100.0) -> tuple[Array, Array]:
     """Models of frames by the autocorrelation method; always stable, so that any frame may come.
 
     Args:
@@ -75,7 +75,7 @@ def yule_walker(frames: Floats, order: int, *, floor_db: float = -100.0) -> tupl
     return levinson(correlation)
 
 
-def least_squares(frames: Floats, order: int, *, floor_db: float = -120.0) -> tuple[Floats, Floats]:
+def least_squares(frames: Array, order: int, *, floor_db: float = -120.0) -> tuple[Array, Array]:
     """Models of frames by the covariance method: the least energy of the excitation, no window; may be unstable.
 
     Args:
@@ -101,7 +101,7 @@ def least_squares(frames: Floats, order: int, *, floor_db: float = -120.0) -> tu
     return coefficients, np.where(energy[..., 0, 0] > 0, error, 0) / (n_samples - order)
 
 
-def _covariance(frames: Floats, order: int) -> Floats:
+def _covariance(frames: Array, order: int) -> Array:
     """`c[i, j] = sum(x[n-i] x[n-j], n = order..)`, `(..., order + 1, order + 1)`."""
     n_samples = frames.shape[-1]
     n_fft = next_fast_len(n_samples + order, real=True)
@@ -118,7 +118,7 @@ def _covariance(frames: Floats, order: int) -> Floats:
     return result
 
 
-def inverse_filter(coefficients: Floats) -> Floats:
+def inverse_filter(coefficients: Array) -> Array:
     """`[1, -a1, .., -aP]`, `(..., order + 1)`: the filter that gives the excitation."""
     return np.concatenate([np.ones((*coefficients.shape[:-1], 1)), -coefficients], axis=-1)
 
@@ -131,7 +131,7 @@ class Excitations:
         n_samples: of the frames that will come.
     """
 
-    def __init__(self, coefficients: Floats, n_samples: int) -> None:
+    def __init__(self, coefficients: Array, n_samples: int) -> None:
         self._n_samples = n_samples
         self._n_fft = next_fast_len(n_samples + 2 * coefficients.shape[-1], real=True)
         h = inverse_filter(coefficients)
@@ -140,11 +140,11 @@ class Excitations:
         self.correlation = autocorrelation(h, h.shape[-1])
         self._norm = np.sqrt(self.correlation[..., :1])
 
-    def forward(self, frames: Floats) -> Floats:
+    def forward(self, frames: Array) -> Array:
         """`x[n]` less what the samples before it say, as frames `(..., time)`; silence is seen beyond the frame."""
         return self._back(rfft(frames, self._n_fft) * self._response)
 
-    def three(self, frames: Floats) -> tuple[Floats, Floats, Floats]:
+    def three(self, frames: Array) -> tuple[Array, Array, Array]:
         """Forward and backward prediction error and matched output, each as `frames` `(..., time)`.
 
         Backward, `x[n]` less what the samples after it say. The matched output, the forward error through the
@@ -158,38 +158,38 @@ class Excitations:
             self._back(spectrum * self._power) / self._norm,
         )
 
-    def both(self, frames: Floats) -> tuple[Floats, Floats]:
+    def both(self, frames: Array) -> tuple[Array, Array]:
         """The first two of `three`: forward and backward prediction error."""
         spectrum = rfft(frames, self._n_fft)
         return self._back(spectrum * self._response), self._back(spectrum * self._response.conj())
 
-    def forward_and_matched(self, frames: Floats) -> tuple[Floats, Floats]:
+    def forward_and_matched(self, frames: Array) -> tuple[Array, Array]:
         """The first and the last of `three`."""
         spectrum = rfft(frames, self._n_fft)
         return self._back(spectrum * self._response), self._back(spectrum * self._power) / self._norm
 
-    def matched(self, frames: Floats) -> Floats:
+    def matched(self, frames: Array) -> Array:
         """`h` and the reversed `h` over frames `(..., time)`, not divided by the norm."""
         return self._back(rfft(frames, self._n_fft) * self._power)
 
-    def _back(self, spectrum: NDArray[np.complex128]) -> Floats:
+    def _back(self, spectrum: NDArray[np.complex128]) -> Array:
         return np.asarray(irfft(spectrum, self._n_fft)[..., : self._n_samples])
 
 
-def robust_scale(values: Floats) -> Floats:
+def robust_scale(values: Array) -> Array:
     """Standard deviation of the greater part of zero-mean Gaussian values, over the last axis: median of |e|/0.6745."""
     return np.asarray(np.median(np.abs(values), axis=-1) / 0.6744897501960817)
 
 
 def filled(
-    right: Floats,
+    right: Array,
     unknown: NDArray[np.intp],
-    correlation: Floats,
+    correlation: Array,
     *,
-    held: Floats | None = None,
-    trust: Floats | None = None,
-    excitation: Floats | None = None,
-) -> Floats:
+    held: Array | None = None,
+    trust: Array | None = None,
+    excitation: Array | None = None,
+) -> Array:
     """Solves `B x = right`, `B[r, s] = correlation[|u_r - u_s|]`, for the samples at places `u`.
 
     Args:

@@ -9,9 +9,10 @@ from concertclean.classical.decrackle import decrackler
 from concertclean.classical.dehum import Dehummer
 from concertclean.classical.heard_noise import heard_noise
 from concertclean.classical.lsa import LSA, logmmse, lsa
-from concertclean.classical.material import Blocks, Material, Source
+from concertclean.classical.material import Material, Source
 from concertclean.classical.steady import steady
 from concertclean.classical.thumps import Dethumper
+from concertclean.dsp.arrays import Blocks
 
 
 class Stage(Protocol):

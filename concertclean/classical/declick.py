@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from concertclean.classical.gaps import Floats, Mask, Runs, highest, runs
+from concertclean.classical.gaps import Mask, Runs, highest, runs
 from concertclean.classical.repair import CELLS, Repair
+from concertclean.dsp.arrays import Array
 from concertclean.dsp.segments import Segment, joined, segments
 
 _MARGIN = 1  # samples on each side of a click that are replaced with it
@@ -54,7 +55,7 @@ class Declicker:
         self._longest_seconds, self._merge_seconds = longest_seconds, merge_seconds
         self._frame_seconds = frame_seconds
 
-    def removed(self, blocks: Iterator[Floats], channels: int, sample_rate: int) -> Iterator[Floats]:
+    def removed(self, blocks: Iterator[Array], channels: int, sample_rate: int) -> Iterator[Array]:
         """What the clicks add to a waveform: input less estimate, zero outside clicks.
 
         Args:
@@ -78,7 +79,7 @@ class Declicker:
 
         yield from joined(residuals(), segment, 0)
 
-    def _repaired(self, waveform: Floats, cell: int, sample_rate: int) -> Floats:
+    def _repaired(self, waveform: Array, cell: int, sample_rate: int) -> Array:
         """`(time,)` without clicks."""
         order = round(self._order * sample_rate / 44_100)
         work = Repair(waveform, cell, min(max(_LEAST_ORDER, order), _MOST_ORDER))
@@ -105,7 +106,7 @@ class Declicker:
         return np.maximum(starts[wanted] - _MARGIN, 0), np.minimum(stops[wanted] + _MARGIN, len(work.height))
 
 
-def clicks(waveform: Floats, sample_rate: int, declicker: Declicker | None = None) -> Mask:
+def clicks(waveform: Array, sample_rate: int, declicker: Declicker | None = None) -> Mask:
     """Where a waveform `(channel, time)` has clicks: true for every sample that a declicker replaces.
 
     Args:

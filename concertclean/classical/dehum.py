@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import grey_opening, median_filter
 from scipy.signal import resample_poly
 
+from concertclean.dsp.arrays import Array
 from concertclean.dsp.segments import Segment, joined, segments
 
-Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 _SEGMENT_SECONDS = 4.0
@@ -37,7 +37,7 @@ class _Hum:
     """Partials of a frame: `frequencies`, Hz, and `phasors`, level and phase at the frame's first sample."""
 
     pitch_hz: float
-    frequencies: Floats
+    frequencies: Array
     phasors: Complex
 
     def agrees(self, other: "_Hum | None") -> bool:
@@ -74,7 +74,7 @@ class Dehummer:
         )
         self._partials, self._needed = partials, needed
 
-    def removed(self, blocks: Iterator[Floats], channels: int, sample_rate: int) -> Iterator[Floats]:
+    def removed(self, blocks: Iterator[Array], channels: int, sample_rate: int) -> Iterator[Array]:
         """The hum of a waveform: input less estimate; exactly zero where none is found, and in digital silence.
 
         Args:
@@ -90,7 +90,7 @@ class Dehummer:
         hums = (Segment(self._hums(w, context, sample_rate), w.n_valid) for w in self._agreed(windows, sample_rate))
         yield from joined(hums, segment, segment - segment // 2)
 
-    def pitch_of(self, waveform: Floats, sample_rate: int) -> tuple[float, int] | None:
+    def pitch_of(self, waveform: Array, sample_rate: int) -> tuple[float, int] | None:
         """Pitch, Hz, and number of the partials of the hum that would be removed; see `hum_of`."""
         segment, context = round(_SEGMENT_SECONDS * sample_rate), round(_CONTEXT_SECONDS * sample_rate)
         windows = segments(iter([waveform]), len(waveform), segment, segment // 2, context)
@@ -112,7 +112,7 @@ class Dehummer:
         if held is not None:
             yield held.confirmed(before, None)
 
-    def _hums(self, heard: "_Heard", context: int, sample_rate: int) -> Floats:
+    def _hums(self, heard: "_Heard", context: int, sample_rate: int) -> Array:
         """`(channel, time)` of the segment, context apart."""
         time = np.arange(context, heard.audio.shape[1] - context) / sample_rate
         total = np.zeros((len(heard.audio), len(time)))
@@ -123,7 +123,7 @@ class Dehummer:
                 total[channel, _silent(heard.audio[channel], sample_rate)[context:-context]] = 0
         return total
 
-    def _found(self, frame: Floats, sample_rate: int) -> _Hum | None:
+    def _found(self, frame: Array, sample_rate: int) -> _Hum | None:
         """The hum of a frame `(time,)`."""
         step = max(1, sample_rate // _ANALYSIS_HZ)
         rate = sample_rate / step
@@ -138,7 +138,7 @@ class Dehummer:
         pitch, partials = self._comb(windows, rate)
         return _measured(windows, starts, pitch, partials, rate, self._needed) if len(partials) else None
 
-    def _comb(self, windows: Floats, rate: float) -> tuple[float, NDArray[np.intp]]:
+    def _comb(self, windows: Array, rate: float) -> tuple[float, NDArray[np.intp]]:
         """Pitch, Hz, and numbers of the partials of the comb that stands out most of what is always there."""
         n_fft = round(rate / _BIN_HZ)
         spectrum = np.abs(np.fft.rfft(windows * np.hanning(windows.shape[1]), n_fft))
@@ -153,7 +153,7 @@ class Dehummer:
         return float(self._pitches[best]), numbers[found[best] > 3]
 
 
-def hum_of(waveform: Floats, sample_rate: int, dehummer: Dehummer | None = None) -> tuple[float, int] | None:
+def hum_of(waveform: Array, sample_rate: int, dehummer: Dehummer | None = None) -> tuple[float, int] | None:
     """Pitch of the hum in a waveform, Hz, and how many of its partials are there; None without.
 
     Args:
@@ -168,7 +168,7 @@ def hum_of(waveform: Floats, sample_rate: int, dehummer: Dehummer | None = None)
 class _Heard:
     """A segment, its hum by channel, and how much of it lies in the recording."""
 
-    audio: Floats
+    audio: Array
     n_valid: int
     hums: list[_Hum | None]
 
@@ -183,7 +183,7 @@ class _Heard:
 
 
 def _measured(
-    windows: Floats, starts: NDArray[np.intp], pitch: float, partials: NDArray[np.intp], rate: float, needed: int
+    windows: Array, starts: NDArray[np.intp], pitch: float, partials: NDArray[np.intp], rate: float, needed: int
 ) -> _Hum | None:
     """Exact frequencies and phasors of the steady partials; None for fewer of them than needed."""
     comb = frequencies = np.asarray(pitch * partials, dtype=np.float64)
@@ -216,7 +216,7 @@ def _measured(
     return _Hum(float(np.median(frequencies[steady] / partials[steady])), frequencies[steady], level[steady])
 
 
-def _heterodyned(windows: Floats, starts: NDArray[np.intp], frequencies: Floats, rate: float) -> Complex:
+def _heterodyned(windows: Array, starts: NDArray[np.intp], frequencies: Array, rate: float) -> Complex:
     """Phasors `(window, partial)`, level and phase at the frame's first sample."""
     weights = np.hanning(windows.shape[1])
     time = np.arange(windows.shape[1]) / rate
@@ -224,7 +224,7 @@ def _heterodyned(windows: Floats, starts: NDArray[np.intp], frequencies: Floats,
     return np.asarray(windows @ waves * np.exp(-2j * np.pi * np.outer(starts / rate, frequencies)))
 
 
-def _silent(waveform: Floats, sample_rate: int) -> NDArray[np.bool_]:
+def _silent(waveform: Array, sample_rate: int) -> NDArray[np.bool_]:
     """Samples of `(time,)` inside runs of zeros."""
     length = max(2, round(_SILENCE_SECONDS * sample_rate))
     return np.asarray(grey_opening((waveform == 0).astype(np.uint8), length) > 0)

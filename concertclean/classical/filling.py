@@ -6,7 +6,8 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from concertclean.classical.autoregression import Excitations, least_squares, robust_scale
-from concertclean.classical.gaps import Floats, Gaps, Mask, Runs
+from concertclean.classical.gaps import Gaps, Mask, Runs
+from concertclean.dsp.arrays import Array
 
 FLOOR_DB = -90.0  # of the models, below each frame: what lies deeper is coding noise
 ROUNDING = 2.0**-16  # half a step of 16 bits: smaller errors are no clicks
@@ -32,7 +33,7 @@ def parts(unknown: Mask, order: int, most: int) -> Iterator[tuple[Runs, int]]:
             yield numbers[first : first + most], longer
 
 
-def filled_frames(given: Floats, earlier: Floats, flags: Mask, order: int, lead: int) -> tuple[Floats, Floats]:
+def filled_frames(given: Array, earlier: Array, flags: Mask, order: int, lead: int) -> tuple[Array, Array]:
     """Frames without their clicks, and summed energies of the error before and after.
 
     A click is taken as noise whose power is known: at first what both errors have, then what the first filling

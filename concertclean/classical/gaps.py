@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 
-Floats = NDArray[np.float64]
+from concertclean.dsp.arrays import Array
+
 Mask = NDArray[np.bool_]
 Runs = NDArray[np.intp]
 
@@ -25,7 +26,7 @@ def runs(flags: Mask, gap: int) -> tuple[Runs, Runs]:
     return places[np.append(0, breaks + 1)[: len(places)]], places[np.append(breaks, -1)[: len(places)]] + 1
 
 
-def highest(starts: Runs, stops: Runs, heights: Floats, hop: int, most: int) -> Mask:
+def highest(starts: Runs, stops: Runs, heights: Array, hop: int, most: int) -> Mask:
     """Of the runs that start in the same hop, the highest that together hold at most so many samples.
 
     Args:
@@ -74,7 +75,7 @@ class Gaps:
         Godsill, Rayner, Digital Audio Restoration, 1998, sections 5.2.2 and 9.2. The grouping is own.
     """
 
-    def __init__(self, unknown: Mask, correlation: Floats) -> None:
+    def __init__(self, unknown: Mask, correlation: Array) -> None:
         self.frames, self.times = np.nonzero(unknown)
         order = correlation.shape[1] - 1
         # Frames one after another, further apart than the order: one ascending row of places.
@@ -91,11 +92,11 @@ class Gaps:
             for part, width in _batches(first, sizes, widths)
         ]
 
-    def smooth(self, values: Floats) -> Floats:
+    def smooth(self, values: Array) -> Array:
         """Means of five neighbours, `(n,)`, in the group; its ends count again for what lies beyond them."""
         return np.asarray(values[self._neighbours].mean(axis=1))
 
-    def filled(self, right: Floats, held: Floats, trust: Floats) -> Floats:
+    def filled(self, right: Array, held: Array, trust: Array) -> Array:
         """The likeliest samples, `(n,)`, as `autoregression.filled` finds them for one frame.
 
         Args:
@@ -129,7 +130,7 @@ def _batches(first: Runs, sizes: Runs, widths: Runs) -> list[tuple[Runs, int]]:
     return batches
 
 
-def _band(places: Runs, frames: Runs, table: Floats, width: int) -> Floats:
+def _band(places: Runs, frames: Runs, table: Array, width: int) -> Array:
     """Lower band `(n, width + 1)` of `table[frame, |p_r - p_s|]`; the last column of the table is for far places."""
     far = table.shape[1] - 1
     beyond = np.append(places, np.full(width, places[-1] + far))

@@ -14,7 +14,6 @@ References:
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -34,11 +33,9 @@ from concertclean.classical.noise_floor import (
     hann,
     mean_power,
 )
+from concertclean.dsp.arrays import Array, Blocks
 from concertclean.dsp.segments import segments
 from concertclean.dsp.silence import silent_runs
-
-Array = NDArray[np.float64]
-Blocks = Iterator[Array]
 
 _BATCH = 16  # frames computed between two pieces of output, 0.2 s
 _REFERENCE_HOP = 512 / 44_100  # s; smoothing over time is given for it

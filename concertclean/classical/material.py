@@ -1,14 +1,12 @@
 """What a method learns from before it works: a stretch of noise alone, or the whole recording."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Waveform = NDArray[np.float64]
-Blocks = Iterator[Waveform]
+from concertclean.dsp.arrays import Array, Blocks
 
 Source = Literal["noise", "recording"]
 """Noise alone, or the whole recording that is going to be restored."""
@@ -30,12 +28,12 @@ class Material:
     channels: int
     sample_rate: int
 
-    def waveform(self) -> Waveform:
+    def waveform(self) -> Array:
         """All of it, `(channel, time)`, for what is known to be short."""
         return np.concatenate([np.zeros((self.channels, 0)), *self.read()], axis=1)
 
 
-def material_of(waveform: Waveform, sample_rate: int) -> Material:
+def material_of(waveform: Array, sample_rate: int) -> Material:
     """Material of a `(channel, time)` waveform in memory, of a sample rate in Hz."""
 
     def read() -> Blocks:

@@ -22,9 +22,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import percentile_filter
 
+from concertclean.dsp.arrays import Array
 from concertclean.errors import ConfigError
-
-Array = NDArray[np.float64]
 
 OVERLAP = 4  # frames that cover a sample
 

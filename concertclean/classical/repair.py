@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from concertclean.classical.autoregression import Excitations, robust_scale, yule_walker
 from concertclean.classical.filling import FLOOR_DB, ROUNDING, filled_frames, parts
-from concertclean.classical.gaps import Floats, Mask, Runs, members, runs
+from concertclean.classical.gaps import Mask, Runs, members, runs
+from concertclean.dsp.arrays import Array
 
 _Kind = TypeVar("_Kind", bound=np.generic)
 
@@ -33,7 +34,7 @@ class Repair:
         spread: `(time,)`, the smaller of both errors over their standard deviation.
     """
 
-    def __init__(self, waveform: Floats, cell: int, order: int) -> None:
+    def __init__(self, waveform: Array, cell: int, order: int) -> None:
         self._waveform, self._cell, self._order, self.hop = waveform, cell, order, CELLS * cell
         self.estimate = waveform
         self.longest = self.hop // 2
@@ -72,7 +73,7 @@ class Repair:
         self._middles(self.spread)[chosen] = smaller / scale[:, None]
         self._middles(self.height)[chosen] = np.abs(matched[middle]) / self._usual(np.abs(usual))
 
-    def _usual(self, matched: Floats) -> Floats:
+    def _usual(self, matched: Array) -> Array:
         """The peak that neither the 10 ms before, those behind nor the whole frame often exceed, `(frame, hop)`."""
         peaks = matched.reshape(len(matched), -1, self._cell).max(axis=2)[:, 1:-1]  # the ends see silence
         sides = np.lib.stride_tricks.sliding_window_view(peaks, _SIDE, axis=1)
@@ -118,7 +119,7 @@ class Repair:
         hops: Mask = np.any(changed.reshape(-1, self.hop), axis=1)
         return np.asarray(hops[1:] | hops[:-1])
 
-    def _replace(self, clicks: "_Clicks", frames: Runs, before: Floats, order: int, lead: int) -> None:
+    def _replace(self, clicks: "_Clicks", frames: Runs, before: Array, order: int, lead: int) -> None:
         """Replaces the clicks of some frames whose filling proves that they are clicks.
 
         Args:
@@ -147,7 +148,7 @@ class _Clicks:
     starts: Runs
     stops: Runs
     frames: Runs
-    proofs: Floats
+    proofs: Array
 
     @classmethod
     def owned(cls, flags: Mask, hop: int, proof: float, short: float) -> "_Clicks":
@@ -162,7 +163,7 @@ class _Clicks:
         return _Clicks(self.starts[mask], self.stops[mask], self.frames[mask], self.proofs[mask])
 
 
-def _beside_silence(waveform: Floats, order: int) -> Mask:
+def _beside_silence(waveform: Array, order: int) -> Mask:
     """Samples less than `order` behind, or before, as many zeros: where the sound starts or stops, which is no click.
 
     What lies between two silences, a click alone, is not among them.

@@ -5,23 +5,19 @@ frames; the second turns each bin down as far as the noise there demands. Two se
 note; a recording does. Where nothing is proven to be noise, nothing changes.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from concertclean.classical.material import Material
 from concertclean.classical.noise_floor import hann, mean_power
 from concertclean.classical.steady_floor import steady_floor
 from concertclean.classical.survey import OVERLAP, long_frame, survey
+from concertclean.dsp.arrays import Array, Blocks
 from concertclean.dsp.segments import segments
 from concertclean.dsp.silence import silent_runs
-
-Array = NDArray[np.float64]
-Blocks = Iterator[Array]
 
 _BATCH = 16  # hops a batch, 1.5 s
 _FLOOR = 0.1  # least gain, 20 dB: what is left masks musical noise

@@ -17,13 +17,11 @@ References:
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 from scipy.special import gammaincinv
 
 from concertclean.classical.survey import BANDS_AN_OCTAVE, LOWEST_HZ, Levels, short_frame
-
-Array = NDArray[np.float64]
+from concertclean.dsp.arrays import Array
 
 # Quantiles of the mean power of five frames a quarter apart, in white noise of power 1 (400 s of it)
 _LOW, _LOWER, _UPPER, _MIDDLE = 0.08, 0.05, 0.2, 0.5

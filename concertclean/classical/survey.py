@@ -8,7 +8,6 @@ noise of variance σ² lies at `10 log10 σ²` in every bin, whatever the frame.
 levels of noise spread depends on how many channels with noise of their own are averaged.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +15,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from concertclean.classical.noise_floor import frame_powers, frame_sizes
+from concertclean.dsp.arrays import Array, Blocks
 from concertclean.dsp.resample import Fifo
-
-Array = NDArray[np.float64]
-Blocks = Iterator[Array]
 
 OVERLAP = 4  # long frames that cover a sample
 SMOOTHED = 5  # long frames whose mean power counts

@@ -19,10 +19,10 @@ from scipy.signal import firwin, lfilter, oaconvolve
 from concertclean.classical.autoregression import inverse_filter, yule_walker
 from concertclean.classical.declick import Declicker
 from concertclean.classical.gaps import runs
+from concertclean.dsp.arrays import Array
 from concertclean.dsp.resample import Fifo
 from concertclean.dsp.segments import Segment, joined, segments
 
-Floats = NDArray[np.float64]
 Shape = tuple[float, float, float]  # pitch, Hz; decay, s; fall
 
 _SEGMENT_SECONDS = 6.0
@@ -47,9 +47,9 @@ class _Thump:
 
     start: int
     shape: Shape
-    levels: Floats
+    levels: Array
 
-    def waveform(self, sample_rate: float) -> Floats:
+    def waveform(self, sample_rate: float) -> Array:
         """`(time,)`, until it has fallen by 60 dB."""
         time = np.arange(int(_LENGTH_DECAYS * self.shape[1] * sample_rate)) / sample_rate
         return np.asarray(self.levels @ _quadratures(time, *self.shape))
@@ -70,7 +70,7 @@ class Dethumper:
     def __init__(self, *, declicker: Declicker | None = None, proof: float = 0.5) -> None:
         self._declicker, self._proof = declicker or Declicker(), proof
 
-    def removed(self, blocks: Iterator[Floats], channels: int, sample_rate: int) -> Iterator[Floats]:
+    def removed(self, blocks: Iterator[Array], channels: int, sample_rate: int) -> Iterator[Array]:
         """What clicks and thumps add to a waveform: input less estimate, zero where there is neither.
 
         Args:
@@ -93,17 +93,17 @@ class Dethumper:
 
         yield from joined(sums(), segment, 0)
 
-    def _with_clicks(self, blocks: Iterator[Floats], channels: int, sample_rate: int) -> Iterator[Floats]:
+    def _with_clicks(self, blocks: Iterator[Array], channels: int, sample_rate: int) -> Iterator[Array]:
         """Blocks of the waveform with its clicks as further channels."""
         seen = Fifo(channels)
         for clicks in self._declicker.removed(seen.passing(blocks), channels, sample_rate):
             yield np.concatenate([seen.pop(clicks.shape[1]), clicks])
 
-    def _thumps(self, given: Floats, clicks: Floats, step: int, sample_rate: int) -> Floats:
+    def _thumps(self, given: Array, clicks: Array, step: int, sample_rate: int) -> Array:
         """Thumps `(time,)` of one channel of a window."""
         total = np.zeros_like(given)
         rest = given - clicks
-        low: Floats | None = None
+        low: Array | None = None
         for start, stop in zip(*runs(clicks != 0, sample_rate // 100), strict=True):
             near = rest[max(0, start - sample_rate // 4) : start + sample_rate // 4]
             peak = float(np.abs(clicks[start:stop]).max())
@@ -121,7 +121,7 @@ class Dethumper:
                 low[start - sides[0] : start + len(pulse) + sides[1]] -= _lowered(np.pad(pulse, sides), step)
         return total
 
-    def _fitted(self, lowered: Floats, start: int, step: int, sample_rate: int) -> _Thump | None:
+    def _fitted(self, lowered: Array, start: int, step: int, sample_rate: int) -> _Thump | None:
         """The thump that begins at a sample of what lies below the analysis rate's half, `(time,)`, or None."""
         rate = sample_rate / step
         before, behind = round(_BEFORE_SECONDS * rate) * step, round(_FIT_SECONDS * rate) * step
@@ -146,14 +146,14 @@ class Dethumper:
         return _Thump(start, shape, levels)
 
 
-def _quadratures(time: Floats, pitch: float, decay: float, fall: float) -> Floats:
+def _quadratures(time: Array, pitch: float, decay: float, fall: float) -> Array:
     """Both phases of the template, `(2, time)`; they start from zero."""
     phase = 2 * np.pi * pitch * (time - 0.5 * fall * np.minimum(time, 1.0) ** 2)
     onset = 1 - np.exp(-time / _ONSET_SECONDS)
     return np.stack([np.sin(phase), onset * np.cos(phase)]) * np.exp(-time / decay)
 
 
-def _lowered(waveform: Floats, step: int) -> Floats:
+def _lowered(waveform: Array, step: int) -> Array:
     """`(time,)` without what would fold where every `step`th sample is taken, from any sample on."""
     if step == 1:
         return waveform.copy()
@@ -172,7 +172,7 @@ def _n_fft(n_samples: int) -> int:
     return int(next_fast_len(n_samples + _ORDER, real=True))
 
 
-def _levels(surprise: Floats, templates: Floats) -> tuple[Floats, Floats]:
+def _levels(surprise: Array, templates: Array) -> tuple[Array, Array]:
     """Levels `(..., 2)` of whitened quadratures `(..., 2, time)` next to the surprise, and the energy they explain."""
     gram = templates @ np.swapaxes(templates, -1, -2)
     gram = gram + 1e-9 * np.trace(gram, axis1=-2, axis2=-1)[..., None, None] * np.eye(2)
@@ -181,7 +181,7 @@ def _levels(surprise: Floats, templates: Floats) -> tuple[Floats, Floats]:
     return levels, np.asarray((levels * along).sum(axis=-1))
 
 
-def _nearest(surprise: Floats, whiten: Floats, rate: float) -> tuple[Shape, float]:
+def _nearest(surprise: Array, whiten: Array, rate: float) -> tuple[Shape, float]:
     """Shape of the grid next to the surprise, and the share of its energy that it accounts for."""
     shapes, spectra = _grid(len(surprise), rate)
     n_fft = _n_fft(len(surprise))
@@ -190,23 +190,23 @@ def _nearest(surprise: Floats, whiten: Floats, rate: float) -> tuple[Shape, floa
     return shapes[best], float(gained[best] / np.square(surprise).sum())
 
 
-def _refined(first: Shape, surprise: Floats, whiten: Floats, rate: float) -> tuple[Shape, Floats, float]:
+def _refined(first: Shape, surprise: Array, whiten: Array, rate: float) -> tuple[Shape, Array, float]:
     """Shape and levels of the template next to the surprise, searched from a shape on, and the share it explains."""
     time = np.arange(len(surprise)) / rate
     energy = float(np.square(surprise).sum())
 
-    def tried(shape: Shape) -> tuple[float, Floats]:
+    def tried(shape: Shape) -> tuple[float, Array]:
         levels, gained = _levels(surprise, lfilter(whiten, [1.0], _quadratures(time, *shape), axis=1))
         return float(gained), levels
 
-    def shape_of(logs: Floats) -> Shape:
+    def shape_of(logs: Array) -> Shape:
         return (
             float(np.exp(logs[0])),
             float(np.exp(np.clip(logs[1], -5, -1))),
             float(np.clip(logs[2], -0.5, 1.5)),
         )
 
-    def unexplained(logs: Floats) -> float:
+    def unexplained(logs: Array) -> float:
         return -tried(shape_of(logs))[0] / energy
 
     begin = np.array([np.log(first[0]), np.log(first[1]), first[2]])

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-Floats = NDArray[np.float64]
+from concertclean.dsp.arrays import Array
 
 _N_FFT: Final = 4096
 _DYNAMICS_DB: Final = 65.0  # below the strongest band: where the long-term spectrum ends
@@ -41,7 +40,7 @@ class Measured:
     channels: str
 
 
-def measure(waveform: Floats, sample_rate: int) -> Measured:
+def measure(waveform: Array, sample_rate: int) -> Measured:
     """Facts about a waveform of some seconds.
 
     Args:
@@ -65,7 +64,7 @@ def measure(waveform: Floats, sample_rate: int) -> Measured:
     )
 
 
-def clipped_share(waveform: Floats) -> float:
+def clipped_share(waveform: Array) -> float:
     """Share of the samples that stand still for three in a row at the peak of their channel."""
     if waveform.shape[1] < _FLAT_RUN:
         return 0.0
@@ -76,7 +75,7 @@ def clipped_share(waveform: Floats) -> float:
     return float(runs.sum() / waveform.size)
 
 
-def channel_layout(waveform: Floats) -> str:
+def channel_layout(waveform: Array) -> str:
     """How the channels of a waveform relate; see `Measured.channels`."""
     if len(waveform) == 1:
         return "mono"
@@ -88,7 +87,7 @@ def channel_layout(waveform: Floats) -> str:
     return "opposite" if middle <= bound * side else "stereo"
 
 
-def _frames(waveform: Floats) -> Floats:
+def _frames(waveform: Array) -> Array:
     """Power spectra `(frame, freq)`, channels added, a full-scale sine about one half."""
     padded = np.pad(waveform, ((0, 0), (0, max(0, _N_FFT - waveform.shape[1]))))
     framed = np.lib.stride_tricks.sliding_window_view(padded, _N_FFT, axis=1)[:, :: _N_FFT // 2]
@@ -97,14 +96,14 @@ def _frames(waveform: Floats) -> Floats:
     return np.asarray(np.square(np.abs(spectra)).sum(axis=0) * 2 / (np.square(window).sum() * _N_FFT))
 
 
-def _bandwidth(power: Floats, hz: float) -> float:
+def _bandwidth(power: Array, hz: float) -> float:
     """Highest frequency that is less than 65 dB below the strongest tenth of an octave or so."""
     smooth = uniform_filter1d(power, 9)
     above = np.flatnonzero(smooth > smooth.max() * 10 ** (-_DYNAMICS_DB / 10))
     return float(above[-1] * hz)
 
 
-def _level_db(power: Floats, band_hz: tuple[float, float], hz: float, reference: float) -> float:
+def _level_db(power: Array, band_hz: tuple[float, float], hz: float, reference: float) -> float:
     first, last = (round(edge / hz) for edge in band_hz)
     found = float(power[first : last + 1].sum())
     return 10 * np.log10(found / reference) if found > 0 else -np.inf

@@ -10,7 +10,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-Blocks = Iterator[NDArray[np.float64]]
+from concertclean.dsp.arrays import Blocks
 
 
 def resampled(blocks: Blocks, rate_in: int, rate_out: int, channels: int) -> Blocks:

@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.bleed.methods import learn
 from concertclean.bleed.microphones import excerpt
 from concertclean.dataset.bleed.build import BandSet
+from concertclean.dsp.arrays import Array
 from concertclean.metrics.sdr import snr, window_energies
-
-Array = NDArray[np.float64]
 
 SPEED_REFERENCE = "kamir"
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from concertclean.config.denoise import RestorerSettings
+from concertclean.dsp.arrays import Array
 from concertclean.errors import ConfigError
 from concertclean.metrics.parts import projected
 from concertclean.restore.build import Restorer, build_restorer
@@ -24,8 +24,7 @@ from concertclean.restore.chain import stages_of
 if TYPE_CHECKING:
     from concertclean.networks.layers.waveform_model import WaveformModel
 
-Waveform = NDArray[np.float64]
-Method = Callable[[Waveform, int], Waveform]
+Method = Callable[[Array, int], Array]
 
 _LONGEST_DELAY = 8192
 
@@ -55,7 +54,7 @@ class Model:
         networks = self.restorer.networks
         return networks[0].weights.model if len(self.restorer.stages) == len(networks) == 1 else None
 
-    def __call__(self, degraded: Waveform, sample_rate: int) -> Waveform:
+    def __call__(self, degraded: Array, sample_rate: int) -> Array:
         """Restores a waveform that fits into memory."""
         return self.restorer(degraded, sample_rate)[0]
 
@@ -109,9 +108,7 @@ def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = 
     return Model(build_restorer(stages_of(name), settings))
 
 
-def parts(
-    method: Method | None, estimate: Waveform, clean: Waveform, noise: Waveform, sample_rate: int
-) -> tuple[Waveform, Waveform]:
+def parts(method: Method | None, estimate: Array, clean: Array, noise: Array, sample_rate: int) -> tuple[Array, Array]:
     """What a method left of the music and of the noise: by its gains if they can be seen, else by projection.
 
     Args:
@@ -142,19 +139,19 @@ def short_name(model: str) -> str:
     return ",".join(Path(part).stem if part.endswith(".safetensors") else part for part in parts)
 
 
-def best_gain(degraded: Waveform, clean: Waveform) -> Waveform:
+def best_gain(degraded: Array, clean: Array) -> Array:
     """The degraded waveform at the one gain with the highest SNR: what attenuation alone can reach."""
     energy = float(np.square(degraded).sum())
     return degraded * (float((degraded * clean).sum()) / energy if energy else 1.0)
 
 
-def _noisereduced(stationary: bool, degraded: Waveform, sample_rate: int) -> Waveform:
+def _noisereduced(stationary: bool, degraded: Array, sample_rate: int) -> Array:
     import noisereduce
 
     return np.asarray(noisereduce.reduce_noise(degraded, sample_rate, stationary=stationary), np.float64)
 
 
-def _filtered(name: str, degraded: Waveform, sample_rate: int) -> Waveform:
+def _filtered(name: str, degraded: Array, sample_rate: int) -> Array:
     """A filter of FFmpeg, moved back by the delay it has."""
     delay = _delay_of(name, len(degraded), sample_rate)
     return _fitted(_through(name, degraded, sample_rate)[:, delay:], degraded.shape[1])
@@ -167,7 +164,7 @@ def _delay_of(name: str, channels: int, sample_rate: int) -> int:
     return _delay(probe, _through(name, probe, sample_rate))
 
 
-def _through(name: str, degraded: Waveform, sample_rate: int) -> Waveform:
+def _through(name: str, degraded: Array, sample_rate: int) -> Array:
     """What a filter of FFmpeg gives, through PyAV."""
     import av
     from av.filter import Graph
@@ -192,13 +189,13 @@ def _through(name: str, degraded: Waveform, sample_rate: int) -> Waveform:
             return np.concatenate(parts, axis=1)
 
 
-def _delay(probe: Waveform, heard: Waveform) -> int:
+def _delay(probe: Array, heard: Array) -> int:
     """Samples by which a filter's output comes late."""
     size = 1 << (probe.shape[1] + heard.shape[1]).bit_length()
     spectrum = np.fft.rfft(heard[0], size) * np.fft.rfft(probe[0], size).conj()
     return int(np.argmax(np.fft.irfft(spectrum)[:_LONGEST_DELAY]))
 
 
-def _fitted(waveform: Waveform, n_samples: int) -> Waveform:
+def _fitted(waveform: Array, n_samples: int) -> Array:
     """Exactly `n_samples`: cut, or silence at the end."""
     return np.pad(waveform[:, :n_samples], ((0, 0), (0, max(0, n_samples - waveform.shape[1]))))

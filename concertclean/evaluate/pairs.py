@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.signal import correlate
 
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS
 from concertclean.audio_io.reader import AudioReader
+from concertclean.dsp.arrays import Array
 from concertclean.errors import ConfigError, MetricError, NoInputError
-
-Waveform = NDArray[np.float64]
 
 _CLEANED = "_clean"  # what `denoise` adds to a name
 _PADDING_SECONDS = 0.1  # lossy codecs add up to two packets
@@ -51,9 +49,9 @@ class Pair:
         remarks: what has to be known beside the numbers.
     """
 
-    reference: Waveform
-    estimate: Waveform
-    noisy: Waveform | None
+    reference: Array
+    estimate: Array
+    noisy: Array | None
     sample_rate: int
     remarks: tuple[str, ...] = ()
 
@@ -140,9 +138,7 @@ def read_pair(files: PairFiles, *, downmix: bool = False) -> Pair:
     return Pair(reference, estimate, rest[0] if rest else None, rates[0], tuple(remarks))
 
 
-def _fitting(
-    path: Path, waveform: Waveform, rate: int, truth_path: Path, truth: Waveform, truth_rate: int
-) -> list[str]:
+def _fitting(path: Path, waveform: Array, rate: int, truth_path: Path, truth: Array, truth_rate: int) -> list[str]:
     """Remarks about a file beside its reference; raises where they cannot be compared."""
     if rate != truth_rate:
         raise MetricError(f"{path}: has {rate} Hz, {truth_path} {truth_rate} Hz; resample one of them")
@@ -159,7 +155,7 @@ def _fitting(
     return [f"{path.name}: {abs(longer)} samples {kind} than the reference; the rest is compared"] if longer else []
 
 
-def lag_of(reference: Waveform, estimate: Waveform, largest: int) -> int:
+def lag_of(reference: Array, estimate: Array, largest: int) -> int:
     """Samples by which an estimate comes late, where the cross-correlation is highest; 0 unless that is clear.
 
     Args:

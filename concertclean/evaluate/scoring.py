@@ -7,9 +7,10 @@ from functools import lru_cache
 import numpy as np
 
 from concertclean.dataset.fixed import FixedFiles, read_waveform
+from concertclean.dsp.arrays import Array
 from concertclean.errors import ConcertCleanError
 from concertclean.evaluate import methods
-from concertclean.evaluate.methods import Method, Waveform
+from concertclean.evaluate.methods import Method
 from concertclean.evaluate.pairs import PairFiles, read_pair
 from concertclean.metrics.catalogue import measure
 from concertclean.metrics.parts import music_lost_db, noise_left_db
@@ -113,7 +114,7 @@ def score_mixture(files: FixedFiles, ask: Ask) -> list[Scored]:
     return found
 
 
-def _estimate(name: str, method: Method | None, degraded: Waveform, clean: Waveform, sample_rate: int) -> Waveform:
+def _estimate(name: str, method: Method | None, degraded: Array, clean: Array, sample_rate: int) -> Array:
     if method is not None:
         return method(degraded, sample_rate)
     return methods.best_gain(degraded, clean) if name == methods.ONE_GAIN else degraded

@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 from scipy.linalg import cho_factor, cho_solve
 
+from concertclean.dsp.arrays import Array
 from concertclean.errors import MetricError
 from concertclean.metrics.pair import Waveform, validate
 from concertclean.metrics.sdr import energy, mean_db, ratio_db, window_energies
 
-Array = NDArray[np.float64]
 Spectra = NDArray[np.complex128]
 
 _LOAD = 100 * np.finfo(np.float64).eps  # times the unknowns; far above what rounding does to an eigenvalue

@@ -6,12 +6,10 @@ larger part of the error is missing music.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from concertclean.dsp.arrays import Array
 from concertclean.metrics.pair import Waveform
 from concertclean.metrics.sdr import energy, ratio_db
-
-Doubles = NDArray[np.float64]
 
 _LOAD = 1e-9  # of the larger power, against waveforms that are silent or equal
 
@@ -36,7 +34,7 @@ def noise_left_db(reference: Waveform, noise_part: Waveform) -> float:
     return -ratio_db(energy(reference), energy(noise_part))
 
 
-def projected(estimate: Waveform, reference: Waveform, interference: Waveform) -> tuple[Doubles, Doubles]:
+def projected(estimate: Waveform, reference: Waveform, interference: Waveform) -> tuple[Array, Array]:
     """An estimate as music and noise, where the gains that made it cannot be seen.
 
     Channel by channel the estimate is projected onto the plane of music and noise; what lies outside are artifacts,
@@ -53,7 +51,7 @@ def projected(estimate: Waveform, reference: Waveform, interference: Waveform) -
     References:
         Le Roux, Wisdom, Erdogan, Hershey: SDR - half-baked or well done? ICASSP 2019, equations 4 to 6.
     """
-    noise: Doubles = np.zeros(estimate.shape)
+    noise: Array = np.zeros(estimate.shape)
     for channel, (found, music, other) in enumerate(zip(estimate, reference, interference, strict=True)):
         basis = np.stack([music, other]).astype(np.float64)
         powers = basis @ basis.T

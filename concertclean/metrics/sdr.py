@@ -14,12 +14,10 @@ References:
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from concertclean.dsp.arrays import Array
 from concertclean.errors import MetricError
 from concertclean.metrics.pair import Waveform, validate
-
-Energies = NDArray[np.float64]
 
 _FRAME = 1024  # samples, 23 ms at 44.1 kHz
 _RANGE_DB = (-10.0, 35.0)  # below nothing is left of the music, above nobody hears the error
@@ -77,7 +75,7 @@ def si_sdr(reference: Waveform, estimate: Waveform) -> float:
     return mean_db(values)
 
 
-def window_energies(reference: Waveform, estimate: Waveform, window: int) -> tuple[Energies, Energies]:
+def window_energies(reference: Waveform, estimate: Waveform, window: int) -> tuple[Array, Array]:
     """Energy of the reference and of the error in windows that do not overlap.
 
     Args:

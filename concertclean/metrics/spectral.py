@@ -14,16 +14,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
+from concertclean.dsp.arrays import Array
 from concertclean.errors import MetricError
 from concertclean.metrics.pair import Waveform, validate
 
 WINDOWS = (4096, 2048, 1024, 512, 256)  # samples, 93 to 6 ms at 44.1 kHz
 _FLOOR = 1e-6
 _BATCH = 1 << 20  # samples in the frames that are transformed at once
-
-Magnitude = NDArray[np.float64]
 
 
 def log_spectral_distance(
@@ -81,9 +79,7 @@ def _one_resolution(reference: Waveform, estimate: Waveform, n_fft: int) -> floa
     return float(np.sqrt(error / power)) + log_error / n_values
 
 
-def _magnitudes(
-    reference: Waveform, estimate: Waveform, n_fft: int, hop_length: int
-) -> Iterator[tuple[Magnitude, Magnitude]]:
+def _magnitudes(reference: Waveform, estimate: Waveform, n_fft: int, hop_length: int) -> Iterator[tuple[Array, Array]]:
     """Magnitudes of both, `(channel, frame, freq)`, some frames at a time."""
     window = np.hanning(n_fft + 1)[:-1]  # periodic
     window *= 2 / window.sum()

@@ -14,19 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.signal import ellip, sosfiltfilt
 
 from concertclean import __version__
 from concertclean.audio_io.reader import AudioReader
 from concertclean.config.listening import ListeningItem, ListeningSettings, anchor_name
+from concertclean.dsp.arrays import Array
 from concertclean.dsp.levels import LoudnessMeter
 from concertclean.dsp.resample import resample
 from concertclean.errors import AudioFileError
 from concertclean.report.page import Page, open_page
 from concertclean.report.sound import Flac, page_rate
-
-Waveform = NDArray[np.float64]
 
 _FADE_SECONDS = 0.02
 _MAX_GAIN_DB = 30.0
@@ -38,7 +36,7 @@ class Stimulus:
 
     name: str
     role: str
-    waveform: Waveform
+    waveform: Array
 
 
 def write_listening_test(
@@ -85,7 +83,7 @@ def fingerprint(settings: ListeningSettings) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def stimuli(item: ListeningItem, anchors_hz: tuple[float, ...]) -> tuple[int, Waveform, list[Stimulus]]:
+def stimuli(item: ListeningItem, anchors_hz: tuple[float, ...]) -> tuple[int, Array, list[Stimulus]]:
     """What is heard in one item, all of one length, rate and loudness.
 
     Args:
@@ -112,7 +110,7 @@ def stimuli(item: ListeningItem, anchors_hz: tuple[float, ...]) -> tuple[int, Wa
     return rate, faded[0], [Stimulus(one.name, one.role, wave) for one, wave in zip(found, faded[1:], strict=True)]
 
 
-def low_passed(waveform: Waveform, cutoff_hz: float, sample_rate: int) -> Waveform:
+def low_passed(waveform: Array, cutoff_hz: float, sample_rate: int) -> Array:
     """A waveform without what lies above a frequency, not delayed.
 
     Args:
@@ -123,7 +121,7 @@ def low_passed(waveform: Waveform, cutoff_hz: float, sample_rate: int) -> Wavefo
     # Forwards and backwards 0.1 dB of ripple up to the cutoff, 60 dB less from 1.1 times the cutoff on; BS.1534-3 asks
     # for 0.1 dB, 25 dB at 1.14 and 50 dB at 1.29 times the cutoff.
     sections = ellip(8, 0.05, 30, cutoff_hz, fs=sample_rate, output="sos")
-    result: Waveform = sosfiltfilt(sections, waveform, axis=1)
+    result: Array = sosfiltfilt(sections, waveform, axis=1)
     return result
 
 
@@ -144,7 +142,7 @@ def _add(page: Page, item: ListeningItem, settings: ListeningSettings, name: str
     }
 
 
-def _excerpt(file: Path, item: ListeningItem) -> tuple[int, Waveform]:
+def _excerpt(file: Path, item: ListeningItem) -> tuple[int, Array]:
     """Rate and waveform of an excerpt, as a page can hold them."""
     with AudioReader(file) as reader:
         rate = reader.info.sample_rate
@@ -157,7 +155,7 @@ def _excerpt(file: Path, item: ListeningItem) -> tuple[int, Waveform]:
     return page_rate(rate), resample(waveform, rate, page_rate(rate))
 
 
-def _fitted(file: Path, item: ListeningItem, rate: int, reference: Waveform) -> Waveform:
+def _fitted(file: Path, item: ListeningItem, rate: int, reference: Array) -> Array:
     """The excerpt of a condition, at the reference's rate and length."""
     own_rate, waveform = _excerpt(file, item)
     waveform = resample(waveform, own_rate, rate)
@@ -170,19 +168,19 @@ def _fitted(file: Path, item: ListeningItem, rate: int, reference: Waveform) -> 
     return np.pad(waveform, ((0, 0), (0, max(0, n_samples - waveform.shape[1]))))[:, :n_samples]
 
 
-def _loudness(waveform: Waveform, rate: int) -> float:
+def _loudness(waveform: Array, rate: int) -> float:
     meter = LoudnessMeter(rate, len(waveform))
     meter.add(waveform)
     return meter.integrated()
 
 
-def _as_loud(waveform: Waveform, wanted: float, rate: int) -> Waveform:
+def _as_loud(waveform: Array, wanted: float, rate: int) -> Array:
     """The waveform at a loudness in LUFS; silence stays silent."""
     gain_db = wanted - _loudness(waveform, rate)
     return waveform * 10 ** (gain_db / 20) if abs(gain_db) <= _MAX_GAIN_DB else waveform
 
 
-def _faded(waveform: Waveform, rate: int) -> Waveform:
+def _faded(waveform: Array, rate: int) -> Array:
     """The waveform with short fades at both ends, so that an excerpt does not click."""
     n_fade = min(round(_FADE_SECONDS * rate), waveform.shape[1] // 2)
     ramp = np.sin(np.linspace(0, np.pi / 2, n_fade)) ** 2

@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS
 from concertclean.audio_io.reader import AudioReader
-from concertclean.dsp.resample import Blocks, Fifo, resampled
+from concertclean.dsp.arrays import Array, Blocks
+from concertclean.dsp.resample import Fifo, resampled
 from concertclean.errors import AudioFileError, ConfigError, NoInputError
-
-Block = NDArray[np.float64]
 
 _MARK = "_clean"
 _BLOCK_SECONDS = 1.0
@@ -97,7 +93,7 @@ def facts(pair: Pair) -> PairFacts:
 
 def blocks(
     pair: Pair, sample_rate: int, *, start_seconds: float = 0.0, seconds: float | None = None
-) -> Iterator[tuple[Block, Block]]:
+) -> Iterator[tuple[Array, Array]]:
     """Both files in step, in bounded memory.
 
     Args:
@@ -139,7 +135,7 @@ def _part(reader: AudioReader, sample_rate: int, seconds: float | None) -> Block
     return resampled(cut(), rate, sample_rate, reader.info.channels)
 
 
-def _in_step(before: Blocks, after: Blocks, pair: Pair, rate: int, *, channels: int) -> Iterator[tuple[Block, Block]]:
+def _in_step(before: Blocks, after: Blocks, pair: Pair, rate: int, *, channels: int) -> Iterator[tuple[Array, Array]]:
     """Equally long blocks of two streams; complains when one ends long before the other."""
     held = Fifo(channels), Fifo(channels)
     n_done = 0

@@ -12,19 +12,17 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.classical.declick import clicks
 from concertclean.classical.dehum import hum_of
 from concertclean.classical.gaps import runs
 from concertclean.config.denoise import PRESETS
+from concertclean.dsp.arrays import Array
 from concertclean.dsp.diagnosis import Measured, measure
 from concertclean.dsp.resample import resample
 from concertclean.networks.scene_classifier import SCENES, SceneClassifier
 from concertclean.weights.loading import load_scene_classifier
-
-Floats = NDArray[np.float64]
 
 _STRETCHES: Final = 6
 _STRETCH_SECONDS: Final = 12.0
@@ -143,7 +141,7 @@ def propose(scene: str, hum_hz: float | None, clicks_per_second: float) -> tuple
     return model, "; ".join(found) if found else "no crowd and no disc is heard"
 
 
-def _stretches(reader: AudioReader) -> list[Floats]:
+def _stretches(reader: AudioReader) -> list[Array]:
     """Up to six stretches of twelve seconds, spread over the recording; all of it where it is short."""
     rate, total = reader.info.sample_rate, reader.info.n_samples
     size = round(_STRETCH_SECONDS * rate)
@@ -159,7 +157,7 @@ def _stretches(reader: AudioReader) -> list[Floats]:
 
 
 @torch.inference_mode()
-def _heard(stretches: list[Floats], rate: int, classifier: SceneClassifier) -> Floats:
+def _heard(stretches: list[Array], rate: int, classifier: SceneClassifier) -> Array:
     """Probabilities `(window, scene)` of all windows that are not silent; even ones if all are."""
     size = round(_WINDOW_SECONDS * classifier.sample_rate)
     found = []
@@ -175,14 +173,14 @@ def _heard(stretches: list[Floats], rate: int, classifier: SceneClassifier) -> F
     return np.stack(found) if found else np.full((1, len(SCENES)), 1 / len(SCENES))
 
 
-def _scene(heard: Floats) -> str:
+def _scene(heard: Array) -> str:
     """The likeliest scene; a crowd also where it is heard only now and then over music that is clean otherwise."""
     likeliest = SCENES[int(heard.mean(axis=0).argmax())]
     now_and_then = (heard[:, SCENES.index("crowd")] > _CROWD_HEARD).mean()
     return "crowd" if likeliest == "clean" and now_and_then >= _CROWD_NOW_AND_THEN else likeliest
 
 
-def _hum(stretches: list[Floats], rate: int) -> tuple[float | None, int]:
+def _hum(stretches: list[Array], rate: int) -> tuple[float | None, int]:
     """Pitch and partials of hum that most of the stretches have: hum never stops, held notes do."""
     found = [hum for stretch in stretches if (hum := hum_of(_louder(stretch), rate)) is not None]
     if 2 * len(found) <= len(stretches):
@@ -192,7 +190,7 @@ def _hum(stretches: list[Floats], rate: int) -> tuple[float | None, int]:
     return (pitch, max(agreeing)) if 2 * len(agreeing) > len(stretches) else (None, 0)
 
 
-def _clicks_per_second(stretch: Floats, rate: int) -> float:
+def _clicks_per_second(stretch: Array, rate: int) -> float:
     """Clicks that the declicker would mend in the middle of a stretch, in its louder channel."""
     n_samples = min(stretch.shape[1], round(_CLICK_SECONDS * rate))
     start = (stretch.shape[1] - n_samples) // 2
@@ -200,6 +198,6 @@ def _clicks_per_second(stretch: Floats, rate: int) -> float:
     return float(len(runs(found, rate // 1000)[0]) * rate / max(1, n_samples))
 
 
-def _louder(waveform: Floats) -> Floats:
+def _louder(waveform: Array) -> Array:
     """The channel with most energy, `(1, time)`; never the sum, in which opposite channels would cancel."""
     return np.asarray(waveform[int(np.square(waveform).sum(axis=1).argmax())][None])

@@ -14,8 +14,9 @@ import numpy as np
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.classical.catalogue import METHODS
-from concertclean.classical.material import Blocks, Material, Source, Waveform, material_of
+from concertclean.classical.material import Material, Source, material_of
 from concertclean.config.denoise import AUTO, NOISE_FOUND, RestorerSettings
+from concertclean.dsp.arrays import Array, Blocks
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError
 from concertclean.restore.chain import Chain, chain_of, learns_from, require_noise_taker, stages_of
@@ -93,7 +94,7 @@ class Restorer:
         """Whether a stage learns from the whole recording before it works."""
         return learns_from(self.stages, "recording") and self.settings.share > 0
 
-    def __call__(self, waveform: Waveform, sample_rate: int) -> tuple[Waveform, Waveform]:
+    def __call__(self, waveform: Array, sample_rate: int) -> tuple[Array, Array]:
         """Restores a waveform that fits into memory.
 
         Args:

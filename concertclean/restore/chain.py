@@ -10,7 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from concertclean.classical.catalogue import COMBINATIONS, METHODS, Stage
-from concertclean.classical.material import Blocks, Material, Source
+from concertclean.classical.material import Material, Source
+from concertclean.dsp.arrays import Blocks
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError, ModelError
 from concertclean.weights.cards import cards_by_word, did_you_mean, load_cards

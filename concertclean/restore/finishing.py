@@ -10,17 +10,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.denoise import DenoiseSettings
+from concertclean.dsp.arrays import Array
 from concertclean.dsp.levels import LoudnessMeter, soft_limit, to_db
 from concertclean.dsp.resample import resampled
 from concertclean.restore.results import Report
 
-Block = NDArray[np.float64]
-Pairs = Iterator[tuple[Block, Block]]
+Pairs = Iterator[tuple[Array, Array]]
 
 _BLOCK_SECONDS = 1.0
 _RESCALED_PEAK = 10 ** (-0.1 / 20)
@@ -71,7 +70,7 @@ class Finisher:
                 "set clip to rescale or limit, or bit_depth to 32f"
             )
 
-    def _write(self, blocks: Iterator[Block], gain: float) -> None:
+    def _write(self, blocks: Iterator[Array], gain: float) -> None:
         """The blocks in one pass, at the output's rate."""
         rates = self._report.info.sample_rate, self._report.output.sample_rate
         finished = (self._finished(block * gain) for block in blocks)
@@ -80,7 +79,7 @@ class Finisher:
             if self._removed_writer is not None:
                 self._removed_writer.write(block[self._channels :])
 
-    def _finished(self, block: Block) -> Block:
+    def _finished(self, block: Array) -> Array:
         """A block with the clipping rule applied to its restored channels, measured."""
         restored = block[: self._channels]
         if self._settings.clip == "limit":
@@ -90,7 +89,7 @@ class Finisher:
         self._meter.add(restored)
         return np.concatenate([restored, block[self._channels :]])
 
-    def _write_after_a_look(self, blocks: Iterator[Block]) -> None:
+    def _write_after_a_look(self, blocks: Iterator[Array]) -> None:
         """Everything into a temporary file, then from there with the gain that the whole needs."""
         info = self._report.info
         meter = LoudnessMeter(info.sample_rate, info.channels)

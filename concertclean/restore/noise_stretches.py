@@ -18,11 +18,10 @@ import torch
 from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
+from concertclean.dsp.arrays import Array
 from concertclean.dsp.resample import resampled
 from concertclean.dsp.segments import segments
 from concertclean.networks.noise_detector import NoiseDetector
-
-Floats = NDArray[np.float64]
 
 _SEGMENT_FRAMES = 512
 _BLOCK_SECONDS = 1.0
@@ -69,7 +68,7 @@ def noise_of(recording: str | Path, detector: NoiseDetector, *, least_seconds: f
 
 
 def find_noise(
-    blocks: Iterator[Floats], channels: int, sample_rate: int, detector: NoiseDetector, *, least_seconds: float = 2.0
+    blocks: Iterator[Array], channels: int, sample_rate: int, detector: NoiseDetector, *, least_seconds: float = 2.0
 ) -> list[Stretch]:
     """Stretches of noise alone, the longest first; where none is recognised, the quietest ones, as guesses.
 
@@ -90,7 +89,7 @@ def find_noise(
     return sorted(found, key=lambda stretch: -stretch.seconds)
 
 
-def recognised(probability: Floats, frame_seconds: float, least_seconds: float) -> list[Stretch]:
+def recognised(probability: Array, frame_seconds: float, least_seconds: float) -> list[Stretch]:
     """Stretches that are entered at 0.9 and left below 0.7, half a second shorter at both ends.
 
     Args:
@@ -110,7 +109,7 @@ def recognised(probability: Floats, frame_seconds: float, least_seconds: float) 
     return found
 
 
-def quietest(rms: Floats, frame_seconds: float) -> list[Stretch]:
+def quietest(rms: Array, frame_seconds: float) -> list[Stretch]:
     """Stretches of at least a quarter of a second among the quietest 4 % of a recording, its ends left out.
 
     Args:
@@ -138,7 +137,7 @@ def _runs(wanted: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
             yield begin, end
 
 
-def _heard(blocks: Iterator[Floats], channels: int, sample_rate: int, detector: NoiseDetector) -> tuple[Floats, Floats]:
+def _heard(blocks: Iterator[Array], channels: int, sample_rate: int, detector: NoiseDetector) -> tuple[Array, Array]:
     """Probability of noise alone, and rms, of every hop of the recording."""
     hop, context = detector.hop_length, detector.context
     mono = (

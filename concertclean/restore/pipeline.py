@@ -15,14 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from concertclean.audio_io.formats import AudioInfo
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.classical.material import Material, Source, material_of
 from concertclean.config.denoise import DenoiseSettings
+from concertclean.dsp.arrays import Array
 from concertclean.dsp.band_levels import BandMeter
 from concertclean.dsp.levels import LoudnessMeter, reduction_db, to_db
 from concertclean.dsp.resample import Fifo
@@ -39,7 +37,6 @@ from concertclean.restore.results import (
     remarks,
 )
 
-Block = NDArray[np.float64]
 Progress = Callable[[float], None]
 Stream = Path | BinaryIO
 
@@ -144,7 +141,7 @@ class Denoiser:
             start = f"{self.settings.start_seconds:g} s"
             raise ConfigError(f"{reader.info.path}: is {found / rate:.2f} s long, cannot start at {start}")
 
-    def _original(self, reader: AudioReader) -> Iterator[Block]:
+    def _original(self, reader: AudioReader) -> Iterator[Array]:
         """Blocks of the wanted part of the recording."""
         rate = reader.info.sample_rate
         size = round(_BLOCK_SECONDS * rate)
@@ -175,7 +172,7 @@ class Denoiser:
             self._go_to_start(reader)
         return restorer, warnings
 
-    def _first_pass(self, reader: AudioReader, progress: Progress) -> Iterator[Block]:
+    def _first_pass(self, reader: AudioReader, progress: Progress) -> Iterator[Array]:
         """Blocks of the wanted part of the recording, from its beginning."""
         reader.rewind()
         self._go_to_start(reader)
@@ -205,8 +202,8 @@ class Denoiser:
         return material_of(noise, rate)
 
     def _restored(
-        self, restorer: Restorer, blocks: Iterator[Block], report: Report, progress: Progress
-    ) -> Iterator[tuple[Block, Block]]:
+        self, restorer: Restorer, blocks: Iterator[Array], report: Report, progress: Progress
+    ) -> Iterator[tuple[Array, Array]]:
         """Pairs of restored and removed blocks, together as long as the recording; fills the report."""
         info = report.info
         before = LoudnessMeter(info.sample_rate, info.channels)
@@ -214,7 +211,7 @@ class Denoiser:
         n_done = 0
         bands = BandMeter(info.sample_rate), BandMeter(info.sample_rate)
 
-        def measured() -> Iterator[Block]:
+        def measured() -> Iterator[Array]:
             for block in blocks:
                 before.add(block)
                 held.push(block)
@@ -251,7 +248,7 @@ class Denoiser:
         return max(0, math.ceil(seconds * report.output.sample_rate))
 
 
-def _whole(path: Path) -> Iterator[Block]:
+def _whole(path: Path) -> Iterator[Array]:
     """Blocks of a whole file."""
     with AudioReader(path) as reader:
         yield from reader.blocks(round(_BLOCK_SECONDS * reader.info.sample_rate))

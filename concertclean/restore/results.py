@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from concertclean.audio_io.formats import FORMATS, AudioInfo, keep_format, supported_sample_rate
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.denoise import DenoiseSettings
+from concertclean.dsp.arrays import Array
 from concertclean.dsp.band_levels import BANDS_HZ
-
-Energies = NDArray[np.float64]
 
 _MIN_LOSSY_BIT_RATE = 192_000
 _LOUD_PERCENTILE, _LOUD_RANGE_DB = 90, 6.0  # of the seconds: which ones are the loud parts
@@ -191,7 +189,7 @@ def remarks(info: AudioInfo, output: OutputFormat, settings: DenoiseSettings, mo
     return found
 
 
-def loud_reduction_db(before: Energies, after: Energies) -> Energies:
+def loud_reduction_db(before: Array, after: Array) -> Array:
     """What was taken from the loud parts of a recording, in each band and of all frequencies, dB.
 
     Args:
@@ -210,7 +208,7 @@ def loud_reduction_db(before: Energies, after: Energies) -> Energies:
     return np.where(held >= _CARRYING_SHARE * held[-1], reduction, 0.0)
 
 
-def harm_remarks(reductions_db: Energies, model: str) -> list[str]:
+def harm_remarks(reductions_db: Array, model: str) -> list[str]:
     """A warning where so much of the loud parts went that it is likely to have been music.
 
     Args:

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from concertclean.dsp.arrays import Array
 from concertclean.errors import ConfigError
 from concertclean.synthesis.crowd import Clips
 from concertclean.synthesis.shaping import Waveform, unit_peak
@@ -31,8 +32,6 @@ _LEAST_VOICED = 0.25  # share of the frames of a clip; what is whispered cannot 
 _WORD_SECONDS = (0.25, 8.0)
 _TRIES = 60
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Voice:
@@ -44,9 +43,9 @@ class Voice:
         aperiodicity: share of noise in the amplitude, 0 to 1, `(frame, freq)`.
     """
 
-    pitch_hz: Floats
-    envelope: Floats
-    aperiodicity: Floats
+    pitch_hz: Array
+    envelope: Array
+    aperiodicity: Array
 
     def __len__(self) -> int:
         return len(self.pitch_hz)
@@ -74,7 +73,7 @@ def analyse(waveform: Waveform, sample_rate: int = 44_100) -> Voice:
     return Voice(pitch, world.cheaptrick(signal, pitch, time, sample_rate), world.d4c(signal, pitch, time, sample_rate))
 
 
-def render(voice: Voice, pitch_hz: Floats, sample_rate: int = 44_100) -> Waveform:
+def render(voice: Voice, pitch_hz: Array, sample_rate: int = 44_100) -> Waveform:
     """The voice at another pitch, `(1, time)` float32; unvoiced frames stay unvoiced.
 
     Args:
@@ -102,7 +101,7 @@ def shift_formants(voice: Voice, factor: float) -> Voice:
     return replace(voice, envelope=voice.envelope[:, index])
 
 
-def melody(rng: np.random.Generator, n_frames: int, low_hz: float, high_hz: float) -> Floats:
+def melody(rng: np.random.Generator, n_frames: int, low_hz: float, high_hz: float) -> Array:
     """A melody in steps of a major, minor or pentatonic scale, with glides, vibrato and a little drift.
 
     Args:
@@ -161,7 +160,7 @@ def sing(rng: np.random.Generator, clips: Clips, seconds: float, sample_rate: in
     return unit_peak(np.tanh(unit_peak(total) * rng.uniform(0.8, 2.5))) * np.float32(0.9)
 
 
-def _notes(rng: np.random.Generator, n_frames: int, low: float, high: float) -> Floats:
+def _notes(rng: np.random.Generator, n_frames: int, low: float, high: float) -> Array:
     """Semitones above 55 Hz of the note of each frame: a walk of at most two steps of a scale."""
     scale = _SCALES[str(rng.choice(list(_SCALES)))]
     key = rng.uniform(0, 12)
@@ -177,7 +176,7 @@ def _notes(rng: np.random.Generator, n_frames: int, low: float, high: float) -> 
     return semitones
 
 
-def _smoothed(values: Floats, width: int) -> Floats:
+def _smoothed(values: Array, width: int) -> Array:
     """A mean over about `width` frames, weighted by a Hann window; ends are held."""
     window = np.hanning(width + 2)[1:-1]
     return np.asarray(np.convolve(np.pad(values, width, "edge"), window / window.sum(), "same")[width:-width])

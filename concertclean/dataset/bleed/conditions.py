@@ -13,12 +13,10 @@ import importlib
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
+from concertclean.dsp.arrays import Array
 from concertclean.errors import ConfigError
-
-Array = NDArray[np.float64]
 
 GAINS = {"low": (0.01, 0.2), "high": (0.2, 0.5), "cae": (0.1, 0.1), "delayed": (0.01, 0.5), "room": (0.01, 0.5)}
 CONDITIONS = (*GAINS, "shoebox")

@@ -5,7 +5,6 @@ from math import ceil
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from concertclean.config.mixing import BleedLaw
 from concertclean.dataset.bleed.build import list_songs
@@ -13,9 +12,8 @@ from concertclean.dataset.bleed.conditions import draw_matrix
 from concertclean.dataset.mixing import Item
 from concertclean.dataset.shelf import at_speed
 from concertclean.dataset.store import FULL_SCALE
+from concertclean.dsp.arrays import Array
 from concertclean.errors import ConfigError
-
-Array = NDArray[np.float64]
 
 _LEVELS_DB = (-6.0, 6.0)  # of a stem around the level it is stored at
 _SILENT = 1e-4  # rms

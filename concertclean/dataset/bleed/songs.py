@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.corpora.sources import audio_files
+from concertclean.dsp.arrays import Array
 from concertclean.dsp.resample import resample
 from concertclean.errors import NoInputError
-
-Array = NDArray[np.float64]
 
 _MIXTURES = {"mixture", "mix", "master"}  # files that lie beside stems and are none
 _LEVEL = 0.05  # rms of a stem; a close microphone is set for its own instrument

@@ -26,9 +26,10 @@ from math import gcd
 import numpy as np
 from scipy.signal import resample_poly
 
+from concertclean.dsp.arrays import Array
 from concertclean.errors import MetricError
 from concertclean.metrics.pair import Waveform, validate
-from concertclean.metrics.peaq.bands import SAMPLE_RATE, Array
+from concertclean.metrics.peaq.bands import SAMPLE_RATE
 from concertclean.metrics.peaq.channel import Channel, listen
 from concertclean.metrics.peaq.gating import heard, music_frames, settled
 from concertclean.metrics.peaq.movs import model_output

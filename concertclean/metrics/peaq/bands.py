@@ -9,9 +9,8 @@ References:
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from concertclean.dsp.arrays import Array
 
 SAMPLE_RATE = 48_000
 FRAME = 2048  # samples, 42.7 ms

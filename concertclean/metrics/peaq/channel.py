@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from concertclean.dsp.arrays import Array
 from concertclean.metrics.peaq import distortion
-from concertclean.metrics.peaq.bands import Array
 from concertclean.metrics.peaq.ear import excitation, framed, group, power_spectrum, unsmeared, weighted
 from concertclean.metrics.peaq.gating import is_energetic
 from concertclean.metrics.peaq.harmonics import harmonic_structure

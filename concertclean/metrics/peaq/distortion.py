@@ -10,7 +10,8 @@ References:
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.metrics.peaq.bands import BAND_BARK, N_BANDS, Array, internal_noise
+from concertclean.dsp.arrays import Array
+from concertclean.metrics.peaq.bands import BAND_BARK, N_BANDS, internal_noise
 from concertclean.metrics.peaq.ear import group
 
 _INTERNAL_NOISE = internal_noise()

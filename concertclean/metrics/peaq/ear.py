@@ -11,6 +11,7 @@ References:
 import numpy as np
 from numpy.typing import NDArray
 
+from concertclean.dsp.arrays import Array
 from concertclean.metrics.peaq.bands import (
     BAND_BARK,
     CENTRE_HZ,
@@ -18,7 +19,6 @@ from concertclean.metrics.peaq.bands import (
     HOP,
     N_BANDS,
     SAMPLE_RATE,
-    Array,
     decay,
     ear_weight,
     grouping,

@@ -7,8 +7,9 @@ References:
 import numpy as np
 from numpy.typing import NDArray
 
+from concertclean.dsp.arrays import Array
 from concertclean.metrics.pair import Waveform
-from concertclean.metrics.peaq.bands import FRAME, HOP, Array
+from concertclean.metrics.peaq.bands import FRAME, HOP
 from concertclean.metrics.peaq.ear import count_frames
 
 _SETTLED = 24  # frames, 0.5 s

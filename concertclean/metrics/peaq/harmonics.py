@@ -11,7 +11,7 @@ References:
 
 import numpy as np
 
-from concertclean.metrics.peaq.bands import Array
+from concertclean.dsp.arrays import Array
 
 _LAGS = 256  # lines, 6 kHz
 _WINDOW = np.sqrt(8 / 3) * 0.5 * (1 - np.cos(2 * np.pi * np.arange(_LAGS) / (_LAGS - 1))) / _LAGS

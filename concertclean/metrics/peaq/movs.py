@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from concertclean.metrics.peaq.bands import Array
+from concertclean.dsp.arrays import Array
 from concertclean.metrics.peaq.channel import Channel
 from concertclean.metrics.peaq.gating import heard, settled
 from concertclean.metrics.peaq.network import MOV_NAMES

@@ -7,7 +7,8 @@ References:
 
 import numpy as np
 
-from concertclean.metrics.peaq.bands import CENTRE_HZ, HOP, N_BANDS, SAMPLE_RATE, Array, decay
+from concertclean.dsp.arrays import Array
+from concertclean.metrics.peaq.bands import CENTRE_HZ, HOP, N_BANDS, SAMPLE_RATE, decay
 from concertclean.metrics.peaq.recursion import accumulated, smoothed
 
 _DECAY = decay(0.050)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from concertclean.metrics.peaq.bands import Array
+from concertclean.dsp.arrays import Array
 
 
 def accumulated(values: Array, decay: Array) -> Array:

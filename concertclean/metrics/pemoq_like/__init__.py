@@ -39,11 +39,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from concertclean.dsp.arrays import Array
 from concertclean.dsp.resample import resample
 from concertclean.errors import MetricError
 from concertclean.metrics.pair import Waveform, validate
 from concertclean.metrics.pemoq_like.adaptation import Adaptation
-from concertclean.metrics.pemoq_like.cochlea import DECIMATION, FRAME, SAMPLE_RATE, Array, Cochlea, centre_frequencies
+from concertclean.metrics.pemoq_like.cochlea import DECIMATION, FRAME, SAMPLE_RATE, Cochlea, centre_frequencies
 from concertclean.metrics.pemoq_like.modulation import ModulationBank
 from concertclean.metrics.pemoq_like.similarity import assimilated, frame_sums, grade, psm_and_psmt
 

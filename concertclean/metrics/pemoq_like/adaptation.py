@@ -14,7 +14,8 @@ References:
 
 import numpy as np
 
-from concertclean.metrics.pemoq_like.cochlea import ENVELOPE_RATE, Array
+from concertclean.dsp.arrays import Array
+from concertclean.metrics.pemoq_like.cochlea import ENVELOPE_RATE
 
 THRESHOLD = 1e-5  # 0 dB SPL where an amplitude of 1 stands for 100 dB SPL
 DELAY = 4  # envelope samples that `Adaptation` is late, 0.8 ms

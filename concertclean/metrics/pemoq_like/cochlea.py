@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-Array = NDArray[np.float64]
+from concertclean.dsp.arrays import Array
+
 ComplexArray = NDArray[np.complex128]
 
 SAMPLE_RATE = 44_100

@@ -11,7 +11,8 @@ References:
 import numpy as np
 from scipy.signal import lfilter
 
-from concertclean.metrics.pemoq_like.cochlea import ENVELOPE_RATE, Array
+from concertclean.dsp.arrays import Array
+from concertclean.metrics.pemoq_like.cochlea import ENVELOPE_RATE
 
 CENTRES_HZ = np.concatenate([[0.0, 5.0], 10 * (5 / 3) ** np.arange(6)])
 WIDTHS_HZ = np.maximum(5.0, CENTRES_HZ / 2)  # of half power: Q is 2 from 10 Hz up

@@ -7,7 +7,8 @@ References:
 
 import numpy as np
 
-from concertclean.metrics.pemoq_like.cochlea import FRAME, Array
+from concertclean.dsp.arrays import Array
+from concertclean.metrics.pemoq_like.cochlea import FRAME
 
 _PERCENTILE = 0.05
 _KNEE = 0.864  # PSMt at which the grade goes over from a hyperbola to a line
