@@ -19,8 +19,8 @@ $(VENV)/dev: $(BIN)/concertclean
 
 demo: $(BIN)/concertclean
 	@mkdir -p demo
-	$(BIN)/concertclean denoise examples/lets-go-fishin-with-crowd.m4a -o demo --overwrite --residual --report -v
-	$(BIN)/concertclean denoise examples/st-louis-blues-1921.mp3 -o demo --overwrite --residual --report -v
+	$(BIN)/concertclean denoise examples/lets-go-fishin-with-crowd.m4a -o demo --overwrite --removed --report -v
+	$(BIN)/concertclean denoise examples/st-louis-blues-1921.mp3 -o demo --overwrite --removed --report -v
 	@echo
 	@echo "Restored recordings (_clean), what was removed (_removed) and pages to compare them (_report.html) are in demo/:"
 	@ls demo

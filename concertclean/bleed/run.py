@@ -36,12 +36,12 @@ class Track:
     Attributes:
         source: as recorded.
         target: with the bleed reduced.
-        residual: what was taken away, or None.
+        removed: what was taken away, or None.
     """
 
     source: Path
     target: Path
-    residual: Path | None = None
+    removed: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,12 @@ def plan_tracks(inputs: Sequence[str], output: Path | None, settings: DenoiseSet
             return output_format(reader.info, settings).name
 
     recordings = batch.find_recordings(inputs, recursive=False)
-    jobs = batch.plan(recordings, output, settings.format, residual=settings.residual, resolve=kept)
+    jobs = batch.plan(recordings, output, settings.format, removed=settings.removed, resolve=kept)
     left_out = {source for source, _ in recordings} - {job.source for job in jobs}
     if left_out:
         names = ", ".join(sorted(map(str, left_out)))
         raise ConfigError(f"{names}: is what another track would be written to; choose another folder")
-    return [Track(job.source, job.target, job.residual) for job in jobs]
+    return [Track(job.source, job.target, job.removed) for job in jobs]
 
 
 def debleed(
@@ -148,7 +148,7 @@ def debleed(
     begin = time.perf_counter()
     sources = [track.source for track in tracks]
     infos = check_tracks(sources)
-    spare_tracks(sources, [path for track in tracks for path in (track.target, track.residual) if path is not None])
+    spare_tracks(sources, [path for track in tracks for path in (track.target, track.removed) if path is not None])
     n_samples = count_samples(sources, infos)
     rate = infos[0].sample_rate
     total = round(n_samples / rate)
@@ -228,8 +228,8 @@ class _Sink:
     def __enter__(self) -> "_Sink":
         with ExitStack() as stack:
             self._stem = stack.enter_context(self._writer(self._track.target))
-            residual = self._track.residual
-            self._residual = None if residual is None else stack.enter_context(self._writer(residual))
+            removed = self._track.removed
+            self._removed = None if removed is None else stack.enter_context(self._writer(removed))
             self._files = stack.pop_all()
         return self
 
@@ -239,8 +239,8 @@ class _Sink:
     def write(self, original: Array, stem: Array) -> None:
         """Takes a block `(channel, time)`."""
         self._stem.write(stem)
-        if self._residual is not None:
-            self._residual.write(original - stem)
+        if self._removed is not None:
+            self._removed.write(original - stem)
         if not self._output.is_float:
             self._n_clipped += int((np.abs(stem) > 1).sum())
         for meter, block in zip(self._meters, (original, stem), strict=True):

@@ -72,12 +72,12 @@ class Declicker:
         segment, context = round(_SEGMENT_SECONDS * sample_rate / hop + 1) * hop, (3 * self._iterations + 2) * hop
         windows = segments(blocks, channels, segment, segment, context)
 
-        def residuals() -> Iterator[Segment]:
+        def found() -> Iterator[Segment]:
             for window in windows:
                 removed = np.stack([w - self._repaired(w, cell, sample_rate) for w in window.audio])
                 yield Segment(removed[:, context:-context], window.n_valid)
 
-        yield from joined(residuals(), segment, 0)
+        yield from joined(found(), segment, 0)
 
     def _repaired(self, waveform: Array, cell: int, sample_rate: int) -> Array:
         """`(time,)` without clicks."""

@@ -33,7 +33,7 @@ def debleed(
     ] = "auto",
     format: options.OutputFormat = None,
     bit_depth: options.BitDepth = None,
-    residual: options.Residual = False,
+    removed: options.Removed = False,
     device: options.Device = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
@@ -52,7 +52,7 @@ def debleed(
     from concertclean.runtime.devices import choose_device, cpu_threads
 
     given = {
-        "format": format, "bit_depth": bit_depth, "residual": residual or None, "device": device, "threads": threads
+        "format": format, "bit_depth": bit_depth, "removed": removed or None, "device": device, "threads": threads
     }  # fmt: skip
     settings = read_settings(None, given)
     tracks = plan_tracks(inputs, output, settings)
@@ -86,7 +86,7 @@ def _record(tracks: "list[Track]", done: "Debled") -> dict[str, object]:
             {
                 "input": str(track.source),
                 "output": str(track.target),
-                "removed": None if track.residual is None else str(track.residual),
+                "removed": None if track.removed is None else str(track.removed),
                 "reduction_db": reduction,
             }
             for track, reduction in zip(tracks, done.reduction_db, strict=True)

@@ -32,7 +32,7 @@ def denoise(
     noise_profile: options.NoiseProfile = None,
     strength: options.Strength = None,
     max_reduction: options.MaxReduction = None,
-    residual: options.Residual = False,
+    removed: options.Removed = False,
     report: options.Report = False,
     preview: options.Preview = False,
     start: options.Start = None,
@@ -72,7 +72,7 @@ def denoise(
             "model": model, "preset": preset, "noise_profile": noise_profile, "strength": strength,
             "max_reduction_db": max_reduction, "start_seconds": start, "duration_seconds": duration,
             "format": format or format_of(output), "bit_depth": bit_depth, "loudness": loudness, "clip": clip,
-            "residual": residual or None, "device": device, "precision": precision, "segment_seconds": segment,
+            "removed": removed or None, "device": device, "precision": precision, "segment_seconds": segment,
             "overlap_ratio": overlap, "batch_size": batch_size, "threads": threads, "offline": offline,
         },
     )  # fmt: skip
@@ -149,8 +149,8 @@ def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSetting
 
     if len(inputs) != 1:
         raise ConfigError("with - there is one input; give - alone, or files")
-    if settings.residual:
-        raise ConfigError("--residual needs an input and an output that are files")
+    if settings.removed:
+        raise ConfigError("--removed needs an input and an output that are files")
     source = Path(inputs[0])
     from_stdin = sys.stdin.buffer if inputs[0] == _STREAM else None
     if output is None or output == _STREAM:
@@ -159,5 +159,5 @@ def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSetting
         return batch.Job(source, Path(_STREAM), source_stream=from_stdin, target_stream=sys.stdout.buffer)
     if settings.format == "keep" or not batch.is_file_name(Path(output)):
         raise ConfigError("- as input says neither name nor format of the output; use -o NAME.wav, for example")
-    (job,) = batch.plan([(source, Path())], Path(output), settings.format, residual=False, resolve=str)
+    (job,) = batch.plan([(source, Path())], Path(output), settings.format, removed=False, resolve=str)
     return replace(job, source_stream=from_stdin)

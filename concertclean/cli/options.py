@@ -81,9 +81,9 @@ Clip = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
-Residual = Annotated[
+Removed = Annotated[
     bool,
-    Option("--residual", help="Also write what was removed, NAME_clean_removed.", rich_help_panel=OUTPUT),
+    Option("--removed", "--residual", help="Also write what was removed, NAME_clean_removed.", rich_help_panel=OUTPUT),
 ]
 Report = Annotated[
     bool,

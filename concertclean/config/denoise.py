@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, Field, field_validator, model_validator
 
 from concertclean.config.reading import STRICT, read_toml, validated
 from concertclean.errors import ConfigError
@@ -139,7 +139,7 @@ class OutputSettings(BaseModel):
         bit_depth: of a lossless output; "keep" takes the recording's own, 24 for lossy ones.
         loudness: "off", "match" (as loud as before) or LUFS.
         clip: what happens to samples beyond full scale.
-        residual: also write what was removed.
+        removed: also write what was removed; "residual" is understood, too.
     """
 
     model_config = STRICT
@@ -150,7 +150,7 @@ class OutputSettings(BaseModel):
     bit_depth: BitDepth = "keep"
     loudness: Literal["off", "match"] | Annotated[float, Field(ge=-70, le=0)] = "off"
     clip: Clip = "warn"
-    residual: bool = False
+    removed: bool = Field(default=False, validation_alias=AliasChoices("removed", "residual"))
 
 
 class RestorerSettings(RestoringSettings, RunningSettings):

@@ -192,7 +192,7 @@ class KANUNetECA(SpectralModel):
             up = F.interpolate(hidden, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
             up = F.pad(up, (0, skip.shape[3] - up.shape[3], 0, skip.shape[2] - up.shape[2]))
             hidden = pair(torch.cat([up, skip], dim=1))
-        # The mask in full precision: bf16 would leave its rounding in the residual.
+        # The mask in full precision: bf16 would leave its rounding in what is removed.
         with torch.autocast(hidden.device.type, enabled=False):
             result: Tensor = self.head(hidden.to(self.head.weight.dtype))
         return result[..., :n_frames].float()

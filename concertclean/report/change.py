@@ -21,22 +21,22 @@ class Change:
 
     Attributes:
         seconds: length.
-        lufs_before, lufs_after, lufs_residual: integrated loudness; -inf for silence.
+        lufs_before, lufs_after, lufs_removed: integrated loudness; -inf for silence.
         peak_before_db, peak_after_db: sample peaks, dB of full scale.
         reduction_db, reduction_p95_db: level of before over after in each second that is not silent, mean and 95th
             percentile.
-        residual_energies: of before minus after, a value each 0.1 s, all channels together.
+        removed_energies: of before minus after, a value each 0.1 s, all channels together.
     """
 
     seconds: float
     lufs_before: float
     lufs_after: float
-    lufs_residual: float
+    lufs_removed: float
     peak_before_db: float
     peak_after_db: float
     reduction_db: float
     reduction_p95_db: float
-    residual_energies: NDArray[np.float64]
+    removed_energies: NDArray[np.float64]
 
 
 def measure(pair: Pair, known: PairFacts, progress: Callable[[float], None] = lambda seconds: None) -> Change:
@@ -67,12 +67,12 @@ def measure(pair: Pair, known: PairFacts, progress: Callable[[float], None] = la
         seconds=n_samples / rate,
         lufs_before=meters[0].integrated(),
         lufs_after=meters[1].integrated(),
-        lufs_residual=meters[2].integrated(),
+        lufs_removed=meters[2].integrated(),
         peak_before_db=to_db(meters[0].peak),
         peak_after_db=to_db(meters[1].peak),
         reduction_db=mean_db,
         reduction_p95_db=p95_db,
-        residual_energies=energies[2].values(),
+        removed_energies=energies[2].values(),
     )
 
 
@@ -82,16 +82,16 @@ def _in_seconds(energies: NDArray[np.float64]) -> NDArray[np.float64]:
     return sums
 
 
-def most_changed(residual_energies: NDArray[np.float64], n_steps: int) -> int:
+def most_changed(removed_energies: NDArray[np.float64], n_steps: int) -> int:
     """First step of the window with the largest energy; the earliest of equals.
 
     Args:
-        residual_energies: one value a step.
+        removed_energies: one value a step.
         n_steps: length of the window, at least 1; 0 comes out if there are no more steps than that.
     """
-    if len(residual_energies) <= n_steps:
+    if len(removed_energies) <= n_steps:
         return 0
-    sums = np.concatenate([[0.0], np.cumsum(residual_energies)])
+    sums = np.concatenate([[0.0], np.cumsum(removed_energies)])
     return int(np.argmax(sums[n_steps:] - sums[:-n_steps]))
 
 

@@ -20,7 +20,7 @@ from concertclean.report.words import clock, numbers_table, settings_table
 
 PAGE_SECONDS = 600.0  # what a browser decodes without trouble: about 160 MB of page, 420 MB of memory
 PREVIEW_SECONDS = 30.0
-VERSIONS = ("before", "after", "residual")
+VERSIONS = ("before", "after", "removed")
 
 Progress = Callable[[Pair, float, float | None], None]
 
@@ -124,7 +124,7 @@ def _excerpt(change: Change, limit: float) -> _Excerpt:
     if change.seconds <= limit:
         return _Excerpt(0.0, change.seconds)
     n_steps = max(1, round(limit / STEP_SECONDS))
-    return _Excerpt(most_changed(change.residual_energies, n_steps) * STEP_SECONDS, limit)
+    return _Excerpt(most_changed(change.removed_energies, n_steps) * STEP_SECONDS, limit)
 
 
 def _embedded(
@@ -168,7 +168,7 @@ def _headroom(change: Change) -> float:
 
 def _course(change: Change, n_points: int = 300) -> list[int]:
     """How much was removed in the course of the recording: amplitude, 0 to 100, at most `n_points`."""
-    energies = change.residual_energies
+    energies = change.removed_energies
     edges = np.unique(np.linspace(0, len(energies), n_points, endpoint=False).astype(int))
     peaks = np.maximum.reduceat(energies, edges)
     return [round(100 * value) for value in np.sqrt(peaks / max(peaks.max(), 1e-20))]

@@ -43,10 +43,10 @@ def numbers_table(change: Change, record: Mapping[str, Any] | None) -> list[list
         known.get("reduction_db", change.reduction_db),
         known.get("reduction_p95_db", change.reduction_p95_db),
     )
-    removed = change.lufs_residual - change.lufs_before
+    removed = change.lufs_removed - change.lufs_before
     ratio = f" ({_level(removed)} dB to before)" if math.isfinite(removed) else ""
     return [
-        ["Loudness, LUFS", *map(_level, (change.lufs_before, change.lufs_after)), _level(change.lufs_residual) + ratio],
+        ["Loudness, LUFS", *map(_level, (change.lufs_before, change.lufs_after)), _level(change.lufs_removed) + ratio],
         ["Peak, dBFS", *map(_level, (change.peak_before_db, change.peak_after_db)), ""],
         ["Reduction, mean of seconds", "", f"{reduction:.1f} dB", ""],
         ["Reduction, 95th percentile", "", f"{p95:.1f} dB", ""],

@@ -34,15 +34,15 @@ class AutoDenoiser:
         source: Stream,
         target: Stream,
         *,
-        residual_target: Path | None = None,
+        removed_target: Path | None = None,
         overwrite: bool = False,
         progress: Progress = lambda seconds: None,
         first_pass: Progress = lambda seconds: None,
     ) -> Report:
         """Restores one recording; arguments, result and errors as of `Denoiser.run`."""
-        spare_the_recording(source, (target, residual_target))
+        spare_the_recording(source, (target, removed_target))
         options = {
-            "residual_target": residual_target, "overwrite": overwrite, "progress": progress, "first_pass": first_pass,
+            "removed_target": removed_target, "overwrite": overwrite, "progress": progress, "first_pass": first_pass,
         }  # fmt: skip
         if isinstance(source, Path):
             return self._run(source, target, options)

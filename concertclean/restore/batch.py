@@ -24,7 +24,7 @@ class Restores(Protocol):
         source: Path | BinaryIO,
         target: Path | BinaryIO,
         *,
-        residual_target: Path | None = None,
+        removed_target: Path | None = None,
         overwrite: bool = False,
         progress: Callable[[float], None] = ...,
         first_pass: Callable[[float], None] = ...,
@@ -39,14 +39,14 @@ class Job:
     Attributes:
         source: the recording; only its name if there is a `source_stream`.
         target: the result; only its name if there is a `target_stream`.
-        residual: what was removed, or None.
+        removed: what was removed, or None.
         source_stream: read instead of a file.
         target_stream: written instead of a file.
     """
 
     source: Path
     target: Path
-    residual: Path | None = None
+    removed: Path | None = None
     source_stream: BinaryIO | None = None
     target_stream: BinaryIO | None = None
 
@@ -108,7 +108,7 @@ def plan(
     output: Path | None,
     format: str,
     *,
-    residual: bool,
+    removed: bool,
     resolve: Callable[[Path], str],
 ) -> list[Job]:
     """Where each result goes; two recordings never share one.
@@ -120,7 +120,7 @@ def plan(
         recordings: from `find_recordings`.
         output: file (for one recording), folder (a tree is mirrored into it), or None: beside the recording.
         format: of the output; "keep" asks `resolve`.
-        residual: also write what was removed.
+        removed: also write what was removed.
         resolve: name of the kept format of a recording.
 
     Returns:
@@ -138,10 +138,10 @@ def plan(
             raise ConfigError(f"{output}: one file cannot hold {len(recordings)} recordings; give a folder")
         source = recordings[0][0]
         _require_extension(output, kept(source))
-        return [_job(source, output, residual=residual)]
+        return [_job(source, output, removed=removed)]
     targets = _targets([(source, root, kept(source)) for source, root in recordings], output)
-    jobs = [_job(source, target, residual=residual) for (source, _), target in zip(recordings, targets, strict=True)]
-    results = {os.path.abspath(path) for job in jobs for path in (job.target, job.residual) if path is not None}
+    jobs = [_job(source, target, removed=removed) for (source, _), target in zip(recordings, targets, strict=True)]
+    results = {os.path.abspath(path) for job in jobs for path in (job.target, job.removed) if path is not None}
     return [job for job in jobs if os.path.abspath(job.source) not in results]
 
 
@@ -158,9 +158,9 @@ def _require_extension(output: Path, format: str) -> None:
         raise ConfigError(f"{output}: the output is {format}; {wanted}")
 
 
-def _job(source: Path, target: Path, *, residual: bool) -> Job:
-    removed = _marked(target.parent, target.stem, "_removed", target.suffix) if residual else None
-    return Job(source, target, removed)
+def _job(source: Path, target: Path, *, removed: bool) -> Job:
+    path = _marked(target.parent, target.stem, "_removed", target.suffix) if removed else None
+    return Job(source, target, path)
 
 
 def _targets(recordings: Sequence[tuple[Path, Path, str]], output: Path | None) -> list[Path]:
@@ -238,7 +238,7 @@ def run(
             report = denoiser.run(
                 job.source_stream or job.source,
                 job.target_stream or job.target,
-                residual_target=job.residual,
+                removed_target=job.removed,
                 overwrite=overwrite,
                 progress=partial(progress, job),
                 first_pass=partial(first_pass, job),

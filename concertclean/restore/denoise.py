@@ -45,7 +45,7 @@ def denoise(
     (job,) = plan([str(recording)], None if output is None else Path(output), given, recursive=False)
     job.target.parent.mkdir(parents=True, exist_ok=True)
     return build_denoiser(given).run(
-        job.source, job.target, residual_target=job.residual, overwrite=overwrite, progress=progress
+        job.source, job.target, removed_target=job.removed, overwrite=overwrite, progress=progress
     )
 
 
@@ -97,7 +97,7 @@ def plan(inputs: list[str], output: Path | None, settings: DenoiseSettings, *, r
             return "wav"  # the run itself reports what is wrong with the file
 
     recordings = batch.find_recordings(inputs, recursive=recursive)
-    return batch.plan(recordings, output, settings.format, residual=settings.residual, resolve=kept)
+    return batch.plan(recordings, output, settings.format, removed=settings.removed, resolve=kept)
 
 
 def format_of(output: str | Path | None) -> str | None:

@@ -126,8 +126,8 @@ class Enhancer:
         seen = Fifo(channels)
         at_model_rate = resampled(counted(), sample_rate, self.sample_rate, channels)
         estimates = self.stream(seen.passing(at_model_rate), channels)
-        residual = (seen.pop(estimate.shape[1]) - estimate for estimate in estimates)
-        for removed in resampled(residual, self.sample_rate, sample_rate, channels):
+        differences = (seen.pop(estimate.shape[1]) - estimate for estimate in estimates)
+        for removed in resampled(differences, self.sample_rate, sample_rate, channels):
             found = removed[:, : n_samples - n_done]  # the resampler may round the length up by a sample
             n_done += found.shape[1]
             yield found

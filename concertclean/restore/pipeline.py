@@ -60,7 +60,7 @@ class Denoiser:
         source: Stream,
         target: Stream,
         *,
-        residual_target: Path | None = None,
+        removed_target: Path | None = None,
         overwrite: bool = False,
         progress: Progress = lambda seconds: None,
         first_pass: Progress = lambda seconds: None,
@@ -70,7 +70,7 @@ class Denoiser:
         Args:
             source: file or binary stream.
             target: file or binary stream; a file appears only when it is complete.
-            residual_target: where what was removed goes, or None.
+            removed_target: where what was removed goes, or None.
             overwrite: replace existing outputs, though never the recording itself.
             progress: receives, after each block, how many seconds of the recording are done.
             first_pass: the same for the pass before, if the restorer needs one.
@@ -86,14 +86,14 @@ class Denoiser:
             DeviceMemoryError: not even the smallest segment fits into memory.
         """
         begin, before = time.perf_counter(), [one.enhancer.network_seconds for one in self.restorer.networks]
-        spare_the_recording(source, (target, residual_target))
+        spare_the_recording(source, (target, removed_target))
         with ExitStack() as stack:
             reader = stack.enter_context(AudioReader(source))
             report = self._report(reader.info, target)
             self._go_to_start(reader)
             writers = [
                 stack.enter_context(self._writer(each, report, overwrite=overwrite))
-                for each in (target, residual_target)
+                for each in (target, removed_target)
                 if each is not None
             ]
             report.warnings += writers[0].warnings

@@ -176,7 +176,7 @@ def remarks(info: AudioInfo, output: OutputFormat, settings: DenoiseSettings, mo
         found.append(f"W102 lossy source ({info.codec}): what the codec lost does not come back{again}")
     if model_rate is not None and info.sample_rate != model_rate:
         rates = f"{info.sample_rate} Hz to {model_rate} Hz"
-        found.append(f"W104 resampled for the model: {rates}, only for finding the residual")
+        found.append(f"W104 resampled for the model: {rates}, only for finding what to remove")
     if model_rate is not None and info.channels > 2:
         found.append(f"W108 {info.channels} channels: processed in pairs")
     depth, is_float = _wanted_depth(info, settings)
@@ -224,7 +224,7 @@ def harm_remarks(reductions_db: Array, model: str) -> list[str]:
     cure = "the preset 78rpm is for discs, " if "concert" in model else "the model concert is for crowds, "
     return [
         f"W116 {whole:.0f} dB of the loud parts went{where}: {model} may have taken music for noise; {cure}"
-        "a largest reduction of 6 dB or a strength of 0.5 is careful, the residual holds what was removed"
+        "a largest reduction of 6 dB or a strength of 0.5 is careful; listen to what was removed"
     ]
 
 

@@ -38,7 +38,7 @@ def test_help(program: Program, words: list[str]) -> None:
 def test_every_option_of_denoise_is_explained(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     shown = program("denoise", "--help").out.decode()
-    for option in ("--strength", "--max-reduction", "--bit-depth", "--jsonl-log", "--skip-existing", "--residual"):
+    for option in ("--strength", "--max-reduction", "--bit-depth", "--jsonl-log", "--skip-existing", "--removed"):
         assert option in shown
     for default in ("[default: auto]", "[default: NAME_clean.wav beside]", "[default: warn]"):
         assert default in shown

@@ -39,7 +39,7 @@ def read(*paths: str) -> np.ndarray:
 
 
 def test_bleed_is_reduced_and_told(program, band):
-    ended = program("debleed", "a.wav", "b.wav", "-o", "clean", "--residual", "--json")
+    ended = program("debleed", "a.wav", "b.wav", "-o", "clean", "--removed", "--json")
     assert ended.code == 0
     told = json.loads(ended.out)
     assert told["method"] == "linear"

@@ -155,7 +155,7 @@ def test_keep_of_each_of_several(denoise: Program, sound: Any, tmp_path: Path) -
 
 def test_residual(denoise: Program, sound: Any, tmp_path: Path) -> None:
     before = soundfile.read(sound(subtype="PCM_24"))[0]
-    assert denoise("a.wav", "--residual").code == 0
+    assert denoise("a.wav", "--removed").code == 0
     assert visible(tmp_path) == ["a.wav", "a_clean.wav", "a_clean_removed.wav"]
     restored, removed = (soundfile.read(tmp_path / f"a_clean{mark}.wav")[0] for mark in ("", "_removed"))
     assert np.abs(restored + removed - before).max() <= 2.0**-23
@@ -191,12 +191,12 @@ def test_two_recordings_with_one_stem(denoise: Program, sound: Any, tmp_path: Pa
     ["-a.wav", "Über den Wolken.wav", "ライブ 💿.wav", "a b  c.wav", "v1.2.wav", "[red]x[/red].wav", "x" * 246 + ".wav",
      pytest.param("\udcff.wav", marks=pytest.mark.skipif(sys.platform != "linux", reason="a Linux name"))],
 )  # fmt: skip
-@pytest.mark.parametrize("more", [[], ["--dry-run"], ["--json"], ["--residual", "--format", "flac"]])
+@pytest.mark.parametrize("more", [[], ["--dry-run"], ["--json"], ["--removed", "--format", "flac"]])
 def test_names(denoise: Program, sound: Any, tmp_path: Path, name: str, more: list[str]) -> None:
     sound(name)
     ended = denoise(*more, "--", name)
     assert ended.code == 0
-    n_files = {"--dry-run": 1, "--residual": 3}.get(more[0] if more else "", 2)
+    n_files = {"--dry-run": 1, "--removed": 3}.get(more[0] if more else "", 2)
     assert len(visible(tmp_path)) == n_files
     if "[red]" in name and not more:
         assert name in ended.err
@@ -354,7 +354,7 @@ def test_stdin_to_a_file_and_a_file_to_stdout(denoise: Program, sound: Any, tmp_
         (["-", "a.wav"], "one input"),
         (["-", "--json"], "--json"),
         (["a.wav", "-o", "-", "--json"], "--json"),
-        (["-", "--residual"], "--residual"),
+        (["-", "--residual"], "--removed"),
         (["-", "-o", "folder"], "-o NAME.wav"),
         (["-", "-o", "b.wav", "--format", "keep"], "-o NAME.wav"),
         (["-", "-o", "b.wav", "--format", "flac"], "name it .flac"),
@@ -581,7 +581,7 @@ def test_interruption_leaves_no_part_file(
     sound(n_samples=30 * RATE)
     words = ["denoise", "a.wav", "--model", tiny_weights["stereo"], "--threads", "1", "--segment", "0.5"]
     running = subprocess.Popen(
-        [sys.executable, "-c", _SLOW, *map(str, words), "--residual", "--loudness", loudness],
+        [sys.executable, "-c", _SLOW, *map(str, words), "--removed", "--loudness", loudness],
         cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=_ENVIRONMENT | {"TMPDIR": str(tmp_path)},
     )  # fmt: skip
     try:

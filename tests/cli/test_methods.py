@@ -130,9 +130,9 @@ def test_each_recording_of_a_folder_has_its_own_noise(program, sound, tmp_path):
     assert not (tmp_path / "out/short_clean.wav").exists()
 
 
-def test_strength_residual_and_report(program, sound, tmp_path):
+def test_strength_removed_and_report(program, sound, tmp_path):
     waveform = sound()
-    ended = program("denoise", "a.wav", "--model", "declick", "--strength", 0.5, "--residual", "--report", "-q")
+    ended = program("denoise", "a.wav", "--model", "declick", "--strength", 0.5, "--removed", "--report", "-q")
     assert ended.code == 0, ended.err
     clean, removed = heard(tmp_path / "a_clean.wav"), heard(tmp_path / "a_clean_removed.wav")
     assert clean + removed == pytest.approx(waveform, abs=1e-6)

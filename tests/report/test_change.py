@@ -29,18 +29,18 @@ def test_the_earliest_of_equals() -> None:
 
 
 def test_numbers_of_a_halved_tone(save: Save, tone: Callable[..., np.ndarray]) -> None:
-    """Half the amplitude is 6.02 dB less; the residual is the other half."""
+    """Half the amplitude is 6.02 dB less; what was removed is the other half."""
     before = tone(1000, 3 * RATE, level=0.5)
     pair = Pair(save("a.wav", before, subtype="FLOAT"), save("a_clean.wav", before / 2, subtype="FLOAT"))
     change = measure(pair, facts(pair))
     assert change.seconds == 3
     assert change.peak_before_db == pytest.approx(20 * math.log10(0.5), abs=0.01)
     assert change.lufs_before - change.lufs_after == pytest.approx(6.0206, abs=1e-3)
-    assert change.lufs_residual == pytest.approx(change.lufs_after, abs=1e-3)
+    assert change.lufs_removed == pytest.approx(change.lufs_after, abs=1e-3)
     assert change.reduction_db == pytest.approx(6.0206, abs=1e-3)
     assert change.reduction_p95_db == pytest.approx(6.0206, abs=1e-3)
     # Two channels of 0.25 sin: 2 · 0.25² / 2 a sample, 4410 samples a step.
-    assert change.residual_energies == pytest.approx(np.full(30, 4410 * 0.25**2), rel=1e-3)
+    assert change.removed_energies == pytest.approx(np.full(30, 4410 * 0.25**2), rel=1e-3)
 
 
 def test_silence_and_one_sample_have_numbers(save: Save) -> None:
@@ -73,7 +73,7 @@ def test_another_rate_is_brought_into_step(save: Save, tone: Callable[..., np.nd
     """Opus knows 48 kHz only; what was not changed must not show as a change."""
     pair = Pair(save("a.wav", tone(1000, 2 * RATE)), save("b.wav", tone(1000, 96_000, sample_rate=48_000), 48_000))
     change = measure(pair, facts(pair))
-    assert change.lufs_residual < change.lufs_before - 60
+    assert change.lufs_removed < change.lufs_before - 60
 
 
 def test_a_part_of_a_recording(save: Save, noise: Callable[..., np.ndarray]) -> None:
@@ -81,7 +81,7 @@ def test_a_part_of_a_recording(save: Save, noise: Callable[..., np.ndarray]) -> 
     pair = Pair(save("a.wav", before, 8000), save("b.wav", before[:, 8000:16_000], 8000), start_seconds=1.0)
     change = measure(pair, facts(pair))
     assert change.seconds == 1
-    assert change.lufs_residual == -math.inf
+    assert change.lufs_removed == -math.inf
 
 
 def test_blocks_from_the_middle(save: Save, noise: Callable[..., np.ndarray]) -> None:

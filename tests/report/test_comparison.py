@@ -68,7 +68,7 @@ def test_pictures_are_of_before_after_and_removed(pair: Pair, tmp_path: Path) ->
     write_comparison(page, [Comparison(pair)])
     blocks, (facts,) = blocks_of(page), facts_of(page)["recordings"]
     levels = {}
-    for version in ("before", "after", "residual"):
+    for version in ("before", "after", "removed"):
         with Image.open(io.BytesIO(base64.b64decode(blocks[f"r0-picture-{version}"]))) as image:
             levels[version] = np.asarray(image, float)[::-1] / 2 - 120
     columns = levels["before"].shape[1]
@@ -76,8 +76,8 @@ def test_pictures_are_of_before_after_and_removed(pair: Pair, tmp_path: Path) ->
     row, late = round(440 / (RATE / 2) * 1024), slice(round(columns * 0.8), round(columns * 0.9))
     assert levels["before"][row, 50] == levels["after"][row, 50]
     assert levels["before"][row, 50] == pytest.approx(-21, abs=1.5)  # 0.1 of full scale, between two bins at worst
-    assert levels["residual"][row, 50] == -120
-    assert levels["residual"][500, late].mean() == pytest.approx(levels["before"][500, late].mean(), abs=1)
+    assert levels["removed"][row, 50] == -120
+    assert levels["removed"][500, late].mean() == pytest.approx(levels["before"][500, late].mean(), abs=1)
     assert levels["after"][500, late].mean() < levels["before"][500, late].mean() - 30
     low, top = facts["rangeDb"]
     assert (top - low, top) == (80, -20)

@@ -62,7 +62,7 @@ def test_removed_is_before_minus_after(opened: Browser) -> None:
     """The gains of the version, rendered offline by the browser's own mixer, give the difference of the tracks."""
     error = opened.run("""
         const { player } = concertclean;
-        document.querySelector('[data-version="residual"]').click();
+        document.querySelector('[data-version="removed"]').click();
         const [before, after] = player.tracks;
         const context = new OfflineAudioContext(2, before.length, before.sampleRate);
         player.gains.forEach((gain, i) => {
@@ -87,7 +87,7 @@ def test_switching_keeps_the_place(opened: Browser) -> None:
     """Before and after a switch the position differs by no more than the clock went on, and nothing starts anew."""
     opened.click("#play")
     opened.until("return concertclean.player.position > 0.3")
-    for version in ("after", "residual", "before"):
+    for version in ("after", "removed", "before"):
         here, there, gone = opened.run(
             """
             const { player } = concertclean;
@@ -99,9 +99,9 @@ def test_switching_keeps_the_place(opened: Browser) -> None:
             version,
         )
         assert 0 <= there - here <= gone + 0.05
-        wanted = {"before": [1, 0], "after": [0, 1], "residual": [1, -1]}[version]
+        wanted = {"before": [1, 0], "after": [0, 1], "removed": [1, -1]}[version]
         match = opened.run("return concertclean.recordings[0].matchDb")
-        level = [1.0, 1.0] if version == "residual" else [10 ** (db / 20) for db in match]
+        level = [1.0, 1.0] if version == "removed" else [10 ** (db / 20) for db in match]
         opened.until(GAINS_ARE, [gain * factor for gain, factor in zip(wanted, level, strict=True)])
         assert opened.run("return concertclean.player.isPlaying")
     assert opened.console() == []
@@ -124,7 +124,7 @@ def test_keys(opened: Browser) -> None:
     assert opened.run(POSITION) == 2
     opened.press(LEFT)
     assert opened.run(POSITION) == 0
-    for key, version in (("a", "after"), ("r", "residual"), ("b", "before"), ("2", "after"), ("3", "residual")):
+    for key, version in (("a", "after"), ("r", "removed"), ("b", "before"), ("2", "after"), ("3", "removed")):
         opened.press(key)
         assert opened.run("return concertclean.state.version") == version
     opened.press(SPACE)
@@ -150,7 +150,7 @@ def test_every_control_can_be_reached_by_tab(opened: Browser) -> None:
     for _ in range(18):
         opened.press("\ue004")
         found.append(opened.run("const n = document.activeElement; return n.id || n.dataset.version || n.tagName"))
-    wanted = ["play", "before", "after", "residual", "seek", "match", "boost", "loop", "zoom-in", "stack", "scale"]
+    wanted = ["play", "before", "after", "removed", "seek", "match", "boost", "loop", "zoom-in", "stack", "scale"]
     assert [name for name in found if name in wanted] == wanted
     assert opened.run("return getComputedStyle(document.activeElement).outlineStyle") != "none"
 

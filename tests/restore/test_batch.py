@@ -47,7 +47,7 @@ def names(found: list[tuple[Path, Path]]) -> list[str]:
 
 def targets(*words: str, output: str | None = None, format: str = "wav", recursive: bool = False) -> list[str]:
     found = find_recordings(words, recursive=recursive)
-    jobs = plan(found, None if output is None else Path(output), format, residual=False, resolve=lambda path: "flac")
+    jobs = plan(found, None if output is None else Path(output), format, removed=False, resolve=lambda path: "flac")
     return [job.target.as_posix() for job in jobs]
 
 
@@ -134,7 +134,7 @@ def test_recordings_of_one_stem_do_not_meet(tree: Path) -> None:
 
 def test_names_that_differ_in_case_do_not_meet() -> None:
     found = [(Path("a.wav"), Path()), (Path("A.wav"), Path())]
-    jobs = plan(found, Path("out"), "wav", residual=False, resolve=str)
+    jobs = plan(found, Path("out"), "wav", removed=False, resolve=str)
     assert len({str(job.target).casefold() for job in jobs}) == 2
 
 
@@ -143,7 +143,7 @@ def test_results_of_an_earlier_run_are_no_recordings(tree: Path) -> None:
     for name in ("in/b_clean.wav", "in/b_clean_removed.wav", "in/b_clean_clean.wav", "in/z_clean.wav"):
         (tree / name).touch()
     found = find_recordings(["in"], recursive=False)
-    jobs = plan(found, None, "wav", residual=True, resolve=str)
+    jobs = plan(found, None, "wav", removed=True, resolve=str)
     assert [job.source.name for job in jobs] == ["a.MP3", "b.wav", "z_clean.wav"]
     (tree / "in/out").mkdir()
     (tree / "in/out/b_clean.wav").touch()
@@ -151,21 +151,21 @@ def test_results_of_an_earlier_run_are_no_recordings(tree: Path) -> None:
 
 
 @pytest.mark.parametrize("stem", ["x" * 251, "ü" * 125, "日" * 80, "a.b.c", "-dash", "with space", "\udcff\udcfe"])
-@pytest.mark.parametrize("residual", [False, True])
-def test_any_name_has_a_result(tmp_path: Path, noise: Callable[..., np.ndarray], stem: str, residual: bool) -> None:
+@pytest.mark.parametrize("removed", [False, True])
+def test_any_name_has_a_result(tmp_path: Path, noise: Callable[..., np.ndarray], stem: str, removed: bool) -> None:
     source = tmp_path / f"{stem}.wav"
     if sys.platform != "linux" and "\udcff" in stem:
         pytest.skip("such names exist on Linux only")
     with source.open("wb") as file:
         soundfile.write(file, noise(100).T, RATE, format="WAV")
-    (job,) = plan([(source, tmp_path)], None, "flac", residual=residual, resolve=str)
-    for path in filter(None, (job.target, job.residual)):
+    (job,) = plan([(source, tmp_path)], None, "flac", removed=removed, resolve=str)
+    for path in filter(None, (job.target, job.removed)):
         path.touch()  # the file system takes the name
         assert path.parent == tmp_path
         assert path.suffix == ".flac"
     assert job.target.stem.endswith("_clean")
     assert job.target.name[:20] == f"{stem}_clean.flac"[:20]
-    assert job.target != job.residual
+    assert job.target != job.removed
 
 
 # What becomes of it

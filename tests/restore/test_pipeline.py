@@ -62,12 +62,12 @@ def denoise(network: Callable[[str | nn.Module], Enhancer]) -> Callable[..., Rep
         target: Path,
         model: str | nn.Module = "stereo",
         *,
-        residual_target: Path | None = None,
+        removed_target: Path | None = None,
         overwrite: bool = False,
         **settings: Any,
     ) -> Report:
         return denoiser_of(network(model), **settings).run(
-            source, target, residual_target=residual_target, overwrite=overwrite
+            source, target, removed_target=removed_target, overwrite=overwrite
         )
 
     return run
@@ -136,7 +136,7 @@ def test_band_above_the_network_is_unchanged_to_120_db(tmp_path: Path, denoise: 
 @pytest.mark.parametrize("n_samples", [0, 1, 2, 777, 50_001])
 def test_length_is_that_of_the_input(tmp_path: Path, denoise: Any, noise: Noise, rate: int, n_samples: int) -> None:
     source = store(tmp_path / "a.wav", noise(n_samples), rate=rate, subtype="PCM_16")
-    report = denoise(source, tmp_path / "b.wav", residual_target=tmp_path / "r.wav")
+    report = denoise(source, tmp_path / "b.wav", removed_target=tmp_path / "r.wav")
     for path in (tmp_path / "b.wav", tmp_path / "r.wav"):
         facts = soundfile.info(path)
         assert (facts.frames, facts.samplerate, facts.channels) == (n_samples, rate, 2)
@@ -149,7 +149,7 @@ def test_impulses_stay_in_place_through_the_networks_rate(
 ) -> None:
     position = 30_011
     source = store(tmp_path / "a.wav", impulse(position, 60_000), rate=rate)
-    denoise(source, tmp_path / "b.wav", Gain(0.5), residual_target=tmp_path / "r.wav")
+    denoise(source, tmp_path / "b.wav", Gain(0.5), removed_target=tmp_path / "r.wav")
     removed = load(tmp_path / "r.wav")[0]
     assert np.argmax(np.abs(removed)) == position
     around = removed[position - 50 : position + 51]
@@ -256,7 +256,7 @@ def test_max_reduction_never_lowers_more(
     assert report.reduction_db == pytest.approx(-20 * math.log10(left), abs=1e-3)
 
 
-def test_strength_is_a_share_of_the_residual(tmp_path: Path, denoise: Any, noise: Noise) -> None:
+def test_strength_is_a_share_of_what_is_removed(tmp_path: Path, denoise: Any, noise: Noise) -> None:
     source = store(tmp_path / "a.wav", noise(40_000))
     for strength in (1.0, 0.25):
         denoise(source, tmp_path / f"{strength}.wav", strength=strength)
@@ -293,16 +293,16 @@ def test_restored_and_removed_add_up(
     tmp_path: Path, denoise: Any, noise: Noise, subtype: str, tolerance: float, rate: int, clip: str
 ) -> None:
     source = store(tmp_path / "a.wav", noise(60_000, level=0.3), rate=rate, subtype=subtype)
-    denoise(source, tmp_path / "b.wav", residual_target=tmp_path / "r.wav", strength=0.7, clip=clip)
+    denoise(source, tmp_path / "b.wav", removed_target=tmp_path / "r.wav", strength=0.7, clip=clip)
     restored, removed = load(tmp_path / "b.wav"), load(tmp_path / "r.wav")
     assert np.abs(restored + removed - load(source)).max() <= tolerance * (1 + 1e-9)
     assert np.abs(removed).max() > 0.01
 
 
-def test_residual_at_another_output_rate(tmp_path: Path, denoise: Any, tone: Any) -> None:
+def test_what_is_removed_at_another_output_rate(tmp_path: Path, denoise: Any, tone: Any) -> None:
     """Opus is always 48 kHz: both files are as long as the recording, and in step."""
     source = store(tmp_path / "a.wav", tone(1000, 66_150, level=0.5))
-    targets = {"residual_target": tmp_path / "r.opus"}
+    targets = {"removed_target": tmp_path / "r.opus"}
     report = denoise(source, tmp_path / "b.opus", Gain(0.5), format="opus", **targets)
     assert [warning for warning in report.warnings if warning.startswith("W113")]
     waveforms = []
@@ -322,12 +322,12 @@ def loudness(path: Path) -> float:
 @pytest.mark.parametrize("wanted", ["match", -16.0, -30.0])
 def test_loudness(tmp_path: Path, denoise: Any, noise: Noise, wanted: str | float) -> None:
     source = store(tmp_path / "a.wav", noise(3 * RATE, level=0.1))
-    report = denoise(source, tmp_path / "b.wav", loudness=wanted, residual_target=tmp_path / "r.wav")
+    report = denoise(source, tmp_path / "b.wav", loudness=wanted, removed_target=tmp_path / "r.wav")
     goal = loudness(source) if wanted == "match" else wanted
     assert loudness(tmp_path / "b.wav") == pytest.approx(goal, abs=0.1)
     assert report.lufs_after == pytest.approx(goal, abs=0.1)
     assert report.lufs_before == pytest.approx(loudness(source), abs=0.1)
-    # The residual gets the same gain: both add up to the louder recording.
+    # What is removed gets the same gain: both add up to the louder recording.
     total = load(tmp_path / "b.wav") + load(tmp_path / "r.wav")
     gain = np.abs(total).max() / np.abs(load(source)).max()
     assert np.allclose(total, gain * load(source), atol=1e-6)
@@ -464,7 +464,7 @@ def test_the_recording_itself_is_never_written(tmp_path: Path, denoise: Any, noi
     with pytest.raises(OutputError, match="the recording itself"):
         denoise(source, target, overwrite=True)
     with pytest.raises(OutputError, match="the recording itself"):
-        denoise(source, tmp_path / "c.wav", residual_target=target, overwrite=True)
+        denoise(source, tmp_path / "c.wav", removed_target=target, overwrite=True)
     assert source.read_bytes() == before
 
 
@@ -488,7 +488,7 @@ def test_an_existing_output_is_refused(tmp_path: Path, denoise: Any, noise: Nois
 def test_a_network_that_gives_no_numbers(tmp_path: Path, denoise: Any, noise: Noise, loudness: str) -> None:
     source = store(tmp_path / "a.wav", noise(RATE))
     with pytest.raises(ModelError, match="not numbers; try --precision fp32"):
-        denoise(source, tmp_path / "b.wav", "broken", loudness=loudness, residual_target=tmp_path / "r.wav")
+        denoise(source, tmp_path / "b.wav", "broken", loudness=loudness, removed_target=tmp_path / "r.wav")
     assert os.listdir(tmp_path) == ["a.wav"]
 
 
@@ -573,7 +573,7 @@ def test_at_strength_0_there_is_no_first_pass(tmp_path: Path, noise: Noise, monk
 def peak_mib(denoiser: Denoiser, source: Path, target: Path) -> float:
     tracemalloc.start()
     try:
-        denoiser.run(source, target, residual_target=target.with_stem("r" + target.stem))
+        denoiser.run(source, target, removed_target=target.with_stem("r" + target.stem))
         return tracemalloc.get_traced_memory()[1] / 2**20
     finally:
         tracemalloc.stop()

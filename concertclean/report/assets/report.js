@@ -1,5 +1,5 @@
 /* The before/after page. */
-const VERSIONS = ["before", "after", "residual"];
+const VERSIONS = ["before", "after", "removed"];
 const BOOST_DB = 12;
 
 const { palette: hexPalette, recordings } = jsonOf("page");
@@ -15,7 +15,7 @@ const state = { index: -1, version: "before", isMatched: true, isBoosted: false,
 function gainsOf(version) {
   const [before, after] = state.isMatched ? recordings[state.index].matchDb : [0, 0];
   const removed = factor(state.isBoosted ? BOOST_DB : 0);
-  return { before: [factor(before), 0], after: [0, factor(after)], residual: [removed, -removed] }[version];
+  return { before: [factor(before), 0], after: [0, factor(after)], removed: [removed, -removed] }[version];
 }
 
 function draw() {
@@ -181,8 +181,8 @@ function connect() {
   const press = (id) => () => presses[id]();
   onKeys({
     " ": () => player.toggle(),
-    b: () => hear("before"), a: () => hear("after"), r: () => hear("residual"),
-    1: () => hear("before"), 2: () => hear("after"), 3: () => hear("residual"),
+    b: () => hear("before"), a: () => hear("after"), r: () => hear("removed"),
+    1: () => hear("before"), 2: () => hear("after"), 3: () => hear("removed"),
     ArrowLeft: (event) => step(event.shiftKey ? -10 : -2), ArrowRight: (event) => step(event.shiftKey ? 10 : 2),
     Home: () => player.seek(0),
     l: press("loop"), "[": press("loop-start"), "]": press("loop-end"), m: press("match"), g: press("boost"),
