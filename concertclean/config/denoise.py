@@ -153,11 +153,11 @@ class OutputSettings(BaseModel):
     removed: bool = Field(default=False, validation_alias=AliasChoices("removed", "residual"))
 
 
-class RestorerSettings(RestoringSettings, RunningSettings):
+class RestorerSettings(RunningSettings, RestoringSettings):
     """What a restorer is built from."""
 
 
-class DenoiseSettings(RestorerSettings, OutputSettings):
+class DenoiseSettings(OutputSettings, RestorerSettings):
     """Everything that `concertclean denoise` can be told; a TOML file holds them in one table."""
 
 

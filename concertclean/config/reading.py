@@ -1,4 +1,4 @@
-"""From a TOML file and overrides to a frozen record, with every fault told in one message."""
+"""From a TOML file and overrides to a frozen record, with every fault reported in one message."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from concertclean.config.faults import fault_text
 from concertclean.errors import ConfigError
 
 STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -41,7 +42,7 @@ def validated(kind: type[Record], values: Mapping[str, Any], place: str) -> Reco
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        wrong = dict.fromkeys(_complaint(kind, dict(one)) for one in error.errors())
+        wrong = dict.fromkeys(fault_text(one, kind) for one in error.errors())
         raise ConfigError(f"{place}: {'; '.join(wrong)}") from error
 
 
@@ -90,32 +91,3 @@ def _parsed(text: str) -> object:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def _complaint(kind: type[BaseModel], error: dict[str, Any]) -> str:
-    """One fault in words, named by its keys."""
-    # What follows a record's own keys is the member of a union, which the user never wrote.
-    keys: list[str] = []
-    record: type[BaseModel] | None = kind
-    for part in error["loc"]:
-        if record is None:
-            break
-        keys.append(str(part))
-        known = ", ".join(record.model_fields)
-        record = _inner_record(record, str(part))
-    name = ".".join(keys)
-    if error["type"] == "extra_forbidden":
-        return f"{name}: unknown, the settings are {known}"
-    if error["type"] == "missing":
-        return f"{name}: missing"
-    reason = error["msg"].removeprefix("Value error, ")
-    if isinstance(error["input"], dict):  # settings that contradict each other; the reason names them
-        return f"{name}: {reason}" if name else reason
-    return f"{name}: {reason}, got {error['input']!r}"
-
-
-def _inner_record(record: type[BaseModel], key: str) -> type[BaseModel] | None:
-    """The record a key of a record holds, if it holds one."""
-    field = record.model_fields.get(key)
-    kind: Any = None if field is None else field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from concertclean.audio_io.reader import AudioReader
+from concertclean.config.faults import fault_text
 from concertclean.corpora.sources import Role, Source, Split, audio_files
 from concertclean.errors import AudioFileError, ConfigError
 
@@ -285,12 +286,10 @@ def _limit(path: Path, entry: _Entry) -> tuple[tuple[float, float], ...]:
 
 
 def _describe(fault: Any, content: dict[str, Any]) -> str:
-    """`NAME key: reason`, with the offending value where there is one."""
+    """`NAME KEY: reason`."""
     place, name = list(fault["loc"]), ""
     if len(place) > 1 and isinstance(place[1], int):
         entry = content[place[0]][place[1]]
         name = f"{entry.get('name', '')} " if isinstance(entry, dict) else ""
         place = [f"{place[0]}[{place[1]}]", *place[2:]]
-    reason = fault["msg"].removeprefix("Value error, ")
-    value = f" (got {fault['input']!r})" if len(place) > 1 else ""
-    return f"{name}{'.'.join(map(str, place))}{': ' if place else ''}{reason}{value}"
+    return f"{name}{fault_text(fault, OpenCorpus, place)}"

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError, model_validator
 
+from concertclean.config.faults import fault_text
 from concertclean.errors import ConfigError, ModelError
 
 _PACKAGE = Path(__file__).parent.parent
@@ -191,7 +192,7 @@ def _read_cards(path: Path) -> dict[str, ModelCard]:
         try:
             cards[name] = _parse_card(name, entry)
         except ValidationError as error:
-            faults += [f"[{name}] {_describe(fault)}" for fault in error.errors()]
+            faults += [f"[{name}] {fault_text(fault, ModelCard)}" for fault in error.errors()]
     if faults:
         raise ConfigError(f"{path}: {len(faults)} wrong:\n  " + "\n  ".join(faults))
     return cards
@@ -200,13 +201,6 @@ def _read_cards(path: Path) -> dict[str, ModelCard]:
 def _parse_card(name: str, entry: Any) -> ModelCard:
     """One card; the key is its name."""
     return ModelCard.model_validate({**entry, "name": name} if isinstance(entry, dict) else entry)
-
-
-def _describe(fault: Any) -> str:
-    """`key: reason`, with the offending value where there is one."""
-    place = ".".join(str(part) for part in fault["loc"])
-    reason = fault["msg"].removeprefix("Value error, ")
-    return f"{place}: {reason} (got {fault['input']!r})" if place else reason
 
 
 def _check_words(cards: dict[str, ModelCard], user_path: Path) -> None:

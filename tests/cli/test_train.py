@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from concertclean.cli.train import _Stop
+from concertclean.cli.stop_request import StopRequest
 from concertclean.dataset.store import Store
 from concertclean.weights.loading import load_model
 
@@ -237,7 +237,7 @@ def test_tensorboard_gets_the_numbers_of_the_log(built, program, monkeypatch):
 
 def test_ctrl_c_asks_once_and_ends_at_once_the_second_time():
     before = signal.getsignal(signal.SIGINT)
-    with _Stop() as stopped:
+    with StopRequest() as stopped:
         assert not stopped()
         signal.raise_signal(signal.SIGINT)
         assert stopped()

@@ -44,7 +44,7 @@ def test_an_assignment_without_key_or_value_is_refused(word):
 
 
 def test_a_key_below_a_number_is_refused():
-    with pytest.raises(ConfigError, match="steps is no table"):
+    with pytest.raises(ConfigError, match="steps is not a table"):
         with_assignments({"steps": 3}, ["steps.more=1"])
 
 

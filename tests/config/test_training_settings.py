@@ -41,7 +41,7 @@ def test_what_is_not_given_has_its_default(good):
         ("mixing.speeds=[0, 1]", "must be positive"),
         ("mixing.layers=[3, 1]", "layers runs from 3 down to 1"),
         ("optimizer.warmup=1000", "optimizer.warmup is 1000, run.steps only 1000"),
-        ("name=Mine!", "name: String should match pattern"),
+        ("name=Mine!", "name: must fit the pattern"),
         ("loss.name=l1", "loss.name"),
         ("run.stepz=1", "run.stepz: unknown"),
         ("mixing.favourites.abba=0", "mixing.favourites"),

@@ -152,7 +152,7 @@ def test_settings_from_a_file(tmp_path: Path) -> None:
         (GOOD + "y = 3", "item 1: conditions: "),
         (GOOD.replace('title = "t"', ""), "title: missing"),
         (GOOD.replace('name = "one"', 'name = "one"\nlevel = 3'), "item 1: level: unknown"),
-        (GOOD.replace('name = "one"', 'name = "one"\nduration_seconds = 30'), "less than or equal to 12"),
+        (GOOD.replace('name = "one"', 'name = "one"\nduration_seconds = 30'), "must be 12 or less, got 30"),
         (GOOD + GOOD.split("\n", 2)[2], "two items are named one"),
         (GOOD.replace("x =", '"anchor 7 kHz" ='), "cannot be named anchor 7 kHz"),
         (GOOD.replace("x =", "reference ="), "cannot be named reference"),
