@@ -16,7 +16,6 @@ from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError, ModelError
 from concertclean.weights.cards import cards_by_word, did_you_mean, load_cards
 
-_NAMES = (*METHODS, *COMBINATIONS)  # that need no weights
 _NOTHING: Mapping[Source, Material] = MappingProxyType({})
 
 
@@ -60,7 +59,7 @@ def stages_of(names: str) -> tuple[str, ...]:
     parts = [part.strip() for part in names.split(",")]
     if not all(parts):
         raise ConfigError(f"model {names}: a stage has no name; write them as in declick,dehum,gramophone")
-    if any(part not in _NAMES for part in parts):
+    if any(part not in _methods() for part in parts):
         parts = _as_cards_want(parts)
     return tuple(stage for part in parts for stage in COMBINATIONS.get(part, (part,)))
 
@@ -133,11 +132,16 @@ def _as_cards_want(names: Sequence[str]) -> list[str]:
     is_alone = len(names) == 1 and names[0] in by_word
     wanted = [*(by_word[names[0]].before if is_alone else ()), *names]
     for name in wanted:
-        if name in _NAMES or name in by_word or "/" in name or "\\" in name or name.endswith(".safetensors"):
+        if name in _methods() or name in by_word or "/" in name or "\\" in name or name.endswith(".safetensors"):
             continue
-        near = did_you_mean(name, (*by_word, *_NAMES))
+        near = did_you_mean(name, (*by_word, *_methods()))
         raise ModelError(
             f"unknown model {name!r}; {near}choose from {', '.join(cards)}; "
-            f"methods without weights: {', '.join(_NAMES)}; or give a weights file"
+            f"methods without weights: {', '.join(_methods())}; or give a weights file"
         )
     return wanted
+
+
+def _methods() -> tuple[str, ...]:
+    """Names that need no weights."""
+    return (*METHODS, *COMBINATIONS)
