@@ -31,7 +31,7 @@ class NoInputError(AudioFileError):
 
 
 class OutputError(ConcertCleanError):
-    """The output exists already or cannot be written."""
+    """The output already exists or cannot be written."""
 
 
 class TracksError(ConcertCleanError):

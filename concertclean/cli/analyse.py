@@ -20,10 +20,7 @@ def analyse(
     as_json: Annotated[bool, typer.Option("--json", help="JSON.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
-    """Shows what is wrong with recordings: crowd, disc, clicks, hum, hiss, bandwidth; and what would mend it.
-
-    Example: concertclean analyse tapes/ -r --json
-    """
+    """Shows what is wrong with recordings: crowd, disc, clicks, hum, hiss, bandwidth; and what would mend it."""
     import json
 
     from concertclean.cli.bars import bars

@@ -17,6 +17,7 @@ from concertclean.cli import (
     denoise,
     doctor,
     evaluate,
+    help,
     listen,
     models,
     report,
@@ -30,23 +31,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(name="denoise")(denoise.denoise)
-app.command(name="analyse")(analyse.analyse)
-app.command(name="debleed")(debleed.debleed)
-app.command(name="report")(report.report)
-app.command(name="spectrogram")(report.spectrogram)
-app.command(name="eval")(evaluate.evaluate)
-app.command(name="bench")(bench.bench)
+app.command(name="denoise", epilog=help.epilog("denoise"))(denoise.denoise)
+app.command(name="analyse", epilog=help.epilog("analyse"))(analyse.analyse)
+app.command(name="debleed", epilog=help.epilog("debleed"))(debleed.debleed)
+app.command(name="report", epilog=help.epilog("report"))(report.report)
+app.command(name="spectrogram", epilog=help.epilog("spectrogram"))(report.spectrogram)
+app.command(name="eval", epilog=help.epilog("eval"))(evaluate.evaluate)
+app.command(name="bench", epilog=help.epilog("bench"))(bench.bench)
 app.command(name="doctor")(doctor.doctor)
-app.command(name="train")(train.train)
+app.command(name="train", epilog=help.epilog("train"))(train.train)
 app.add_typer(listen.app, name="listen")
 app.add_typer(models.app, name="models")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(config.app, name="config")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(__version__)
         raise typer.Exit
 
@@ -66,7 +67,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # no file name is too strange to be printed
     try:
-        app()
+        help.command_line(app)()
     except ConcertCleanError as error:
         console.complain(error)
         sys.exit(console.exit_code(error))

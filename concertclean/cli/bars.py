@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 from concertclean.cli import console
 
-Tell = Callable[[str, int, int], None]
+Progress = Callable[[str, int, int], None]
 
 
 @contextmanager
-def bars(*, quiet: bool) -> Iterator[Tell]:
-    """A bar for each kind of work that is told of: what, how many are done, of how many."""
+def bars(*, quiet: bool) -> Iterator[Progress]:
+    """A bar for each kind of work: what, how many are done, of how many."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

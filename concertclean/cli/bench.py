@@ -31,7 +31,7 @@ def bench(
         str, typer.Option(metavar="NAME,...", help="Tools to compare with, as for eval; installed: all that are here.")
     ] = _INSTALLED,
     seconds: Annotated[float, typer.Option(min=1, help="Length of the recording.")] = 60.0,
-    repeats: Annotated[int, typer.Option(min=1, help="Runs of each; the median is told.")] = 3,
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of each; the median is reported.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
@@ -44,7 +44,7 @@ def bench(
     from concertclean.evaluate.tables import as_markdown as markdown
 
     if as_json and as_markdown:
-        raise ConfigError("--json and --markdown exclude each other; give one of them")
+        raise ConfigError("--json and --markdown exclude each other; choose one")
     with console.ending_on_signals():
         found = _measured(
             model or ["concert", "gramophone"],
@@ -96,13 +96,13 @@ def _command(model: str, recording: Path, device: str, precision: str) -> list[s
     ]  # fmt: skip
 
 
-def _tools(wanted: str) -> list[str]:
-    """The tools that are asked for; unknown or missing ones are told before the work."""
+def _tools(requested: str) -> list[str]:
+    """The tools that are asked for; unknown or missing ones are reported first."""
     from concertclean.evaluate.methods import baseline, baseline_names, is_installed
 
-    if wanted == _INSTALLED:
+    if requested == _INSTALLED:
         return [name for name in baseline_names() if is_installed(name)]
-    names = list(names_in(wanted))
+    names = list(names_in(requested))
     for name in names:
         baseline(name)
     return names

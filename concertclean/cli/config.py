@@ -37,7 +37,7 @@ def show(kind: _Kind, file: _File, *, assignments: _Set = None) -> None:
 
 @app.command()
 def validate(kind: _Kind, file: _File) -> None:
-    """Say whether a file is right; everything wrong is told at once."""
+    """Check a file; all faults are reported together."""
     _read(kind, file, [])
     console.say(f"{file}: right")
 

@@ -43,7 +43,7 @@ err = Console(stderr=True, highlight=False)
 
 
 def exit_code(error: BaseException) -> int:
-    """Documented exit code of an error; 1 for what nobody foresaw."""
+    """Documented exit code of an error; 1 for anything unexpected."""
     return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
 
 
@@ -79,8 +79,8 @@ def ending_on_signals() -> Iterator[None]:
         if not _is_called_by_sndfile(frame):
             end_if_asked()
 
-    wanted = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before = {number: signal.getsignal(number) for number in wanted}
+    handled = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.getsignal(number) for number in handled}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, end)
@@ -93,7 +93,7 @@ def ending_on_signals() -> Iterator[None]:
 
 
 def end_if_asked() -> None:
-    """Ends the program if a signal wants it; every progress calls this.
+    """Ends the program if a signal asked for it; every progress callback calls this.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed.

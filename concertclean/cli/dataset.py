@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="dataset",
-    help="Fetch, build, check and hear what a network is trained on.",
+    help="Fetch, build, check and listen to what a network is trained on.",
     no_args_is_help=True,
 )
 
@@ -73,7 +73,7 @@ def listen(
     output: Annotated[Path, typer.Argument(help="Folder for the WAV files.")],
     *,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="Training settings whose mixing law is heard.")
+        Path | None, typer.Option("--config", "-c", help="Training settings whose mixing law is used.")
     ] = None,
     items: Annotated[int, typer.Option("--items", "-n", min=1, help="How many.")] = 6,
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of each.")] = 6.0,
@@ -144,7 +144,7 @@ def extract_noise(
     """Cut out where recordings hold nothing but noise: run-in, run-out, pauses; as noise for `dataset build`.
 
     One line a file, the longest stretch of each recording first: file, start, end, probability. A recording that cannot
-    be read is told and does not stop the rest.
+    be read is reported; the rest go on.
     """
     from concertclean.dataset.extract import extract_noise as extract
     from concertclean.restore.batch import find_recordings

@@ -78,7 +78,7 @@ def build(
 ) -> None:
     """Build a dataset: decode once, drop silence and clipping, split by artist, write shards and a manifest.
 
-    An interrupted build goes on when it is started again. A file that cannot be used is told and left out.
+    An interrupted build goes on when it is started again. A file that cannot be used is reported and left out.
     """  # fmt: skip
     import os
 
@@ -121,11 +121,11 @@ def build(
 
 
 def _build_bleed(plan: "BleedPlan", *, quiet: bool) -> None:
-    """Bands of stems, and what became of the songs."""
+    """Bands made from stems, and which songs failed."""
     from concertclean.dataset.bleed.build import build_bleed
 
     if not plan.stems and not plan.held_back:
-        raise ConfigError("bleed is made of stems; give --stems FOLDER")
+        raise ConfigError("bleed is made from stems; add --stems FOLDER")
     with console.ending_on_signals(), bars(quiet=quiet) as progress:
         failures = build_bleed(plan, progress)
     for failure in failures:
@@ -148,13 +148,13 @@ def _sources(folders: "dict[str, list[Path] | None]", corpora: list[Path], task:
     for folder in corpora:
         kind = detect_corpus(folder)
         if kind is None:
-            raise ConfigError(f"{folder}: is none of the known corpora; give it as --clean or --noise")
+            raise ConfigError(f"{folder}: not a known corpus; add it with --clean or --noise")
         sources += corpus_sources(kind, folder, task)
     return sources
 
 
 def _tell_build(report: "BuildReport", folder: Path, *, quiet: bool) -> None:
-    """What became of the sources, and what to do next."""
+    """What happened to the sources, and what to do next."""
     if report.failures:
         table = Table("source", "why it is left out", title=f"{len(report.failures)} left out")
         for name, reason in report.failures:
@@ -162,4 +162,4 @@ def _tell_build(report: "BuildReport", folder: Path, *, quiet: bool) -> None:
         console.err.print(table)
     if not quiet:
         console.note(f"{folder}: {report.n_stored} stored, {report.n_kept} were there")
-        console.note(f"look: concertclean dataset stats {folder}; hear: concertclean dataset listen {folder} OUT")
+        console.note(f"next: concertclean dataset stats {folder}, concertclean dataset listen {folder} OUT")

@@ -41,10 +41,10 @@ def debleed(
     quiet: options.Quiet = False,
     no_progress: options.NoProgress = False,
 ) -> None:
-    """Reduces bleed: what each microphone heard of the other instruments.
+    """Reduces bleed: what each microphone picks up of the other instruments.
 
-    One file a microphone goes in and comes out, NAME_clean.wav; stem k is what belongs to track k. Nothing is ever
-    overwritten unless --overwrite says so.
+    One file a microphone goes in and comes out, NAME_clean.wav; stem k is what belongs to track k. Nothing is
+    overwritten without --overwrite.
     """
     from concertclean.bleed.run import debleed as reduce
     from concertclean.bleed.run import plan_tracks
@@ -62,11 +62,11 @@ def debleed(
     if as_json:
         console.say(json.dumps(_record(tracks, done), indent=2))
     if not quiet:
-        _tell(tracks, done)
+        _show(tracks, done)
 
 
-def _tell(tracks: "list[Track]", done: "Debled") -> None:
-    """What became of each track."""
+def _show(tracks: "list[Track]", done: "Debled") -> None:
+    """The result of each track."""
     for track, reduction in zip(tracks, done.reduction_db, strict=True):
         console.note(f"{track.source} -> {track.target}, {reduction:.1f} dB lower on average")
     speed = done.seconds / done.elapsed_seconds if done.elapsed_seconds else 0.0
@@ -76,7 +76,7 @@ def _tell(tracks: "list[Track]", done: "Debled") -> None:
 
 
 def _record(tracks: "list[Track]", done: "Debled") -> dict[str, object]:
-    """What a program wants to know."""
+    """The result as JSON."""
     return {
         "method": done.method,
         "duration_seconds": done.seconds,

@@ -25,43 +25,43 @@ _STREAM = "-"
 def denoise(
     inputs: options.Inputs,
     *,
-    output: options.Output = None,
-    recursive: options.Recursive = False,
     model: options.Model = None,
     preset: options.Preset = None,
-    noise_profile: options.NoiseProfile = None,
     strength: options.Strength = None,
     max_reduction: options.MaxReduction = None,
-    removed: options.Removed = False,
-    report: options.Report = False,
-    preview: options.Preview = False,
+    noise_profile: options.NoiseProfile = None,
     start: options.Start = None,
     duration: options.Duration = None,
+    output: options.Output = None,
     format: options.OutputFormat = None,
     bit_depth: options.BitDepth = None,
     loudness: options.Loudness = None,
     clip: options.Clip = None,
+    removed: options.Removed = False,
+    report: options.Report = False,
+    preview: options.Preview = False,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    dry_run: options.DryRun = False,
+    recursive: options.Recursive = False,
     device: options.Device = None,
     precision: options.Precision = None,
     segment: options.Segment = None,
     overlap: options.Overlap = None,
     batch_size: options.BatchSize = None,
     threads: options.Threads = None,
+    offline: options.Offline = None,
     config: options.Config = None,
-    overwrite: options.Overwrite = False,
-    skip_existing: options.SkipExisting = False,
-    dry_run: options.DryRun = False,
     as_json: options.Json = False,
     jsonl_log: options.JsonlLog = None,
-    offline: options.Offline = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     no_progress: options.NoProgress = False,
 ) -> None:
-    """Restores recordings: looks what is wrong, then removes the crowd, the noise of a disc, clicks, hum or hiss.
+    """Restores recordings: finds what is wrong, then removes crowd, disc noise, clicks, hum or hiss.
 
-    The result is NAME_clean.wav beside the recording, with its sample rate and channels; nothing is ever
-    overwritten unless --overwrite says so.
+    The result is NAME_clean.wav beside the recording, with its sample rate and channels; nothing is
+    overwritten without --overwrite.
     """
     from concertclean.config.denoise import read_settings
     from concertclean.restore.denoise import format_of, plan
@@ -77,7 +77,7 @@ def denoise(
         },
     )  # fmt: skip
     if overwrite and skip_existing:
-        raise ConfigError("--overwrite and --skip-existing exclude each other; give one of them")
+        raise ConfigError("--overwrite and --skip-existing exclude each other; choose one")
     if _STREAM in (*inputs, output):
         jobs = [_stream_job(inputs, output, settings, as_json=as_json)]
     else:
@@ -92,7 +92,7 @@ def denoise(
     screen = Screen(settings, quiet=quiet, verbose=verbose, bar=not (quiet or no_progress))
     with console.ending_on_signals(), Sink(settings, as_json=as_json, log=jsonl_log) as sink:
         outcomes = _outcomes(jobs, settings, screen, overwrite=overwrite, skip_existing=skip_existing)
-        failed = _tell(outcomes, len(jobs), screen, sink)
+        failed = _report(outcomes, len(jobs), screen, sink)
         if page is not None:
             failed += report_run(page, jobs, settings, sink.records, preview=preview, overwrite=overwrite, quiet=quiet)
     if failed:
@@ -127,20 +127,20 @@ def _outcomes(
         )
 
 
-def _tell(outcomes: "Iterator[Outcome]", n_jobs: int, screen: Screen, sink: Sink) -> list[ConcertCleanError]:
+def _report(outcomes: "Iterator[Outcome]", n_jobs: int, screen: Screen, sink: Sink) -> list[ConcertCleanError]:
     """Reports each outcome as it comes; returns what went wrong."""
-    told: list[Outcome] = []
+    reported: list[Outcome] = []
     try:
         for outcome in outcomes:
-            screen.tell(outcome)
+            screen.show(outcome)
             sink.add(outcome)
-            told.append(outcome)
+            reported.append(outcome)
     except (KeyboardInterrupt, SystemExit):
-        console.complain(f"interrupted, {len(told)} of {n_jobs} done; what was unfinished is removed")
+        console.complain(f"interrupted, {len(reported)} of {n_jobs} done; unfinished files were removed")
         raise
     if n_jobs > 1:
-        screen.failures(told)
-    return [outcome.error for outcome in told if outcome.error is not None]
+        screen.failures(reported)
+    return [outcome.error for outcome in reported if outcome.error is not None]
 
 
 def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSettings", *, as_json: bool) -> "Job":
@@ -148,7 +148,7 @@ def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSetting
     from concertclean.restore import batch
 
     if len(inputs) != 1:
-        raise ConfigError("with - there is one input; give - alone, or files")
+        raise ConfigError("- reads one recording from standard input; give - alone, or files")
     if settings.removed:
         raise ConfigError("--removed needs an input and an output that are files")
     source = Path(inputs[0])

@@ -17,11 +17,11 @@ from concertclean.errors import ConcertCleanError, ConfigError
 if TYPE_CHECKING:
     from concertclean.evaluate.scoring import Ask, Scored
 
-_WHAT, _HOW, _TOLD = "What is judged", "How it is judged", "What is told"
+_WHAT, _HOW, _PRINTED = "What is judged", "How it is judged", "What is printed"
 _METRICS = "snr,sisdr,sdr"
 _README = {"metrics": "sisdr,snr", "baselines": "afftdn,adeclick,noisereduce"}
 _BUILT = ("data/concert", "data/gramophone")
-_README_MODELS = {"gramophone": ("gramophone", "declick", "lsa-c")}  # by task; else what ships for it
+_README_MODELS = {"gramophone": ("gramophone", "declick", "lsa-c")}  # by task; else the shipped model
 
 
 def evaluate(
@@ -30,13 +30,13 @@ def evaluate(
     *,
     noisy: Annotated[
         Path | None,
-        typer.Option(help="What the candidate was made from: also tell the gain over it.", rich_help_panel=_WHAT),
+        typer.Option(help="What the candidate was made from: also print the gain over it.", rich_help_panel=_WHAT),
     ] = None,
     dataset: Annotated[
         list[Path] | None, typer.Option(help="Dataset whose test mixtures are judged.", rich_help_panel=_WHAT)
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option(help="Model or weights file; may be given again.", rich_help_panel=_WHAT)
+        list[str] | None, typer.Option(help="Model or weights file; may be repeated.", rich_help_panel=_WHAT)
     ] = None,
     baseline: Annotated[
         str,
@@ -72,28 +72,28 @@ def evaluate(
     device: Annotated[str, typer.Option(help="For the models.", rich_help_panel=_HOW)] = "auto",
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: every core.", rich_help_panel=_HOW)] = 0,
     offline: Annotated[bool, typer.Option("--offline", help="Never use the network.", rich_help_panel=_HOW)] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.", rich_help_panel=_TOLD)] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="The rows, as CSV.", rich_help_panel=_TOLD)] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.", rich_help_panel=_PRINTED)] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="The rows, as CSV.", rich_help_panel=_PRINTED)] = False,
     as_markdown: Annotated[
-        bool, typer.Option("--markdown", help="The table, as Markdown.", rich_help_panel=_TOLD)
+        bool, typer.Option("--markdown", help="The table, as Markdown.", rich_help_panel=_PRINTED)
     ] = False,
     list_metrics: Annotated[
-        bool, typer.Option("--list", help="Name every metric and end.", rich_help_panel=_TOLD)
+        bool, typer.Option("--list", help="List all metrics and exit.", rich_help_panel=_PRINTED)
     ] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.", rich_help_panel=_TOLD)] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.", rich_help_panel=_PRINTED)] = False,
 ) -> None:
     """Judges estimates against references, or models and tools on the test mixtures of a dataset.
 
     Every score comes with its number of recordings, mean, 95 % interval, median and worst recording. A file that
-    cannot be compared is told and does not stop the rest.
+    cannot be compared is reported; the rest go on.
     """
     from concertclean.evaluate.scoring import Ask
 
     if list_metrics:
-        _tell_metrics()
+        _print_metrics()
         return
     if as_json + as_csv + as_markdown > 1:
-        raise ConfigError("--json, --csv and --markdown exclude each other; give one of them")
+        raise ConfigError("--json, --csv and --markdown exclude each other; choose one")
     how = "json" if as_json else "csv" if as_csv else "markdown" if as_markdown or reproduce else "screen"
     names = names_in(metrics or (_README["metrics"] if reproduce else _METRICS))
     baselines = names_in(_README["baselines"] if reproduce and not baseline else baseline)
@@ -127,7 +127,7 @@ def _judge_files(
     from concertclean.metrics.catalogue import scores_of
     from concertclean.runtime.parallel import in_order
 
-    scores = scores_of(ask.metrics)  # an unknown name is told before the work
+    scores = scores_of(ask.metrics)  # an unknown name is reported first
     pairs, alone = find_pairs(reference, estimate, noisy)
     scored: list[Scored] = []
     errors: list[ConcertCleanError] = []
@@ -176,7 +176,7 @@ def _judge_dataset(
     scores = scores_of(ask.metrics)
     store = Store(folder)
     task = store.header.task
-    if not ask.models:  # the model that ships for the task
+    if not ask.models:  # the shipped model for the task
         ask = replace(ask, models=_README_MODELS.get(task, (task,)) if reproduce else (task,))
     cores = os.cpu_count() or 1
     workers = jobs or (cores if choose_device(ask.device).type == "cpu" else 1)
@@ -271,7 +271,7 @@ def print_table(title: str, header: list[str], body: list[list[str]]) -> None:
     Console(highlight=False).print(table)
 
 
-def _tell_metrics() -> None:
+def _print_metrics() -> None:
     from concertclean.metrics.catalogue import METRICS
 
     for name, metric in METRICS.items():
@@ -286,7 +286,7 @@ def _datasets(given: list[Path], *, reproduce: bool) -> Iterable[Path]:
     found = [Path(folder) for folder in _BUILT if Path(folder).is_dir()] if reproduce else []
     if not found:
         where = "build data/concert and data/gramophone as recipes/README.md says, or give" if reproduce else "give"
-        raise ConfigError(f"nothing is to be judged; {where} --dataset FOLDER, or REFERENCE and ESTIMATE")
+        raise ConfigError(f"there is nothing to judge; {where} --dataset FOLDER, or REFERENCE and ESTIMATE")
     return found
 
 

@@ -41,10 +41,10 @@ def build(
 
     settings = read_listening_settings(file)
     target = output or file.with_suffix(".html")
-    with console.ending_on_signals(), bars(quiet=quiet) as tell:
+    with console.ending_on_signals(), bars(quiet=quiet) as progress:
         n_items = len(settings.item)
         write_listening_test(
-            target, settings, overwrite=overwrite, progress=lambda n_done: tell("items", n_done, n_items)
+            target, settings, overwrite=overwrite, progress=lambda n_done: progress("items", n_done, n_items)
         )
     if not quiet:
         console.note(f"-> {target} ({target.stat().st_size / 1e6:.0f} MB)")
@@ -65,14 +65,14 @@ def score(
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of a table.")] = False,
     overwrite: _Overwrite = False,
 ) -> None:
-    """Tells mean, 95 % interval and median of each condition.
+    """Prints mean, 95 % interval and median of each condition.
 
     Listeners who score the hidden reference below 90 in more than 15 % of the items are left out, as in BS.1534-3.
     """
     from concertclean.report.scores import draw_boxes, read_results, screen, summarise
 
     if as_json and as_csv:
-        raise ConfigError("--json and --csv exclude each other; give one of them")
+        raise ConfigError("--json and --csv exclude each other; choose one")
     if output is not None and output.suffix.lower() not in _PICTURES:
         raise ConfigError(f"{output}: a picture is one of {', '.join(_PICTURES)}; name it so")
     ratings = read_results(results)
@@ -83,9 +83,9 @@ def score(
     if not kept:
         raise ConfigError("no listener is left after post-screening; look at the results, or use --keep-all")
     n_listeners = len({rating.participant for rating in kept})
-    told = f"{n_listeners} listener{'s' if n_listeners > 1 else ''}, {len({one.item for one in kept})} items"
+    summary = f"{n_listeners} listener{'s' if n_listeners > 1 else ''}, {len({one.item for one in kept})} items"
     if output is not None:
-        draw_boxes(output, kept, title=told, overwrite=overwrite)
+        draw_boxes(output, kept, title=summary, overwrite=overwrite)
         console.note(f"-> {output}")
     scores = summarise(kept)
     if as_json:
@@ -96,7 +96,7 @@ def score(
     elif as_csv:
         _print_csv(scores)
     else:
-        _print_table(scores, told)
+        _print_table(scores, summary)
 
 
 def _print_csv(scores: "list[Score]") -> None:

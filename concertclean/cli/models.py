@@ -124,7 +124,7 @@ def import_weights(
 ) -> None:
     """Convert a published TensorFlow checkpoint of the two-stage U-Net; TensorFlow is not needed."""
     if (output is None) == (name is None):
-        raise typer.BadParameter("give either --output or --name")
+        raise typer.BadParameter("choose one of --output and --name")
     if name is not None:
         typer.echo(_import_as(name, checkpoint))
     elif output is not None:
@@ -139,7 +139,7 @@ def publish(
     *,
     name: Annotated[str | None, typer.Option(help="Of the model. \\[default: the file's]")] = None,
     description: Annotated[str, typer.Option(help="One sentence.")] = "",
-    private: Annotated[bool, typer.Option("--private", help="Of a repository that is made.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Make the new repository private.")] = False,
 ) -> None:
     """Push weights and their description to the Hugging Face hub; prints the card to share.
 
@@ -174,7 +174,7 @@ def _import_to(checkpoint: Path, output: Path, *, overwrite: bool) -> None:
     if output.suffix != ".safetensors":
         raise OutputError(f"{output}: a weights file ends in .safetensors; choose another name")
     if output.exists() and not overwrite:
-        raise OutputError(f"{output}: exists; choose another name or give --overwrite")
+        raise OutputError(f"{output}: already exists; add --overwrite, or choose another name")
     provenance = {"source": checkpoint.name}
     if checkpoint.is_file():
         provenance["source_sha256"] = file_sha256(checkpoint)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-RESTORING, OUTPUT, RUNNING, TELLING = "What is removed", "What is written", "How it runs", "What is told"
+RESTORING, OUTPUT, RUNNING, PRINTED = "What is removed", "What is written", "How it runs", "What is printed"
 
 Inputs = Annotated[
     list[str], Argument(help="Recordings, folders or patterns; - reads standard input.", show_default=False)
@@ -18,28 +18,27 @@ Model = Annotated[
     str | None,
     Option(
         metavar="NAME,...",
-        help="auto (looks first, then chooses), a model, weights file, or a method: declick, decrackle, dethump, "
-        "dehum, lsa, logmmse, steady, lsa-c; "
-        "several work in order. \\[default: auto]",
+        help="auto (diagnoses, then chooses), a model, a weights file, or a method: declick, decrackle, "
+        "dethump, dehum, lsa, logmmse, steady, lsa-c; separate several with commas. \\[default: auto]",
         rich_help_panel=RESTORING,
     ),
 ]
 Preset = Annotated[
     str | None,
-    Option(help="A --model for one kind of recording: 78rpm, vinyl, tape, concert.", rich_help_panel=RESTORING),
+    Option(help="Stages for one kind of recording: 78rpm, vinyl, tape, concert.", rich_help_panel=RESTORING),
 ]
 NoiseProfile = Annotated[
     str | None,
     Option(
         metavar="START-END|auto|FILE",
-        help="For lsa: where noise is heard alone, as 0:00-0:01, auto to look for it, or a file.",
+        help="For lsa: where there is noise alone, such as 0:00-0:01; auto to look for it; or a file.",
         rich_help_panel=RESTORING,
     ),
 ]
 Strength = Annotated[
     float | None,
     Option(
-        help="0 leaves the recording as it is, 1 removes all that was found. \\[default: 1]",
+        help="0 leaves the recording as it is, 1 removes everything that was found. \\[default: 1]",
         rich_help_panel=RESTORING,
     ),
 ]
@@ -87,26 +86,28 @@ Removed = Annotated[
 ]
 Report = Annotated[
     bool,
-    Option("--report", help="Also make a page to hear and see before and after.", rich_help_panel=OUTPUT),
+    Option("--report", help="Also make a page to compare before and after.", rich_help_panel=OUTPUT),
 ]
 Preview = Annotated[
     bool,
-    Option("--preview", help="--report with only the 30 s where most was removed.", rich_help_panel=OUTPUT),
+    Option("--preview", help="Like --report, with only the 30 s where most was removed.", rich_help_panel=OUTPUT),
 ]
 Overwrite = Annotated[bool, Option("--overwrite", help="Replace existing outputs.", rich_help_panel=OUTPUT)]
 SkipExisting = Annotated[
-    bool, Option("--skip-existing", help="Leave alone what is already done.", rich_help_panel=OUTPUT)
+    bool, Option("--skip-existing", help="Skip recordings whose output exists.", rich_help_panel=OUTPUT)
 ]
-DryRun = Annotated[bool, Option("--dry-run", help="Say what would be done.", rich_help_panel=OUTPUT)]
+DryRun = Annotated[bool, Option("--dry-run", help="Print what would be done.", rich_help_panel=OUTPUT)]
 
-Recursive = Annotated[bool, Option("-r", "--recursive", help="Look into folders of folders.", rich_help_panel=RUNNING)]
+Recursive = Annotated[
+    bool, Option("-r", "--recursive", help="Search folders inside folders, too.", rich_help_panel=RUNNING)
+]
 Device = Annotated[
     str | None, Option(help="auto, cpu, cuda, cuda:N or mps. \\[default: auto]", rich_help_panel=RUNNING)
 ]
 Precision = Annotated[str | None, Option(help="auto, fp32, bf16 or fp16. \\[default: auto]", rich_help_panel=RUNNING)]
 Segment = Annotated[
     float | None,
-    Option(metavar="SECONDS", help="Seconds a network call. \\[default: as the model wants]", rich_help_panel=RUNNING),
+    Option(metavar="SECONDS", help="Seconds a network call. \\[default: as the model needs]", rich_help_panel=RUNNING),
 ]
 Overlap = Annotated[
     float | None,
@@ -117,17 +118,17 @@ Threads = Annotated[int | None, Option(help="CPU cores to use. \\[default: all]"
 Offline = Annotated[bool | None, Option("--offline", help="Never use the network.", rich_help_panel=RUNNING)]
 Config = Annotated[
     Path | None,
-    Option(help="TOML file with these settings; options go first.", rich_help_panel=RUNNING),
+    Option(help="TOML file with these settings; options override it.", rich_help_panel=RUNNING),
 ]
 
-Json = Annotated[bool, Option("--json", help="Results as JSON on standard output.", rich_help_panel=TELLING)]
+Json = Annotated[bool, Option("--json", help="Results as JSON on standard output.", rich_help_panel=PRINTED)]
 JsonlLog = Annotated[
     Path | None,
-    Option(help="Append one JSON line a recording to this file.", rich_help_panel=TELLING),
+    Option(help="Append one JSON line a recording to this file.", rich_help_panel=PRINTED),
 ]
-Quiet = Annotated[bool, Option("-q", "--quiet", help="Errors only.", rich_help_panel=TELLING)]
+Quiet = Annotated[bool, Option("-q", "--quiet", help="Errors only.", rich_help_panel=PRINTED)]
 Verbose = Annotated[
     bool,
-    Option("-v", "--verbose", help="Also say which device, precision and weights.", rich_help_panel=TELLING),
+    Option("-v", "--verbose", help="Also print device, precision and weights.", rich_help_panel=PRINTED),
 ]
-NoProgress = Annotated[bool, Option("--no-progress", help="No progress bar.", rich_help_panel=TELLING)]
+NoProgress = Annotated[bool, Option("--no-progress", help="No progress bar.", rich_help_panel=PRINTED)]

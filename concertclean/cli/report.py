@@ -51,7 +51,7 @@ def report(
     overwrite: _Overwrite = False,
     quiet: _Quiet = False,
 ) -> None:
-    """Makes a page to hear and see before, after and what was removed; one file, no server, no network.
+    """Makes a page to listen to and look at before, after and what was removed: one file, no server.
 
     Recordings of more than ten minutes together are shown by half a minute each, where most was removed.
     """
@@ -120,7 +120,7 @@ def default_page(results: Sequence[Path]) -> Path:
 
 
 def page_of_run(jobs: "Sequence[Job]", *, is_wanted: bool, overwrite: bool, skip_existing: bool) -> Path | None:
-    """Where `denoise --report` writes its page; None if none is wanted, or it is there and may be left alone.
+    """Where `denoise --report` writes its page; None if no page was requested, or it exists and may stay.
 
     Raises:
         ConfigError: a result is a stream.
@@ -135,7 +135,7 @@ def page_of_run(jobs: "Sequence[Job]", *, is_wanted: bool, overwrite: bool, skip
         console.note(f"{page} exists: skipped")
         return None
     if page.exists() and not overwrite:
-        raise OutputError(f"{page}: exists already; allow --overwrite, or move it away")
+        raise OutputError(f"{page}: already exists; add --overwrite, or move it away")
     return page
 
 
@@ -224,7 +224,7 @@ def _fitting(stem: str, mark: str) -> str:
 
 @contextmanager
 def _waiting(name: str, *, quiet: bool) -> Iterator[None]:
-    """A sign that something goes on."""
+    """A sign that work goes on."""
     if quiet or not console.err.is_terminal:
         yield
         return

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Screen:
-    """Remarks, results and progress, as far as they are wanted.
+    """Remarks, results and progress, as far as they are asked for.
 
     Args:
         settings: of the run.
@@ -52,8 +52,8 @@ class Screen:
         if restorer.stages:
             self.note(f"stages {', '.join(restorer.stages)}")
 
-    def tell(self, outcome: "Outcome") -> None:
-        """What became of a recording."""
+    def show(self, outcome: "Outcome") -> None:
+        """The result of a recording."""
         if outcome.error is not None:
             console.complain(outcome.error)
         elif outcome.report is None:

@@ -1,4 +1,4 @@
-"""What a program sees of `concertclean denoise`: JSON on standard output, JSON lines in a log."""
+"""What programs receive from `concertclean denoise`: JSON on standard output, JSON lines in a log."""
 
 import json
 import math
@@ -115,7 +115,7 @@ def _finite(value: float) -> float | None:
 
 
 def _peak_memory_mib() -> float | None:
-    """Largest resident memory of this process so far; None on systems that do not tell."""
+    """Largest resident memory of this process so far; None on systems that do not report it."""
     try:
         import resource
     except ImportError:

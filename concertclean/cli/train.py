@@ -10,7 +10,7 @@ import typer
 from concertclean.cli import console
 from concertclean.cli.stop_request import StopRequest
 from concertclean.cli.training_bleed import bleed_network, bleed_surroundings
-from concertclean.cli.training_items import giver
+from concertclean.cli.training_items import batch_source
 from concertclean.cli.training_scenes import scene_network, scene_surroundings
 from concertclean.cli.training_screen import TrainingScreen, with_board
 from concertclean.errors import ConfigError, OutputError
@@ -31,14 +31,14 @@ def train(
         Path | None, typer.Option("--output", "-o", help="Folder of the run. \\[default: runs/NAME]")
     ] = None,
     assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, again and again.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")
     ] = None,
     resume: Annotated[
         Literal["auto", "must"] | None,
-        typer.Option(help="auto goes on with the run in the folder if there is one; must refuses to begin anew."),
+        typer.Option(help="auto resumes the run in the folder if there is one; must refuses to start a new one."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Take one step, say how long the run would last, write nothing.")
+        bool, typer.Option("--dry-run", help="Take one step, print how long the run would last, write nothing.")
     ] = False,
     overfit: Annotated[
         int, typer.Option(metavar="N", min=0, help="Train on N items only: the loss must fall to almost nothing.")
@@ -48,7 +48,7 @@ def train(
 ) -> None:
     """Trains a network; the weights and a card for models.toml are the result.
 
-    Ctrl-C or SIGTERM saves and ends; --resume auto goes on as if nothing had happened. Several GPUs:
+    Ctrl-C or SIGTERM saves and exits; --resume auto continues as if uninterrupted. Several GPUs:
     torchrun --nproc-per-node N -m concertclean train --config FILE.
     """
     from concertclean.config.training import read_recipe
@@ -59,7 +59,7 @@ def train(
 
     has_run = (folder / STATE_NAME).exists()
     if has_run and resume is None and not dry_run:
-        raise OutputError(f"{folder}: holds a run; go on with --resume auto, or name another folder with -o")
+        raise OutputError(f"{folder}: holds a run; add --resume auto, or choose another folder with -o")
     from concertclean.runtime.devices import choose_device
     from concertclean.train.distributed import joined
 
@@ -90,21 +90,21 @@ def _train(
     torch.manual_seed(settings.run.seed)
     with StopRequest() as stop, TrainingScreen(settings, quiet=quiet or place.rank > 0) as screen:
         network, around = _prepared(settings, folder, place, overfit=overfit)
-        around.stop, around.tell = lambda: place.any(stop()), screen.line
+        around.stop, around.log = lambda: place.any(stop()), screen.line
         if dry:
             _dry_run(settings, network, place, around)
             return
         if place.rank == 0:
             _write_settings(settings, folder)
-            around.tell = with_board(screen.line, folder) if board else screen.line
+            around.log = with_board(screen.line, folder) if board else screen.line
         run = Run(settings, network, place.device, around, resume=goes_on)
         finished = run.train()
     if not finished:
         so_far = folder / f"{settings.name}-last.safetensors"
-        console.note(f"stopped after step {run.step} and saved; go on with --resume auto; weights so far: {so_far}")
+        console.note(f"stopped after step {run.step} and saved; continue with --resume auto; weights so far: {so_far}")
         raise typer.Exit(128 + (stop.number or signal.SIGTERM))
     if place.rank == 0:
-        _tell_result(settings, folder, quiet=quiet)
+        _print_result(settings, folder, quiet=quiet)
 
 
 def _prepared(
@@ -130,9 +130,9 @@ def _network(settings: "TrainingSettings", store: "Store") -> "nn.Module":
     network = build_model(settings.network.architecture, settings.network.config, "network")
     if settings.network.init is not None:
         _begin_from(network, load_model(settings.network.init).model.state_dict(), settings.network.init)
-    wanted = {"sample_rate": network.sample_rate, "channels": network.channels}
+    needed = {"sample_rate": network.sample_rate, "channels": network.channels}
     found = {"sample_rate": store.header.sample_rate, "channels": store.header.channels}
-    wrong = [f"{key} {wanted[key]}, the dataset has {found[key]}" for key in wanted if wanted[key] != found[key]]
+    wrong = [f"{key} {needed[key]}, the dataset has {found[key]}" for key in needed if needed[key] != found[key]]
     if wrong:
         raise ConfigError(f"{store.folder}: the network needs {'; '.join(wrong)}; build a dataset for it")
     return network
@@ -167,7 +167,7 @@ def _surroundings(
         console.note(f"{store.folder}: trains on none of mixing.favourites {', '.join(missing)}")
     items = Items(mixer, round(settings.data.seconds * store.header.sample_rate))
 
-    give = giver(settings.data, items, place, overfit)
+    give = batch_source(settings.data, items, place, overfit)
     facts = {"training_data": _data_facts(store)}
     return Surroundings(
         folder, give, _judge(settings, folder, store, place), rank=place.rank, world_size=place.world_size, facts=facts
@@ -177,7 +177,7 @@ def _surroundings(
 def _judge(
     settings: "TrainingSettings", folder: Path, store: "Store", place: "Place"
 ) -> "Callable[[nn.Module], dict[str, Any]] | None":
-    """Validation on the fixed mixtures, whose first results are kept to be heard; None if there are none."""
+    """Validation on the fixed mixtures, whose first results are kept to listen to; None without such mixtures."""
     from concertclean.audio_io.whole import write_waveform
     from concertclean.dataset.fixed import folder_name, has_fixed, read_fixed
     from concertclean.train.validation import Mixture, validate
@@ -188,16 +188,16 @@ def _judge(
         return None
 
     def judge(model: "nn.Module") -> dict[str, Any]:
-        heard: set[float] = set()
+        kept: set[float] = set()
 
-        def hear(mixture: Mixture, estimate: Any) -> None:
-            if mixture.ratio_db not in heard:  # the first item at each ratio
-                heard.add(mixture.ratio_db)
+        def keep(mixture: Mixture, estimate: Any) -> None:
+            if mixture.ratio_db not in kept:  # the first item at each ratio
+                kept.add(mixture.ratio_db)
                 path = folder / "samples" / f"{folder_name(mixture.ratio_db)}.flac"
                 write_waveform(path, estimate, store.header.sample_rate, bit_depth=16, overwrite=True)
 
         mixtures = read_fixed(store, "validation", settings.run.validation_items)
-        return validate(model, mixtures, place.device, hear)
+        return validate(model, mixtures, place.device, keep)
 
     return judge
 
@@ -229,7 +229,7 @@ def _dry_run(settings: "Recipe", network: "nn.Module", place: "Place", around: "
     with tempfile.TemporaryDirectory() as scratch:
         around.folder, around.judge = Path(scratch), None
         times: list[float] = []
-        around.tell = lambda line: times.append(time.monotonic())
+        around.log = lambda line: times.append(time.monotonic())
         Run(brief, network, place.device, around, resume=False).train()
     seconds = times[1] - times[0]
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
@@ -254,7 +254,7 @@ def _write_settings(settings: "Recipe", folder: Path) -> None:
     write_text(folder / "settings.json", text + "\n", make_folder=True, cure=cure)
 
 
-def _tell_result(settings: "Recipe", folder: Path, *, quiet: bool) -> None:
+def _print_result(settings: "Recipe", folder: Path, *, quiet: bool) -> None:
     """Where the weights are, on standard error, and their card, on standard output."""
     from concertclean.config.training import BleedTrainingSettings, DetectTrainingSettings
     from concertclean.weights.publishing import card_of, card_toml

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from concertclean.cli.training_items import giver
+from concertclean.cli.training_items import batch_source
 from concertclean.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def bleed_surroundings(
     n_samples: Any = getattr(network, "segment", round(settings.data.seconds * mixer.sample_rate))
     items = Items(mixer, n_samples)
 
-    give = giver(settings.data, items, place, overfit)
+    give = batch_source(settings.data, items, place, overfit)
     facts = {"training_data": f"{mixer.n_songs} songs of {dataset.name}"}
     judge = _judge(settings, n_tracks, n_samples, instruments, place)
     return Surroundings(folder, give, judge, rank=place.rank, world_size=place.world_size, facts=facts)
@@ -85,15 +85,15 @@ def _judge(
 
     def judge(model: "nn.Module") -> dict[str, float]:
         bands = (mixer.item(number, n_samples) for number in range(settings.run.validation_items))
-        return validate_bleed(_unbled_by(model, settings), bands, place.device)
+        return validate_bleed(_dry_by(model, settings), bands, place.device)
 
     return judge
 
 
-def _unbled_by(model: "nn.Module", settings: "BleedTrainingSettings") -> "Callable[[Tensor], Tensor]":
-    """What gives `(1, stem, time)` of `(1, microphone, time)`."""
+def _dry_by(model: "nn.Module", settings: "BleedTrainingSettings") -> "Callable[[Tensor], Tensor]":
+    """Maps `(1, microphone, time)` to stems `(1, stem, time)`."""
     from concertclean.train.objective import unmixed
 
     if settings.mixing.stem is None:
-        return lambda heard: unmixed(model(heard).float(), heard)
-    return lambda heard: model(heard)[:, 0]
+        return lambda microphones: unmixed(model(microphones).float(), microphones)
+    return lambda microphones: model(microphones)[:, 0]

@@ -9,14 +9,16 @@ if TYPE_CHECKING:
     from concertclean.train.distributed import Place
 
 
-def giver(data: "DataSettings", items: "Items", place: "Place", overfit: int) -> Callable[[int, int], Iterator[Any]]:
-    """What gives a run its batches, from one step to another.
+def batch_source(
+    data: "DataSettings", items: "Items", place: "Place", overfit: int
+) -> Callable[[int, int], Iterator[Any]]:
+    """The batches of a run, from one step to another.
 
     Args:
         data: batch and workers.
-        items: that are dealt out.
+        items: to be shared out.
         place: of this process among those that share each batch.
-        overfit: only so many items, again and again; 0: ever new ones.
+        overfit: only so many items, repeated; 0: always new ones.
     """
     from concertclean.dataset.batches import Deal, batches
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from concertclean.cli import console
-from concertclean.cli.training_items import giver
+from concertclean.cli.training_items import batch_source
 from concertclean.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def scene_surroundings(
     store = Store(settings.data.dataset)
     scenes = Scenes(store, settings.mixing, "train", settings.run.seed)
     n_samples = round(settings.data.seconds * scenes.sample_rate)
-    give = giver(settings.data, Items(scenes, n_samples), place, overfit)
+    give = batch_source(settings.data, Items(scenes, n_samples), place, overfit)
     hours = {one.role: one.seconds / 3600 for one in stock(store) if one.split == "train"}
     facts = {"training_data": ", ".join(f"{value:.1f} h {role}" for role, value in hours.items())}
     judge = _judge(settings, store, n_samples, place)

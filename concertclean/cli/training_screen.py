@@ -10,7 +10,7 @@ from concertclean.errors import ConfigError
 if TYPE_CHECKING:
     from concertclean.config.training import Recipe
 
-Tell = Callable[[dict[str, Any]], None]
+Show = Callable[[dict[str, Any]], None]
 
 
 class TrainingScreen:
@@ -63,8 +63,8 @@ def _in_words(values: dict[str, Any]) -> str:
     )
 
 
-def with_board(tell: Tell, folder: Path) -> Tell:
-    """Lines of the log to `tell`, and their numbers to TensorBoard in the folder of the run.
+def with_board(show: Show, folder: Path) -> Show:
+    """Lines of the log to `show`, and their numbers to TensorBoard in the folder of the run.
 
     Raises:
         ConfigError: TensorBoard is not installed.
@@ -76,7 +76,7 @@ def with_board(tell: Tell, folder: Path) -> Tell:
     board = SummaryWriter(folder / "tensorboard")
 
     def tell_both(line: dict[str, Any]) -> None:
-        tell(line)
+        show(line)
         values = {**line, **line.get("validation", {})}
         for name, value in values.items():
             if name != "step" and isinstance(value, int | float):

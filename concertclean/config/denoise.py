@@ -26,7 +26,7 @@ What stands before `steady` works twice, so networks come behind it. Clicks woul
 """
 
 AUTO = "auto"
-"""The model that is chosen for each recording by what is heard in it."""
+"""The model that is chosen for each recording after a look at it."""
 
 NOISE_FOUND = "auto"
 """The noise profile that the program looks for."""
@@ -158,7 +158,7 @@ class RestorerSettings(RunningSettings, RestoringSettings):
 
 
 class DenoiseSettings(OutputSettings, RestorerSettings):
-    """Everything that `concertclean denoise` can be told; a TOML file holds them in one table."""
+    """All settings of `concertclean denoise`; a TOML file holds them in one table."""
 
 
 def read_settings(path: Path | None, overrides: Mapping[str, object], *, place: str = "options") -> DenoiseSettings:
@@ -181,7 +181,7 @@ def read_settings(path: Path | None, overrides: Mapping[str, object], *, place: 
         values = {name: value for name, value in values.items() if name not in ("model", "preset")}
     values |= given
     if {"model", "preset"} <= values.keys() and values["model"] != PRESETS.get(str(values["preset"])):
-        raise ConfigError(f"{path or place}: a preset stands for a model; give one of them")
+        raise ConfigError(f"{path or place}: a preset stands for a model; choose one of them")
     return validated(DenoiseSettings, values, str(path or place))
 
 

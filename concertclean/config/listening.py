@@ -40,7 +40,7 @@ class ListeningSettings(BaseModel):
     Attributes:
         title: of the page.
         instructions: shown before the first item; paragraphs are separated by empty lines.
-        seed: of the orders; with the listener's name it decides who hears what in which order.
+        seed: of the orders; with the listener's name it decides the order for each listener.
         anchors_hz: low-passed copies of the reference among what is judged; 3500 Hz is the low, 7000 Hz the mid anchor.
         item: the items.
     """

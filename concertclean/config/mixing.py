@@ -12,7 +12,7 @@ _RANGES = ("snr_db", "level_db", "speeds", "layers", "vocals_db", "backing_db", 
 
 
 class BleedLaw(BaseModel):
-    """How stems of one song become what microphones hear.
+    """How the stems of one song reach the microphones.
 
     Attributes:
         task: "bleed".
@@ -86,8 +86,8 @@ class MixingLaw(BaseModel):
         synthetic_share: concert layers that are synthetic, and gramophone items without recorded noise.
         moving_share: concert layers that change their level in time.
         band_limit_share: items whose music is band-limited as on early recordings.
-        room_share: items whose music, or both in task "reverb", is heard in a room.
-        phone_share: items heard through a phone: microphone, gain control, clipping.
+        room_share: items whose music, or both in task "reverb", is played in a room.
+        phone_share: items recorded by a phone: microphone, gain control, clipping.
         codec_share: part of those that went through a lossy codec as well.
         favourites: how many times as often a group of the dataset is drawn, by its name.
         song_share: items from songs whose vocals and backing are stored apart, where somebody sings.

@@ -185,4 +185,4 @@ def _unwritable(path: Path, error: OSError | ValueError, cure: str) -> OutputErr
 
 
 def _exists(path: Path) -> OutputError:
-    return OutputError(f"{path}: exists already; allow overwriting, or choose another name")
+    return OutputError(f"{path}: already exists; allow overwriting, or choose another name")

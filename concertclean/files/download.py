@@ -18,7 +18,7 @@ from concertclean.files.atomic import written
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 
-_CONNECT_SECONDS = 0.8  # name look-up and connection; "no network" must be told within one second
+_CONNECT_SECONDS = 0.8  # name look-up and connection; "no network" must be reported within one second
 _SLOW_NETWORK = "CONCERTCLEAN_CONNECT_SECONDS"
 _READ_SECONDS = 60.0  # silence that a slow but living server may keep
 _BLOCK_BYTES = 1 << 20

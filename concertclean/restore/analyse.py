@@ -1,6 +1,6 @@
 """What is wrong with a recording, and which stages would mend it.
 
-Clicks, hum, hiss, rumble, bandwidth and clipping are measured; whether there is a crowd, a disc or speech is heard by
+Clicks, hum, hiss, rumble, bandwidth and clipping are measured; whether there is a crowd, a disc or speech is left to
 a small classifier. Up to six stretches of a recording are looked at, so a long one takes as long as a minute.
 """
 
@@ -29,7 +29,7 @@ _STRETCH_SECONDS: Final = 12.0
 _WINDOW_SECONDS: Final = 4.0  # of the classifier
 _CLICK_SECONDS: Final = 8.0  # that are searched for clicks
 _SURE: Final = 0.7  # mean probability below which a scene is doubtful
-_CROWD_HEARD: Final = 0.85  # probability of a window in which a crowd is heard
+_CROWD_PRESENT: Final = 0.85  # probability of a window with a crowd
 _CROWD_NOW_AND_THEN: Final = 0.15  # share of such windows at which there is a crowd, if only between the songs
 _SAME_HUM: Final = 0.003  # part of the pitch by which two stretches may differ
 _SILENCE: Final = 1e-4  # peak
@@ -109,10 +109,10 @@ def analyse(source: str | Path | BinaryIO, classifier: SceneClassifier | None = 
     whole = np.concatenate(stretches, axis=1)
     measured = measure(whole, rate)
     if np.abs(whole).max(initial=0.0) < _SILENCE:
-        return Diagnosis(whole.shape[1] / rate, "silence", {}, 0.0, None, 0, measured, "", "there is nothing to hear")
-    heard = _heard(stretches, rate, classifier or load_scene_classifier())
-    probabilities = {scene: float(mean) for scene, mean in zip(SCENES, heard.mean(axis=0), strict=True)}
-    scene = _scene(heard)
+        return Diagnosis(whole.shape[1] / rate, "silence", {}, 0.0, None, 0, measured, "", "it is silent")
+    windows = _probabilities(stretches, rate, classifier or load_scene_classifier())
+    probabilities = {scene: float(mean) for scene, mean in zip(SCENES, windows.mean(axis=0), strict=True)}
+    scene = _scene(windows)
     n_clicks = max(_clicks_per_second(stretch, rate) for stretch in stretches[:: max(1, len(stretches) // 2)])
     hum_hz, partials = _hum(stretches, rate)
     model, reason = propose(scene, hum_hz, n_clicks)
@@ -129,16 +129,16 @@ def propose(scene: str, hum_hz: float | None, clicks_per_second: float) -> tuple
     """
     hum = "" if hum_hz is None else f"hum of {hum_hz:.1f} Hz"
     if scene == "disc":
-        return PRESETS["78rpm"], "the surface of a disc is heard"
+        return PRESETS["78rpm"], "it has the surface noise of a disc"
     if scene == "crowd":
         model = "dehum,concert" if hum else "concert"
-        return model, "a crowd is heard" + (f", and {hum}" if hum else "")
+        return model, "there is a crowd" + (f", and {hum}" if hum else "")
     if scene == "speech":
-        return "", "there is speech without music; what is here was made for music"
+        return "", "it is speech without music; the models are made for music"
     has_clicks = clicks_per_second > _MANY_CLICKS
     found = [hum] * bool(hum) + [f"{clicks_per_second:.0f} clicks a second"] * has_clicks
     model = ",".join(["dehum"] * bool(hum) + ["declick"] * has_clicks)
-    return model, "; ".join(found) if found else "no crowd and no disc is heard"
+    return model, "; ".join(found) if found else "no crowd and no disc noise was found"
 
 
 def _stretches(reader: AudioReader) -> list[Array]:
@@ -157,7 +157,7 @@ def _stretches(reader: AudioReader) -> list[Array]:
 
 
 @torch.inference_mode()
-def _heard(stretches: list[Array], rate: int, classifier: SceneClassifier) -> Array:
+def _probabilities(stretches: list[Array], rate: int, classifier: SceneClassifier) -> Array:
     """Probabilities `(window, scene)` of all windows that are not silent; even ones if all are."""
     size = round(_WINDOW_SECONDS * classifier.sample_rate)
     found = []
@@ -173,10 +173,10 @@ def _heard(stretches: list[Array], rate: int, classifier: SceneClassifier) -> Ar
     return np.stack(found) if found else np.full((1, len(SCENES)), 1 / len(SCENES))
 
 
-def _scene(heard: Array) -> str:
-    """The likeliest scene; a crowd also where it is heard only now and then over music that is clean otherwise."""
-    likeliest = SCENES[int(heard.mean(axis=0).argmax())]
-    now_and_then = (heard[:, SCENES.index("crowd")] > _CROWD_HEARD).mean()
+def _scene(windows: Array) -> str:
+    """The likeliest scene; a crowd also where it comes only now and then, over music that is clean otherwise."""
+    likeliest = SCENES[int(windows.mean(axis=0).argmax())]
+    now_and_then = (windows[:, SCENES.index("crowd")] > _CROWD_PRESENT).mean()
     return "crowd" if likeliest == "clean" and now_and_then >= _CROWD_NOW_AND_THEN else likeliest
 
 

@@ -154,8 +154,8 @@ def _require_extension(output: Path, format: str) -> None:
     """A name that promises another format would mislead whatever opens the file."""
     extensions = FORMATS[format].extensions
     if output.suffix.lower() not in extensions:
-        wanted = f"name it {extensions[0]}, or choose another format"
-        raise ConfigError(f"{output}: the output is {format}; {wanted}")
+        cure = f"name it {extensions[0]}, or choose another format"
+        raise ConfigError(f"{output}: the output is {format}; {cure}")
 
 
 def _job(source: Path, target: Path, *, removed: bool) -> Job:
@@ -173,11 +173,11 @@ def _targets(recordings: Sequence[tuple[Path, Path, str]], output: Path | None) 
         folder = source.parent if output is None else output / source.parent.relative_to(root)
         places.append((folder, source, FORMATS[format].extensions[0]))
     short = [_marked(folder, source.stem, "_clean", extension) for folder, source, extension in places]
-    wanted = Counter(map(_key, short))
+    counts = Counter(map(_key, short))
     taken: set[str] = set()
     targets: list[Path] = []
     for place, target in zip(places, short, strict=True):
-        is_free = wanted[_key(target)] == 1 and _key(target) not in taken
+        is_free = counts[_key(target)] == 1 and _key(target) not in taken
         targets.append(target if is_free else _free_name(*place, taken))
         taken.add(_key(targets[-1]))
     return targets
@@ -194,7 +194,7 @@ def _free_name(folder: Path, source: Path, extension: str, taken: set[str]) -> P
 
 
 def _key(path: Path) -> str:
-    """What two names must differ in; many file systems do not tell A from a."""
+    """What two names must differ in; many file systems do not distinguish A from a."""
     return os.path.abspath(path).casefold()
 
 
@@ -215,14 +215,14 @@ def run(
     progress: Callable[[Job, float], None] = lambda job, seconds: None,
     first_pass: Callable[[Job, float], None] = lambda job, seconds: None,
 ) -> Iterator[Outcome]:
-    """Restores the recordings one after the other; a bad one does not stop the rest.
+    """Restores the recordings one after the other; after a bad one the rest go on.
 
     Args:
         jobs: from `plan`.
         denoiser: does one recording.
         overwrite: replace existing outputs; never the recording itself.
         skip_existing: leave recordings alone whose output exists.
-        progress: told which job is how many seconds along.
+        progress: receives the job and how many seconds of it are done.
         first_pass: the same for the pass before, where a method needs one.
 
     Yields:

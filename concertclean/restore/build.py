@@ -138,7 +138,7 @@ class Restorer:
             twice = ", ".join(name for name in self.stages if learns_from((name,), "recording"))
             raise ConfigError(f"{twice}: reads a recording twice, a stream comes once; restore an array, or a file")
         if self.settings.noise_profile is not None and self.noise is None:
-            raise ConfigError("noise_profile: a stream has no stretch to point at; give the noise as a file")
+            raise ConfigError("noise_profile: a stream cannot be searched for noise; use a file of noise")
         return self._left(blocks, channels, sample_rate)
 
     def removed(self, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:
@@ -263,7 +263,7 @@ def _noise_in_file(settings: RestorerSettings) -> Material | None:
     if path is None:
         return None
     if not path.exists():
-        raise ConfigError(f"noise_profile {path}: no such file; give one, or START-END as in 0:00-0:01")
+        raise ConfigError(f"noise_profile {path}: no such file; name one, or START-END such as 0:00-0:01")
     with AudioReader(path) as reader:
         rate = reader.info.sample_rate
         noise = reader.read(round(LONGEST_NOISE_SECONDS * rate))

@@ -60,7 +60,7 @@ def stages_of(names: str) -> tuple[str, ...]:
     if not all(parts):
         raise ConfigError(f"model {names}: a stage has no name; write them as in declick,dehum,gramophone")
     if any(part not in _methods() for part in parts):
-        parts = _as_cards_want(parts)
+        parts = _with_methods_before(parts)
     return tuple(stage for part in parts for stage in COMBINATIONS.get(part, (part,)))
 
 
@@ -122,16 +122,16 @@ def left_by(stage: Stage, blocks: Blocks, channels: int, sample_rate: int) -> Bl
         yield held.pop(removed.shape[1]) - removed
 
 
-def _as_cards_want(names: Sequence[str]) -> list[str]:
+def _with_methods_before(names: Sequence[str]) -> list[str]:
     """Names that all are known, or look like the path of a weights file, which is opened later.
 
-    A model alone gets what its card wants before it.
+    A model alone is preceded by the methods that its card names.
     """
     cards = load_cards()
     by_word = cards_by_word(cards)
     is_alone = len(names) == 1 and names[0] in by_word
-    wanted = [*(by_word[names[0]].before if is_alone else ()), *names]
-    for name in wanted:
+    stages = [*(by_word[names[0]].before if is_alone else ()), *names]
+    for name in stages:
         if name in _methods() or name in by_word or "/" in name or "\\" in name or name.endswith(".safetensors"):
             continue
         near = did_you_mean(name, (*by_word, *_methods()))
@@ -139,7 +139,7 @@ def _as_cards_want(names: Sequence[str]) -> list[str]:
             f"unknown model {name!r}; {near}choose from {', '.join(cards)}; "
             f"methods without weights: {', '.join(_methods())}; or give a weights file"
         )
-    return wanted
+    return stages
 
 
 def _methods() -> tuple[str, ...]:

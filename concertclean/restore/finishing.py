@@ -1,6 +1,6 @@
 """From restored blocks to finished files: loudness, clipping, the output's sample rate.
 
-Most settings need one look at each block. A wanted loudness, or rescaling instead of clipping, needs the whole
+Most settings need one look at each block. A target loudness, or rescaling instead of clipping, needs the whole
 result before its first sample can be written; it then waits in a temporary file.
 """
 
@@ -26,7 +26,7 @@ _RESCALED_PEAK = 10 ** (-0.1 / 20)
 
 
 class Finisher:
-    """Writes what was restored, and what was removed, as the settings want it.
+    """Writes what was restored, and what was removed, as the settings say.
 
     Args:
         settings: loudness and clipping.
@@ -110,13 +110,13 @@ class Finisher:
                 self._write(again.blocks(round(_BLOCK_SECONDS * info.sample_rate)), self._gain(meter))
 
     def _gain(self, meter: LoudnessMeter) -> float:
-        """Gain for the wanted loudness, no higher than the peak allows when rescaling."""
-        gain, wanted = 1.0, self._settings.loudness
-        if wanted == "match":
-            wanted = self._report.lufs_before
+        """Gain for the target loudness, no higher than the peak allows when rescaling."""
+        gain, target = 1.0, self._settings.loudness
+        if target == "match":
+            target = self._report.lufs_before
         measured = meter.integrated()
-        if isinstance(wanted, float) and math.isfinite(wanted) and math.isfinite(measured):
-            gain = 10 ** ((wanted - measured) / 20)
+        if isinstance(target, float) and math.isfinite(target) and math.isfinite(measured):
+            gain = 10 ** ((target - measured) / 20)
         if self._settings.clip == "rescale" and meter.peak * gain > 1.0:
             gain = _RESCALED_PEAK / meter.peak
             self._report.warnings.append(f"W105 output would clip: rescaled by {to_db(gain):.1f} dB")

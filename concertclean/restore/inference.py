@@ -2,8 +2,8 @@
 
 The recording is cut into segments on a fixed grid. Each is computed with a margin of context on both sides that is
 thrown away, neighbours overlap a little and are joined by a triangular cross-fade whose weights are divided out.
-Outside the recording the network sees silence. Segments start on multiples of the network's pooling grid, so the
-result does not depend on the segment length; a last segment shifted left, off the grid, would change it by -22 dB.
+Outside the recording lies its mirror image. Segments start on multiples of the network's pooling grid, so the result
+does not depend on the segment length; a last segment shifted left, off the grid, would change it by -22 dB.
 
 Memory: two segments a worker, whatever the length of the recording.
 """
@@ -36,7 +36,7 @@ class Enhancer:
         model: network of one stem, for one channel or two; on stereo, a mono one is wrapped in `SharedGain`.
         device: name as for `choose_device`.
         precision: name as for `choose_precision`.
-        segment_seconds: seconds a network call gives, context apart.
+        segment_seconds: seconds of result a network call, context apart.
         overlap_ratio: part of a segment that is cross-faded with the next, 0 to 0.5.
         batch_size: segments a call; on the CPU segments run side by side in `threads` instead.
         threads: CPU workers, one core each; 0 takes every core.
@@ -70,7 +70,7 @@ class Enhancer:
         self.segment_seconds, self.overlap_ratio = segment_seconds, overlap_ratio
         if self.device.type == "cpu":
             tame_allocator()
-        self._notify, self._told = notify, set[str]()
+        self._notify, self._notified = notify, set[str]()
         self._mono = model.eval().to(self.device)
         self._stereo = self._mono if model.channels == 2 else SharedGain(model).eval().to(self.device)
         self.sample_rate = model.sample_rate
@@ -172,15 +172,15 @@ class Enhancer:
                 raise
         if len(batch) > 1:
             self.batch_size = max(1, len(batch) // 2)
-            self._tell_once(f"out of memory: batches of {self.batch_size} segments from here on")
+            self._notify_once(f"out of memory: batches of {self.batch_size} segments from here on")
             half = len(batch) // 2
             return self._batch(batch[:half], model) + self._batch(batch[half:], model)
         segment = batch[0].audio.shape[1] - 2 * model.context
         if segment >= 2 * model.alignment:
-            self._tell_once("out of memory: shorter segments from here on")
+            self._notify_once("out of memory: shorter segments from here on")
             return [self._halves(batch[0], segment, model)]
         if self.device.type != "cpu":
-            self._tell_once(f"out of memory on {self.device}: the CPU takes over")
+            self._notify_once(f"out of memory on {self.device}: the CPU takes over")
             self.device, self.precision = torch.device("cpu"), "fp32"
             model.to("cpu")
             return self._batch(batch, model)
@@ -226,16 +226,16 @@ class Enhancer:
             for part, window in zip(result, batch, strict=True)
         ]
 
-    def _tell_once(self, message: str) -> None:
-        if message not in self._told:
-            self._told.add(message)
+    def _notify_once(self, message: str) -> None:
+        if message not in self._notified:
+            self._notified.add(message)
             self._notify(message)
 
 
 def _without_end(window: Segment, model: WaveformModel) -> Segment:
     """A last window without what lies beyond the recording and its context; an excerpt of seconds is mostly that.
 
-    Not for a device, whose batches want windows of one length.
+    Not for a device, whose batches need windows of one length.
     """
     kept = ceil(window.n_valid / model.alignment) * model.alignment + 2 * model.context
     return Segment(window.audio[:, :kept], window.n_valid)

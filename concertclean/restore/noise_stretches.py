@@ -56,7 +56,7 @@ class Stretch:
 
 
 def noise_of(recording: str | Path, detector: NoiseDetector, *, least_seconds: float = 2.0) -> list[Stretch]:
-    """Stretches of noise of a file, as `find_noise` gives them.
+    """Stretches of noise of a file, as `find_noise` returns them.
 
     Raises:
         NoInputError, AudioFileError: the file cannot be read.
@@ -82,7 +82,7 @@ def find_noise(
     Returns:
         Stretches; none for a recording without any noise, such as digital silence.
     """
-    probability, rms = _heard(blocks, channels, sample_rate, detector)
+    probability, rms = _judged(blocks, channels, sample_rate, detector)
     frame_seconds = detector.hop_length / detector.sample_rate
     found = recognised(np.where(rms > _SILENCE, probability, 0), frame_seconds, least_seconds)
     found = found or quietest(rms, frame_seconds)
@@ -129,15 +129,15 @@ def quietest(rms: Array, frame_seconds: float) -> list[Stretch]:
     ]
 
 
-def _runs(wanted: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+def _runs(mask: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
     """Begin and end of every run of true values."""
-    steps = np.flatnonzero(np.diff(wanted.astype(np.int8), prepend=0, append=0))
+    steps = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
     for number, (begin, end) in enumerate(pairwise(steps.tolist())):
         if number % 2 == 0:
             yield begin, end
 
 
-def _heard(blocks: Iterator[Array], channels: int, sample_rate: int, detector: NoiseDetector) -> tuple[Array, Array]:
+def _judged(blocks: Iterator[Array], channels: int, sample_rate: int, detector: NoiseDetector) -> tuple[Array, Array]:
     """Probability of noise alone, and rms, of every hop of the recording."""
     hop, context = detector.hop_length, detector.context
     mono = (

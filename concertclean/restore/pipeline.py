@@ -133,16 +133,16 @@ class Denoiser:
         )
 
     def _go_to_start(self, reader: AudioReader) -> None:
-        """Leaves out what lies before the wanted part."""
+        """Skips what lies before the part to restore."""
         rate = reader.info.sample_rate
-        wanted = round(self.settings.start_seconds * rate)
-        found = reader.skip(wanted)
-        if found < wanted:
+        start_sample = round(self.settings.start_seconds * rate)
+        found = reader.skip(start_sample)
+        if found < start_sample:
             start = f"{self.settings.start_seconds:g} s"
             raise ConfigError(f"{reader.info.path}: is {found / rate:.2f} s long, cannot start at {start}")
 
     def _original(self, reader: AudioReader) -> Iterator[Array]:
-        """Blocks of the wanted part of the recording."""
+        """Blocks of the part to restore."""
         rate = reader.info.sample_rate
         size = round(_BLOCK_SECONDS * rate)
         left = math.inf
@@ -173,7 +173,7 @@ class Denoiser:
         return restorer, warnings
 
     def _first_pass(self, reader: AudioReader, progress: Progress) -> Iterator[Array]:
-        """Blocks of the wanted part of the recording, from its beginning."""
+        """Blocks of the part to restore, from its beginning."""
         reader.rewind()
         self._go_to_start(reader)
         n_done = 0
@@ -185,7 +185,7 @@ class Denoiser:
     def _noise_of(self, source: Stream, info: AudioInfo) -> Material | None:
         """The noise that is alone somewhere in the recording, or None."""
         if not isinstance(source, Path):
-            raise ConfigError("noise_profile: a stream has no stretch to point at; give the noise as a file")
+            raise ConfigError("noise_profile: a stream cannot be searched for noise; use a file of noise")
         stretch = noise_stretch_of(self.settings, Material(partial(_whole, source), info.channels, info.sample_rate))
         if stretch is None:
             return None

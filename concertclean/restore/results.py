@@ -1,4 +1,4 @@
-"""What a recording becomes, and what is told about it afterwards."""
+"""What a recording becomes, and what is reported about it."""
 
 import math
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _LOUD_PERCENTILE, _LOUD_RANGE_DB = 90, 6.0  # of the seconds: which ones are the
 _CARRYING_SHARE = 0.1  # of the energy of the loud parts: a band with less does not carry the melody
 _HARM_DB, _BAND_HARM_DB = 8.0, 12.0  # a crowd as loud as the band is 3 dB of it, one 5 dB louder 6
 _LEAST_ENERGY = 1e-12
-_LOSSY_SOURCE_BITS = 24  # what a lossy codec decodes to goes on below the 16th bit
+_LOSSY_SOURCE_BITS = 24  # the output of a lossy codec goes on below the 16th bit
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which device and precision there are, and what the C library needs to be told."""
+"""Which device and precision there are, and how the C library is set up."""
 
 import ctypes
 import ctypes.util

@@ -1,4 +1,4 @@
-"""Work spread over processes with its results in order, a few things ahead of the one that is wanted."""
+"""Work spread over processes with its results in order, a few items ahead of the one that is needed."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -7,7 +7,7 @@ from itertools import islice
 from multiprocessing import get_context
 from typing import TypeVar
 
-_AHEAD = 2  # things a worker that are worked on before they are wanted, which bounds the memory
+_AHEAD = 2  # items a worker computed ahead, which bounds the memory
 
 Thing = TypeVar("Thing")
 Result = TypeVar("Result")

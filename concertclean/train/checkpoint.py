@@ -13,7 +13,7 @@ from concertclean.files.atomic import written
 from concertclean.weights.file_format import save_weights
 
 STATE_NAME = "state.pt"
-# What may change between the parts of a run: where it runs, and how often it tells and saves.
+# What may change between the parts of a run: where it runs, and how often it logs and saves.
 _FREE = {"device", "compile", "save_every", "validate_every", "validation_items", "log_every", "threads"}
 
 
@@ -44,7 +44,7 @@ def load_state(folder: Path, recipe: str) -> dict[str, Any]:
 
     Args:
         folder: of the run.
-        recipe: hash of the settings it goes on with.
+        recipe: hash of the settings it continues with.
 
     Raises:
         ConfigError: there is none, it cannot be read, or it is of other settings.

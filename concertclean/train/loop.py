@@ -2,7 +2,7 @@
 
 A run is a folder: `log.jsonl` (always), `state.pt` (to go on from), `NAME.safetensors` (the moving average of the
 weights, best at validation) and `settings.json`. Everything random hangs on the seed and the number of a step, so an
-interrupted run that goes on ends with the bytes of one that was not.
+resumed run ends with the bytes of an uninterrupted one.
 """
 
 import json
@@ -31,7 +31,7 @@ from concertclean.train.schedule import learning_rate
 Batch = tuple[Tensor, Tensor, list[str]]
 Batches = Callable[[int, int], Iterator[Batch]]
 Judge = Callable[[nn.Module], dict[str, Any]]
-Tell = Callable[[dict[str, Any]], None]
+Log = Callable[[dict[str, Any]], None]
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _MOST_BAD_STEPS = 20
@@ -43,9 +43,9 @@ class Surroundings:
 
     Attributes:
         folder: of the run; exists.
-        batches: gives batches from one number to before another, this device's share of each.
+        batches: returns batches from one number to before another, this device's share of each.
         judge: validates a network; None: there is nothing to validate on.
-        tell: gets every line of the log.
+        log: receives every line of the log.
         stop: says whether to save and end now.
         rank: of this process.
         world_size: number of processes.
@@ -55,7 +55,7 @@ class Surroundings:
     folder: Path
     batches: Batches
     judge: Judge | None = None
-    tell: Tell = lambda line: None
+    log: Log = lambda line: None
     stop: Callable[[], bool] = lambda: False
     rank: int = 0
     world_size: int = 1
@@ -178,7 +178,7 @@ class Run:
             self._means.add(gain=float(gains.mean()))
 
     def _refuse(self, batches: list[Batch]) -> None:
-        """Tells which items a gradient that is not finite came from; gives up after twenty in a row."""
+        """Logs the items of a gradient that is not finite; gives up after twenty in a row."""
         self._bad_steps += 1
         stories = [story for _, _, stories in batches for story in stories]
         self._log({"step": self.step, "skipped": "the gradient is not finite", "items": stories})
@@ -262,7 +262,7 @@ class Run:
             return
         with (self.around.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"time": round(time.time(), 1), **line}) + "\n")
-        self.around.tell(line)
+        self.around.log(line)
 
 
 class _Means:

@@ -16,7 +16,7 @@ HOP = 147  # samples; 3.3 ms at 44.1 kHz
 _FLOOR = 1e-10
 _EXPONENT = 0.3
 _SILENT_POWER = 1e-12
-_SMOOTHING = 0.02  # of scenes: items under a crowd of which nothing is heard are among them
+_SMOOTHING = 0.02  # of scenes: items under a crowd that is inaudible are among them
 _LOAD = 1e-9  # of the power of a stem, against stems that are silent or equal
 
 
@@ -152,14 +152,14 @@ def scene_cross_entropy(scene: Tensor, logits: Tensor) -> Tensor:
     return F.cross_entropy(logits, scene, label_smoothing=_SMOOTHING)
 
 
-def mixing_matrix(stems: Tensor, heard: Tensor) -> Tensor:
+def mixing_matrix(stems: Tensor, microphones: Tensor) -> Tensor:
     """The matrix that stems were mixed with, by least squares, `Λ = X Sᵀ (S Sᵀ)⁻¹`.
 
-    Exact where microphones hear gains alone, as in training.
+    Exact where microphones pick up gains alone, as in training.
 
     Args:
         stems: S `(batch, stem, time)`.
-        heard: X `(batch, microphone, time)`.
+        microphones: X `(batch, microphone, time)`.
 
     Returns:
         Λ `(batch, microphone, stem)`.
@@ -170,7 +170,7 @@ def mixing_matrix(stems: Tensor, heard: Tensor) -> Tensor:
     power = stems @ stems.mT
     unit = torch.eye(power.shape[-1], device=power.device)
     load = _LOAD * power.diagonal(dim1=1, dim2=2).mean(dim=1)[:, None, None] * unit
-    truth: Tensor = torch.linalg.solve(power + load, stems @ heard.mT).mT
+    truth: Tensor = torch.linalg.solve(power + load, stems @ microphones.mT).mT
     return truth
 
 
@@ -187,7 +187,7 @@ def magnitude_mse(reference: Tensor, estimate: Tensor, degraded: Tensor) -> Tens
     """Mean square error of magnitudes, half of it over the power of the stem, half frequency by frequency.
 
     `mean (|Ŝ| - |S|)² / mean |S|²`, and at each frequency over the power of the recording there, mean of frequencies.
-    The first half hears little but the bass; where it hears nothing, a network leaves holes or bleed.
+    The first half weighs little but the bass; elsewhere a network would leave holes or bleed.
 
     Args:
         reference: S, spectrogram of the stem, `(batch, channel, freq, frame)`.
@@ -198,11 +198,11 @@ def magnitude_mse(reference: Tensor, estimate: Tensor, degraded: Tensor) -> Tens
         Rajesh, Rajan, WASPAA 2023, section 3.1; own: the second half, and to divide by powers, so that the level of a
         batch does not decide how much it teaches.
     """
-    wanted = reference.abs()
-    error = (estimate.abs() - wanted).square()
-    whole = error.mean() / wanted.square().mean().clamp_min(_SILENT_POWER)
-    heard = degraded.abs().square().mean(dim=(0, 1, 3))
-    return (whole + (error.mean(dim=(0, 1, 3)) / heard.clamp_min(_SILENT_POWER)).mean()) / 2
+    truth = reference.abs()
+    error = (estimate.abs() - truth).square()
+    whole = error.mean() / truth.square().mean().clamp_min(_SILENT_POWER)
+    power = degraded.abs().square().mean(dim=(0, 1, 3))
+    return (whole + (error.mean(dim=(0, 1, 3)) / power.clamp_min(_SILENT_POWER)).mean()) / 2
 
 
 def _compressed(spectrum: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,11 +23,11 @@ class Mixture(Protocol):
 
     @property
     def degraded(self) -> NDArray[np.float32]:
-        """What a network gets."""
+        """What a network receives."""
 
     @property
     def clean(self) -> NDArray[np.float32]:
-        """What it should give."""
+        """What it should return."""
 
     @property
     def kind(self) -> str:
@@ -43,7 +43,7 @@ class Mixture(Protocol):
 
 
 class Band(Protocol):
-    """What microphones hear and their own stems: waveforms `(microphone, time)`, full scale ±1."""
+    """What microphones pick up, and their own stems: waveforms `(microphone, time)`, full scale ±1."""
 
     @property
     def degraded(self) -> NDArray[np.float32]:
@@ -93,14 +93,14 @@ class Judged:
     noise_left: float
 
 
-Hear = Callable[[Mixture, NDArray[np.float32]], None]
+Keep = Callable[[Mixture, NDArray[np.float32]], None]
 _WORST_DB = -50.0  # of an estimate that is silent
 _HARM_DB = -0.5  # gain below which a mixture counts as made worse
 
 
 @torch.inference_mode()
 def validate(
-    model: nn.Module, mixtures: Iterable[Mixture], device: torch.device, hear: Hear = lambda mixture, estimate: None
+    model: nn.Module, mixtures: Iterable[Mixture], device: torch.device, keep: Keep = lambda mixture, estimate: None
 ) -> dict[str, Any]:
     """What a network reaches on mixtures: see `summary`.
 
@@ -108,12 +108,12 @@ def validate(
         model: in evaluation mode on `device`.
         mixtures: to judge it on.
         device: where it is.
-        hear: gets every mixture and what came of it, `(channel, time)`.
+        keep: receives every mixture and its estimate, `(channel, time)`.
     """
     judged = []
     for mixture in mixtures:
         one, estimate = _judge(model, mixture, device)
-        hear(mixture, estimate)
+        keep(mixture, estimate)
         judged.append(one)
     return summary(judged)
 
@@ -167,20 +167,19 @@ def _judge(model: nn.Module, mixture: Mixture, device: torch.device) -> tuple[Ju
 
 
 @torch.inference_mode()
-def validate_bleed(unbled: Callable[[Tensor], Tensor], bands: Iterable[Band], device: torch.device) -> dict[str, float]:
+def validate_bleed(dry: Callable[[Tensor], Tensor], bands: Iterable[Band], device: torch.device) -> dict[str, float]:
     """Mean gain in SI-SDR of the microphones of bands, dB.
 
     Args:
-        unbled: maps `(1, microphone, time)` to stems of the same shape, on `device`.
+        dry: maps `(1, microphone, time)` to stems of the same shape, on `device`.
         bands: to judge it on, one at least.
         device: where it is.
 
     Returns:
-        "si_sdr_gain", "worst_band" and, the same as the first, "score", which tells which weights are best.
+        "si_sdr_gain", "worst_band" and, the same as the first, "score", which decides which weights are best.
     """
     gains = [
-        _gain_db(band, unbled(torch.from_numpy(band.degraded)[None].to(device))[0].float().cpu().numpy())
-        for band in bands
+        _gain_db(band, dry(torch.from_numpy(band.degraded)[None].to(device))[0].float().cpu().numpy()) for band in bands
     ]
     mean = float(np.mean(gains))
     return {"si_sdr_gain": mean, "worst_band": float(np.min(gains)), "score": mean}

@@ -5,7 +5,7 @@ arguments as JSON) and free provenance strings such as the training data, the li
 header is plain JSON, so it can be read without torch; nothing in such a file can run code.
 
 The writer is our own because the order of metadata keys in the safetensors library changes from run to
-run: here equal weights give equal bytes, hence an equal sha256.
+run: here equal weights make equal bytes, hence an equal sha256.
 
 References:
     safetensors, README, section "Format": 8-byte little-endian header size, JSON header, raw tensors.
@@ -88,7 +88,7 @@ def write_weights(
         state_dict: tensors by name, any shape, of a floating or common integer dtype or bool.
         architecture: key of the registry's table of networks.
         config: keyword arguments of the network's constructor; numbers, strings, booleans, and lists of them.
-        provenance: free text by topic; equal topics and tensors give equal bytes.
+        provenance: free text by topic; equal topics and tensors make equal bytes.
 
     Raises:
         ValueError: a topic is called `architecture` or `config`, or a tensor has another dtype.

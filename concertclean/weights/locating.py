@@ -25,7 +25,7 @@ _SHIPPED = Path(__file__).parent.parent / "weights"
 _OFFLINE_SWITCHES = ("CONCERTCLEAN_OFFLINE", "HF_HUB_OFFLINE")
 _TRUE_WORDS = ("1", "on", "yes", "true")
 _OTHER_FOLDER = "set CONCERTCLEAN_MODEL_DIR to another folder"
-_TOLD = {"license", "paper", "recipe", "training_data", "source_sha256"}  # by a converted file, of its card
+_PROVENANCE = {"license", "paper", "recipe", "training_data", "source_sha256"}  # by a converted file, of its card
 
 
 @dataclass(frozen=True)
@@ -230,10 +230,10 @@ def _convert(card: ModelCard, source: Path) -> Path:
 
     target = model_folder() / card.filename
     cure = f"free some space or {_OTHER_FOLDER}"
-    told = card.model_dump(include=_TOLD, exclude_none=True)
+    provenance = card.model_dump(include=_PROVENANCE, exclude_none=True)
     try:
         with written(target, make_folder=True, cure=cure) as file:
-            write_two_stage(source, file, scratch=target.parent, provenance=told)
+            write_two_stage(source, file, scratch=target.parent, provenance=provenance)
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             # The note first: weights without it count as damaged.

@@ -19,7 +19,7 @@ from concertclean.weights.loading import build_model
 
 
 def card_of(path: Path, name: str, description: str) -> ModelCard:
-    """Return the card of a weights file of one's own, as far as the file can tell.
+    """Return the card of a weights file of one's own, as far as the file holds it.
 
     Args:
         path: weights file.
@@ -31,7 +31,7 @@ def card_of(path: Path, name: str, description: str) -> ModelCard:
     """
     header = read_header(path)
     model = build_model(header.architecture, header.config, path)
-    told = header.provenance
+    known = header.provenance
     return ModelCard(
         name=name,
         description=description or f"{header.architecture}, trained with concertclean",
@@ -41,9 +41,9 @@ def card_of(path: Path, name: str, description: str) -> ModelCard:
         sha256=file_sha256(path),
         sample_rate=cast(int, model.sample_rate),
         channels=cast(int, model.channels),
-        license=told.get("license", "unknown"),
-        recipe=told.get("recipe"),
-        training_data=told.get("training_data"),
+        license=known.get("license", "unknown"),
+        recipe=known.get("recipe"),
+        training_data=known.get("training_data"),
         path=path.resolve(),
     )
 
@@ -61,7 +61,7 @@ def publish(path: Path, card: ModelCard, repo_id: str, *, private: bool = False,
         path: weights file.
         card: as of `card_of`.
         repo_id: owner and name.
-        private: of a repository that is made.
+        private: make a new repository private.
         token: of the hub; None takes the one of `hf auth login` or $HF_TOKEN.
 
     Returns:

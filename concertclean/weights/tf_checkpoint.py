@@ -176,7 +176,7 @@ def _find_index(folder: Path, source: Path) -> Path:
     found = sorted(path for path in folder.rglob("*.index") if not path.name.startswith("._"))
     if len(found) != 1:
         listed = ", ".join(path.name for path in found) or "none"
-        raise ModelError(f"{source}: one checkpoint index (*.index) is needed, found {listed}; give the published zip")
+        raise ModelError(f"{source}: one checkpoint index (*.index) is needed, found {listed}; use the published zip")
     return found[0]
 
 

@@ -300,7 +300,7 @@ def test_interrupted_writing_leaves_nothing(kind, error, noise, tmp_path):
 def test_existing_output_is_kept_unless_overwriting(noise, tmp_path, read_whole):
     path = tmp_path / "kept.wav"
     path.write_text("precious")
-    with pytest.raises(OutputError, match=r"kept\.wav: exists already"):
+    with pytest.raises(OutputError, match=r"kept\.wav: already exists"):
         AudioWriter(path, format="wav", sample_rate=44_100, channels=2)
     assert path.read_text() == "precious"
     _write(path, noise(100), "wav", overwrite=True)
@@ -322,7 +322,7 @@ def test_output_made_by_another_while_writing_is_kept(has_links, noise, tmp_path
             writer.write(noise(100))
             path.write_text("precious")
 
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         lose_the_race()
     assert path.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [path]

@@ -78,6 +78,7 @@ def test_help_is_quick(words: list[str]) -> None:
 import sys, time
 sys.argv = ["concertclean", *{words!r}]
 from concertclean.cli.app import main
+from concertclean.cli.help import EXAMPLES
 try:
     main()
 except SystemExit:
@@ -97,3 +98,14 @@ def test_python_m() -> None:
         [sys.executable, "-m", "concertclean", "--version"], check=False, capture_output=True, text=True
     )
     assert (ended.returncode, ended.stdout) == (0, f"{concertclean.__version__}\n")
+
+
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_help_ends_with_examples_and_shows_no_type_of_a_flag(program, command) -> None:
+    shown = program(command, "--help").out.decode()
+    assert "<bool>" not in shown
+    assert shown[shown.rindex("╯") :].count("concertclean") == len(EXAMPLES[command])
+    for example in EXAMPLES[command]:
+        assert example.startswith(f"concertclean {command} ")
+        for word in example.split():
+            assert not word.startswith("--") or word in shown[: shown.rindex("╯")]

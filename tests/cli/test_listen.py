@@ -95,7 +95,7 @@ def test_score(program: Program, tmp_path: Path) -> None:
         (["deaf.json"], 2, "no listener is left"),
         (["ann.json", "--json", "--csv"], 2, "exclude each other"),
         (["ann.json", "-o", "out.gif"], 2, "a picture is one of"),
-        (["ann.json", "-o", "ann.png"], 9, "exists already"),
+        (["ann.json", "-o", "ann.png"], 9, "already exists"),
     ],
 )
 def test_score_errors(program: Program, tmp_path: Path, words: list[str], code: int, message: str) -> None:

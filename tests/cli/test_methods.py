@@ -153,7 +153,7 @@ def test_three_channels_and_a_part_of_the_recording(program, sound, tmp_path):
         (["--model", "declik"], 6, "methods without weights: declick"),
         (["--model", "declick,,lsa"], 2, "as in declick,dehum,gramophone"),
         (["--preset", "shellac"], 2, "'78rpm', 'vinyl', 'tape' or 'concert'"),
-        (["--preset", "tape", "--model", "declick"], 2, "give one of them"),
+        (["--preset", "tape", "--model", "declick"], 2, "choose one of them"),
         (["--model", "dehum", "--noise-profile", "0-1"], 2, "add lsa or logmmse to --model"),
         (["--model", "lsa", "--noise-profile", "nothing.wav"], 2, "START-END as in 0:00-0:01"),
         (["--model", "lsa", "--noise-profile", "0.3-0.2"], 2, "as 0:00-0:01 does"),

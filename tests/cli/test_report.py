@@ -54,7 +54,7 @@ def test_two_files(program: Program, sound: Any, tmp_path: Path) -> None:
     assert names_on(tmp_path / "b_report.html") == ["a"]
     again = program("report", "a.wav", "b.wav")
     assert again.code == 9
-    assert "exists already" in again.err
+    assert "already exists" in again.err
     assert program("report", "a.wav", "b.wav", "--overwrite", "-q").err == ""
     assert program("report", "a.wav", "b.wav", "-o", "page.html").code == 0
     assert names_on(tmp_path / "page.html") == ["a"]

@@ -168,7 +168,7 @@ def test_interrupting_saves_and_going_on_ends_alike(built, program, tmp_path):
     os.killpg(process.pid, signal.SIGTERM)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 143, told
-    assert b"go on with --resume auto" in told
+    assert b"continue with --resume auto" in told
     assert not (tmp_path / "parts" / "tiny.safetensors").exists()
     subprocess.run(
         [*words, "-o", "parts", "--resume", "auto"], cwd=tmp_path, env=shared, check=True, capture_output=True

@@ -215,7 +215,7 @@ def test_not_overwriting_keeps_what_another_program_made_meanwhile(tmp_path, mon
             file.write(b"new")
             path.write_text("theirs")
 
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         lose_the_race()
     assert_only(path, "theirs")
 
@@ -231,6 +231,6 @@ def test_not_overwriting_writes_where_nothing_is(tmp_path, monkeypatch, has_link
 def test_not_overwriting_refuses_before_the_work(tmp_path):
     path = tmp_path / "file"
     path.symlink_to("nowhere")  # a broken link is something too
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         PartFile(path, overwrite=False)
     assert list(tmp_path.iterdir()) == [path]

@@ -156,7 +156,7 @@ def test_a_bad_pair_does_not_stop_the_others(pair: Pair, save: Save, tmp_path: P
     assert isinstance(error, AudioFileError)
     assert told[-1] == 3
     assert len(facts_of(page)["recordings"]) == 1
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         write_comparison(page, [Comparison(pair)])
     assert len(write_comparison(tmp_path / "none.html", [Comparison(bad)])) == 1
     assert sorted(path.name for path in tmp_path.glob("*.html")) == ["page.html"]

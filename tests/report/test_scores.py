@@ -81,5 +81,5 @@ def test_box_plots(tmp_path: Path) -> None:
     with Image.open(target) as image:
         assert image.size[0] > 400
         assert len(image.convert("RGB").getcolors(10**6)) > 50
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         draw_boxes(target, ratings, title="", overwrite=False)

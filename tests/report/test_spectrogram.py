@@ -113,5 +113,5 @@ def test_the_picture_shows_the_tone(save: Save, tone: Synth, tmp_path: Path, is_
     share = (dark[-1] - np.argmax(panel[dark[0] : dark[-1]]) - dark[0]) / (dark[-1] - dark[0])
     wanted = math.log(5000 / 40) / math.log(RATE / 2 / 40) if is_log else 5000 / (RATE / 2)
     assert share == pytest.approx(wanted, abs=0.03)
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         draw_spectrograms(target, [path], Span(), is_log=is_log, size=(800, 400), overwrite=False)

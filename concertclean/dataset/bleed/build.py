@@ -102,7 +102,7 @@ def build_bleed(plan: BleedPlan, progress: Progress = lambda what, done, total: 
     if unknown:
         raise ConfigError(f"{', '.join(sorted(unknown))}: no such condition; choose of {', '.join(CONDITIONS)}")
     if (plan.folder / LIST).exists():
-        raise ConfigError(f"{plan.folder / LIST}: exists already; choose another folder")
+        raise ConfigError(f"{plan.folder / LIST}: already exists; choose another folder")
     songs = _dealt(plan)
     sets: list[BandSet] = []
     names: dict[str, list[str]] = {side: [] for side in SIDES}

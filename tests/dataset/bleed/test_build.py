@@ -164,7 +164,7 @@ class TestBuild:
         with pytest.raises(ConfigError, match="hall: no such condition"):
             build_bleed(replace(plan, conditions=("hall",)))
         build_bleed(plan)
-        with pytest.raises(ConfigError, match="exists already"):
+        with pytest.raises(ConfigError, match="already exists"):
             build_bleed(plan)
         with pytest.raises(ConfigError, match="build one"):
             list_sets(plan.stems[0])
