@@ -37,13 +37,14 @@ def epilog(command: str) -> str:
 def command_line(app: typer.Typer) -> Callable[[], Any]:
     """The commands of an app, with help that shows `--flag` and not `--flag <bool>`."""
     command = get_command(app)
-    _hide_types_of_flags(command)
+    _hide_types_of_flags(command, None)
     return command
 
 
-def _hide_types_of_flags(command: Any) -> None:
-    for param in command.get_params(typer.Context(command)):
+def _hide_types_of_flags(command: Any, parent: typer.Context | None) -> None:
+    context = typer.Context(command, parent=parent, **command.context_settings)
+    for param in command.get_params(context):
         if getattr(param, "is_flag", False):
             param.metavar = ""
     for inner in getattr(command, "commands", {}).values():
-        _hide_types_of_flags(inner)
+        _hide_types_of_flags(inner, context)

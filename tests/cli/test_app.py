@@ -9,6 +9,7 @@ import pytest
 
 import concertclean
 from concertclean.cli import console
+from concertclean.cli.help import EXAMPLES
 from concertclean.errors import (
     AudioFileError,
     ConcertCleanError,
@@ -78,7 +79,6 @@ def test_help_is_quick(words: list[str]) -> None:
 import sys, time
 sys.argv = ["concertclean", *{words!r}]
 from concertclean.cli.app import main
-from concertclean.cli.help import EXAMPLES
 try:
     main()
 except SystemExit:
