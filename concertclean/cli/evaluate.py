@@ -108,6 +108,10 @@ def evaluate(
             raise ConfigError("give REFERENCE and ESTIMATE, or --dataset, not some of both")
         for folder in _datasets(dataset or [], reproduce=reproduce):
             if (folder / "bleed.json").exists():
+                _refuse_for_bands(
+                    metrics=metrics, baseline=baseline, by_kind=by_kind, downmix=downmix, jobs=jobs,
+                    split=split != "test", offline=offline, device=device != "auto",
+                )  # fmt: skip
                 _judge_bands(folder, ask.models, items, how=how, quiet=quiet)
                 continue
             _judge_dataset(
@@ -193,6 +197,13 @@ def _judge_dataset(
     by_kinds = {short_name(model) for model in (ask.models[:1] if reproduce else ask.models)}  # all would bury it
     tables = [*ratio_tables(rows, by_kinds), harm_table(scored, by_kinds if by_kind or reproduce else set())]
     _tell(how, rows, scored, tables, facts, [])
+
+
+def _refuse_for_bands(**given: object) -> None:
+    """Options that mean nothing for bands are refused, not swallowed."""
+    useless = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if useless:
+        raise ConfigError(f"{', '.join(useless)}: without effect on bands, whose tracks are scored by SDR; leave out")
 
 
 def _judge_bands(folder: Path, methods: tuple[str, ...], items: int | None, *, how: str, quiet: bool) -> None:

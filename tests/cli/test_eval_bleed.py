@@ -37,7 +37,18 @@ def test_wrong_words(program, dataset):
     assert "magic: no such method" in ended.err
     ended = program("dataset", "build", "bleed", "other")
     assert ended.code == 2
-    assert "give --stems FOLDER" in ended.err
+    assert "add --stems FOLDER" in ended.err
     ended = program("dataset", "build", "concert", "other", "--clean", "stems", "--test", 0.9)
     assert ended.code == 2
     assert "--test is 0.9, at most 0.5" in ended.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--metrics", "sisdr"], ["--baseline", "afftdn"], ["--by-kind"], ["--downmix"], ["--jobs", "2"], ["--offline"],
+     ["--split", "validation"], ["--device", "cpu"]],
+)  # fmt: skip
+def test_options_without_effect_on_bands_are_refused(program, dataset, words):
+    ended = program("eval", "--dataset", "data", *words)
+    assert ended.code == 2
+    assert f"{words[0]}: without effect on bands" in ended.err
