@@ -126,6 +126,9 @@ def _rated(name: str, function: Callable[[Waveform, Waveform, int], float]) -> F
     return lambda sounds: ({name: function(sounds.reference, sounds.estimate, sounds.sample_rate)}, ())
 
 
+# Of the eleven, two are bandwidths and one is a level that goes below 0 dB; the rest are distances.
+_MOVS: Mapping[str, Better] = {"BandwidthRefB": "higher", "BandwidthTestB": "higher", "TotalNMRB": "lower"}
+
 METRICS: dict[str, Metric] = {
     "snr": Metric("signal-to-noise ratio", (Score("snr", "dB"),), _plain("snr", sdr.snr)),
     "segsnr": Metric("segmental SNR", (Score("segsnr", "dB"),), _plain("segsnr", sdr.segmental_snr)),
@@ -138,7 +141,9 @@ METRICS: dict[str, Metric] = {
     ),
     "sar": Metric("signal to artifacts, BSS Eval 4", (Score("sar", "dB"),), _bss_eval),
     "peaq": Metric("perceived quality, ITU-R BS.1387 basic", (Score("odg"), Score("di")), _peaq),
-    "movs": Metric("the eleven variables of PEAQ", tuple(Score(name, better="zero") for name in MOV_NAMES), _peaq),
+    "movs": Metric(
+        "the eleven variables of PEAQ", tuple(Score(name, better=_MOVS.get(name, "zero")) for name in MOV_NAMES), _peaq
+    ),
     "2f": Metric("mean MUSHRA score of the 2f-model", (Score("2f"),), _peaq),
     "pemoq_like": Metric(
         "similarity in an auditory model, in the manner of PEMO-Q",
