@@ -159,7 +159,7 @@ def test_tracks_take_the_seats_of_a_matrix_network(noise, tmp_path):
 def test_weights_are_read_once_for_all_channels_and_bands(noise, monkeypatch):
     read = []
     plain = networks.load_model
-    monkeypatch.setattr(networks, "load_model", lambda model: read.append(model) or plain(model))
+    monkeypatch.setattr(networks, "load_model", lambda model, task: read.append(model) or plain(model, task=task))
     networks._instrument_network.cache_clear()
     for _ in range(2):
         learn("cae", noise(4000)[:, None].repeat(2, axis=1), RATE, tracks=("bass", "bass guitar"))

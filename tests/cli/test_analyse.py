@@ -68,13 +68,13 @@ def test_a_bad_file_is_reported_and_the_rest_go_on(program, recording, detector,
 def test_a_restoring_network_is_no_detector(program, recording, tiny_weights):
     found = program("analyse", recording, "--detector", tiny_weights["stereo"])
     assert found.code == 6
-    assert "has another job" in found.err
+    assert "restores recordings; use `concertclean denoise`" in found.err
 
 
 def test_a_detector_restores_nothing(program, recording):
     found = program("denoise", recording, "--model", "scenes")
     assert found.code == 6
-    assert "has another job" in found.err
+    assert "use `concertclean analyse`" in found.err
 
 
 def test_auto_leaves_clean_music_alone_and_says_so(program, recording, detector, monkeypatch, tmp_path):
@@ -95,4 +95,4 @@ def test_auto_leaves_clean_music_alone_and_says_so(program, recording, detector,
 def test_auto_takes_no_noise_profile(program, recording):
     found = program("denoise", recording, "--model", "auto", "--noise-profile", "0:00-0:01")
     assert found.code == 2
-    assert "name the --model" in found.err
+    assert "name the model" in found.err

@@ -40,7 +40,7 @@ def test_listen_writes_pairs(built, program, tmp_path):  # noqa: F811
 def test_nothing_to_build_from_ends_with_code_2(program):
     ended = program("dataset", "build", "concert", "data")
     assert ended.code == 2
-    assert "--clean FOLDER" in ended.err
+    assert "no clean music" in ended.err
 
 
 def test_an_empty_folder_ends_with_code_4(program, tmp_path):

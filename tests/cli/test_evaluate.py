@@ -52,7 +52,7 @@ def test_a_bad_file_is_told_and_does_not_stop_the_rest(program, folders):
 def test_what_holds_for_many_recordings_is_told_once(program, folders):
     ended = program("eval", "reference", "estimate", "--metrics", "sir", "--jobs", 1)
     assert ended.code == 0
-    assert ended.err.splitlines() == ["3 recordings: sir: needs the noisy recording, --noisy"]
+    assert ended.err.splitlines() == ["3 recordings: sir: needs the noisy recording as well"]
 
 
 def test_two_files_as_csv_over_two_processes(program, folders):

@@ -79,4 +79,4 @@ def test_a_bad_recording_does_not_stop_the_rest(program, classifier, transfers, 
 def test_a_model_that_restores_finds_no_noise(program, transfers):
     ended = program("dataset", "extract-noise", "discs", "-o", "noise", "--model", "concert")
     assert ended.code == 6
-    assert "take noise-detector" in ended.err
+    assert "use `concertclean denoise`" in ended.err

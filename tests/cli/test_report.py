@@ -74,7 +74,7 @@ def test_a_folder_with_a_bad_pair(program: Program, sound: Any, tmp_path: Path) 
 def test_a_mirrored_tree(program: Program, sound: Any, tmp_path: Path) -> None:
     sound("tapes/x/a.wav")
     sound("restored/x/a_clean.wav")
-    assert program("report", "restored", "--originals", "tapes").code == 0
+    assert program("report", "restored", "folder of the originals", "tapes").code == 0
     assert names_on(tmp_path / "restored" / "x" / "a_clean_report.html") == ["a"]
 
 
