@@ -144,7 +144,7 @@ def test_a_noise_profile_inside_the_array() -> None:
 def test_what_cannot_be_streamed_is_refused_with_the_cure() -> None:
     with pytest.raises(ConfigError, match=r"steady: reads a recording twice.*restore an array, or a file"):
         cc.load("dehum,steady").stream(cut(music()), sample_rate=RATE, channels=2)
-    with pytest.raises(ConfigError, match="give the noise as a file"):
+    with pytest.raises(ConfigError, match="use a file of noise"):
         cc.load("lsa", noise_profile="0-1").stream(cut(music()), sample_rate=RATE, channels=2)
 
 

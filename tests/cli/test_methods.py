@@ -155,7 +155,7 @@ def test_three_channels_and_a_part_of_the_recording(program, sound, tmp_path):
         (["--preset", "shellac"], 2, "choose from 78rpm, vinyl, tape, concert"),
         (["--preset", "tape", "--model", "declick"], 2, "choose one of them"),
         (["--model", "dehum", "--noise-profile", "0-1"], 2, "add lsa or logmmse to the model"),
-        (["--model", "lsa", "--noise-profile", "nothing.wav"], 2, "START-END as in 0:00-0:01"),
+        (["--model", "lsa", "--noise-profile", "nothing.wav"], 2, "START-END such as 0:00-0:01"),
         (["--model", "lsa", "--noise-profile", "0.3-0.2"], 2, "as 0:00-0:01 does"),
         (["--model", "lsa", "--noise-profile", "0..3-1"], 2, "write 75, 1:15 or 0:01:15.5"),
         (["--model", "lsa", "--noise-profile", "5-6"], 2, "a.wav: is 1.50 s long"),
@@ -179,7 +179,7 @@ def test_silence_and_streams_have_no_stretch_of_noise(program, sound, tmp_path):
     words = ["-", "-o", "x.wav", "--model", "lsa", "--noise-profile", "0-0.5"]
     piped = program("denoise", *words, stdin=(tmp_path / "s.wav").read_bytes())
     assert piped.code == 2
-    assert "give the noise as a file" in piped.err
+    assert "use a file of noise" in piped.err
 
 
 def test_steady_reads_files_and_standard_input_twice(program, sound, tmp_path):
