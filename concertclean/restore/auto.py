@@ -4,16 +4,18 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
-from concertclean.restore.analyse import Diagnosis
 from concertclean.restore.pipeline import Denoiser, Progress, Stream, spare_the_recording
 from concertclean.restore.results import Report
+
+if TYPE_CHECKING:
+    from concertclean.restore.analyse import Diagnosis  # loads torch, which classical methods do without
 
 _SPOOL_BYTES: Final = 64 * 2**20
 
 Make = Callable[[str], Denoiser]
-Look = Callable[[Stream], Diagnosis]
+Look = Callable[[Stream], "Diagnosis"]
 
 
 class AutoDenoiser:
@@ -63,7 +65,7 @@ class AutoDenoiser:
         return report
 
 
-def remarks(diagnosis: Diagnosis) -> list[str]:
+def remarks(diagnosis: "Diagnosis") -> list[str]:
     """Warnings where a recording is left alone, or where the diagnosis is doubtful."""
     found = []
     if not diagnosis.model:
