@@ -63,6 +63,6 @@ def test_a_network_needs_no_scipy(recording: Path, tiny_weights: dict[str, Path]
     run([[f"--model={tiny_weights['stereo']}", "--duration=1", str(recording)]], HEAVY | {"scipy"})
 
 
-@pytest.mark.parametrize("option", ["--model=auto"])
+@pytest.mark.parametrize("option", ["--model=auto", "--report"])
 def test_neither_auto_nor_a_page_needs_more(recording: Path, option: str) -> None:
     run([[option, "--duration=1", str(recording)]], HEAVY)
