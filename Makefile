@@ -5,16 +5,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo test format bench clean
+CONSTRAINTS := constraints.txt
 
-$(BIN)/concertclean: pyproject.toml constraints.txt
+.PHONY: demo test test-lowest format clean
+
+$(BIN)/concertclean: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install -c constraints.txt torch
-	$(PIP) install -c constraints.txt -e .
+	$(PIP) install -c $(CONSTRAINTS) torch
+	$(PIP) install -c $(CONSTRAINTS) -e .
 	@touch $@
 
 $(VENV)/dev: $(BIN)/concertclean
-	$(PIP) install -c constraints.txt -e '.[dev]'
+	$(PIP) install -c $(CONSTRAINTS) -e '.[dev]'
 	@touch $@
 
 demo: $(BIN)/concertclean
@@ -32,9 +34,14 @@ test: $(VENV)/dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest --cov --cov-report=term:skip-covered
 
+# The fast tests with the lowest version of every dependency; not part of CI.
+test-lowest:
+	$(MAKE) VENV=.venv-lowest CONSTRAINTS=constraints-lowest.txt .venv-lowest/dev
+	.venv-lowest/bin/pytest -m 'not slow'
+
 format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) .venv-lowest demo

@@ -1,17 +1,13 @@
-"""The methods without learned weights, by the names they have on the command line."""
+"""The methods without learned weights, by the names they have on the command line.
+
+Each is imported when it is made: together they load a quarter of a second of scipy, which a network does not need.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from concertclean.classical.declick import Declicker
-from concertclean.classical.decrackle import decrackler
-from concertclean.classical.dehum import Dehummer
-from concertclean.classical.heard_noise import heard_noise
-from concertclean.classical.lsa import LSA, logmmse, lsa
 from concertclean.classical.material import Material, Source
-from concertclean.classical.steady import steady
-from concertclean.classical.thumps import Dethumper
 from concertclean.dsp.arrays import Blocks
 
 
@@ -38,24 +34,60 @@ class Method:
     learns_from: Source | None = None
 
 
-def _lsa(noise: Material | None) -> LSA:
+def _declick(_: Material | None) -> Stage:
+    from concertclean.classical.declick import Declicker
+
+    return Declicker()
+
+
+def _decrackle(_: Material | None) -> Stage:
+    from concertclean.classical.decrackle import decrackler
+
+    return decrackler()
+
+
+def _dethump(_: Material | None) -> Stage:
+    from concertclean.classical.thumps import Dethumper
+
+    return Dethumper()
+
+
+def _dehum(_: Material | None) -> Stage:
+    from concertclean.classical.dehum import Dehummer
+
+    return Dehummer()
+
+
+def _lsa(noise: Material | None) -> Stage:
+    from concertclean.classical.heard_noise import heard_noise
+    from concertclean.classical.lsa import lsa
+
     return lsa(None if noise is None else heard_noise(noise))
 
 
-def _logmmse(noise: Material | None) -> LSA:
+def _logmmse(noise: Material | None) -> Stage:
+    from concertclean.classical.heard_noise import heard_noise
+    from concertclean.classical.lsa import logmmse
+
     method = logmmse()
     return method if noise is None else replace(method, noise=heard_noise(noise))
 
 
+def _steady(recording: Material | None) -> Stage:
+    from concertclean.classical.steady import steady
+
+    return steady(recording)
+
+
 METHODS = {
-    "declick": Method("Clicks of up to 4 ms, interpolated from what surrounds them.", lambda _: Declicker()),
-    "decrackle": Method("Crackle, hundreds of small ticks a second, and clicks with it.", lambda _: decrackler()),
-    "dethump": Method("Clicks, and the low thumps behind large ones.", lambda _: Dethumper()),
-    "dehum": Method("Mains hum of 50 or 60 Hz and its harmonics, found and followed.", lambda _: Dehummer()),
+    "declick": Method("Clicks of up to 4 ms, interpolated from what surrounds them.", _declick),
+    "decrackle": Method("Crackle, hundreds of small ticks a second, and clicks with it.", _decrackle),
+    "dethump": Method("Clicks, and the low thumps behind large ones.", _dethump),
+    "dehum": Method("Mains hum of 50 or 60 Hz and its harmonics, found and followed.", _dehum),
     "lsa": Method("Steady noise such as hiss, followed, or learned from a noise profile.", _lsa, "noise"),
     "logmmse": Method("LSA whose noise is the first 120 ms, learned on in pauses.", _logmmse, "noise"),
     "steady": Method(
-        "Noise that stays: floors and lines over the whole recording, in two passes.", steady, "recording"
+        "Noise that stays: floors and lines over the whole recording, in two passes.", _steady, "recording"
     ),
 }
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import grey_opening, median_filter
-from scipy.signal import resample_poly
 
 from concertclean.dsp.arrays import Array
+from concertclean.dsp.low_pass import decimated
 from concertclean.dsp.segments import Segment, joined, segments
 
 Complex = NDArray[np.complex128]
@@ -25,6 +25,7 @@ _CONTEXT_SECONDS = 2.0
 _WINDOW_SECONDS = 2.0  # a Hann window of this length is deaf to tones 1 Hz away
 _HOP_SECONDS = 0.25
 _ANALYSIS_HZ = 4000  # the rate at which hum is searched, at least
+_BETA = 8.0  # of the low-pass before it
 _BIN_HZ = 0.125
 _STEP_HZ = 0.02  # of the search; a twentieth partial is then missed by 0.2 Hz at most
 _APART_HZ = 0.05  # a partial farther from its place in the comb is a note
@@ -128,7 +129,7 @@ class Dehummer:
         step = max(1, sample_rate // _ANALYSIS_HZ)
         rate = sample_rate / step
         size, hop = round(_WINDOW_SECONDS * rate), round(_HOP_SECONDS * rate)
-        low = resample_poly(frame, 1, step, window=("kaiser", 8.0)) if step > 1 else frame
+        low = decimated(frame, step, _BETA)
         sounding = ~_silent(frame, sample_rate)[::step][: len(low)]
         starts = np.arange(0, len(low) - size + 1, hop)
         starts = starts[[sounding[s : s + size].all() for s in starts]]

@@ -13,13 +13,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
-from scipy.optimize import minimize
-from scipy.signal import firwin, lfilter, oaconvolve
 
 from concertclean.classical.autoregression import inverse_filter, yule_walker
 from concertclean.classical.declick import Declicker
 from concertclean.classical.gaps import runs
 from concertclean.dsp.arrays import Array
+from concertclean.dsp.low_pass import low_passed
 from concertclean.dsp.resample import Fifo
 from concertclean.dsp.segments import Segment, joined, segments
 
@@ -31,6 +30,7 @@ _BEFORE_SECONDS = 0.5
 _FIT_SECONDS = 0.4
 _LENGTH_DECAYS = 6.9  # -60 dB
 _ANALYSIS_HZ = 800
+_BETA = 5.0  # of the low-pass
 _ORDER = 16
 _ONSET_SECONDS = 0.002
 _LOUDEST = 4.0  # of a thump over its click
@@ -109,7 +109,7 @@ class Dethumper:
             peak = float(np.abs(clicks[start:stop]).max())
             if peak < np.sqrt(np.square(near).mean()):
                 continue
-            low = _lowered(rest, step) if low is None else low
+            low = low_passed(rest, step, _BETA) if low is None else low
             thump = self._fitted(low, int(start), step, sample_rate)
             if thump is None:
                 continue
@@ -118,7 +118,7 @@ class Dethumper:
                 total[start : start + len(pulse)] += pulse
                 rest[start : start + len(pulse)] -= pulse
                 sides = min(10 * step, start), min(10 * step, len(rest) - start - len(pulse))  # reach of the filter
-                low[start - sides[0] : start + len(pulse) + sides[1]] -= _lowered(np.pad(pulse, sides), step)
+                low[start - sides[0] : start + len(pulse) + sides[1]] -= low_passed(np.pad(pulse, sides), step, _BETA)
         return total
 
     def _fitted(self, lowered: Array, start: int, step: int, sample_rate: int) -> _Thump | None:
@@ -134,7 +134,7 @@ class Dethumper:
         if variance == 0:
             return None
         whiten = inverse_filter(coefficients)
-        surprise = lfilter(whiten, [1.0], low)[n_before:]
+        surprise = np.convolve(low, whiten)[n_before : len(low)]
         if np.square(surprise).mean() < 4 * variance:
             return None
         shape, share = _nearest(surprise, whiten, rate)
@@ -151,13 +151,6 @@ def _quadratures(time: Array, pitch: float, decay: float, fall: float) -> Array:
     phase = 2 * np.pi * pitch * (time - 0.5 * fall * np.minimum(time, 1.0) ** 2)
     onset = 1 - np.exp(-time / _ONSET_SECONDS)
     return np.stack([np.sin(phase), onset * np.cos(phase)]) * np.exp(-time / decay)
-
-
-def _lowered(waveform: Array, step: int) -> Array:
-    """`(time,)` without what would fold where every `step`th sample is taken, from any sample on."""
-    if step == 1:
-        return waveform.copy()
-    return np.asarray(oaconvolve(waveform, firwin(20 * step + 1, 1 / step, window=("kaiser", 5.0)), mode="same"))
 
 
 @lru_cache(maxsize=4)
@@ -192,11 +185,14 @@ def _nearest(surprise: Array, whiten: Array, rate: float) -> tuple[Shape, float]
 
 def _refined(first: Shape, surprise: Array, whiten: Array, rate: float) -> tuple[Shape, Array, float]:
     """Shape and levels of the template next to the surprise, searched from a shape on, and the share it explains."""
+    from scipy.optimize import minimize  # takes a tenth of a second, and most recordings have no thump
+
     time = np.arange(len(surprise)) / rate
     energy = float(np.square(surprise).sum())
 
     def tried(shape: Shape) -> tuple[float, Array]:
-        levels, gained = _levels(surprise, lfilter(whiten, [1.0], _quadratures(time, *shape), axis=1))
+        whitened = [np.convolve(phase, whiten)[: len(time)] for phase in _quadratures(time, *shape)]
+        levels, gained = _levels(surprise, np.stack(whitened))
         return float(gained), levels
 
     def shape_of(logs: Array) -> Shape:

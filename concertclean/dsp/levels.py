@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-import pyloudnorm
 from numpy.typing import NDArray
-from scipy.signal import lfilter
+
+from concertclean.dsp.k_weighting import KWeighting
 
 _HOP_SECONDS = 0.1
 _MOMENTARY_HOPS = 4  # 400 ms, the gating block of the integrated loudness
@@ -18,8 +18,8 @@ _KNEE = 0.89  # -1 dBFS: what lies below is not touched by the limiter
 class LoudnessMeter:
     """Integrated loudness and loudness range of a waveform that comes in blocks, in constant memory per hour.
 
-    Conventions: ITU-R BS.1770-4 with pyloudnorm's K-weighting filters; every channel weighs 1 (no surround gains,
-    so that pairs of channels are treated alike). The range is that of EBU Tech 3342; no silence is appended.
+    Conventions: ITU-R BS.1770-4; every channel weighs 1 (no surround gains, so that pairs of channels are treated
+    alike). The range is that of EBU Tech 3342; no silence is appended.
 
     Args:
         sample_rate: Hz.
@@ -27,9 +27,7 @@ class LoudnessMeter:
     """
 
     def __init__(self, sample_rate: int, channels: int) -> None:
-        meter = pyloudnorm.Meter(sample_rate, filter_class="DeMan")
-        self._filters = [(stage.b, stage.a) for stage in meter._filters.values()]
-        self._states = [np.zeros((channels, max(len(b), len(a)) - 1)) for b, a in self._filters]
+        self._weighting = KWeighting(sample_rate, channels)
         self._hop = round(_HOP_SECONDS * sample_rate)
         self._rest = np.zeros((channels, 0))
         self._powers: list[float] = []
@@ -40,10 +38,7 @@ class LoudnessMeter:
         if not block.size:
             return
         self.peak = max(self.peak, float(np.abs(block).max()))
-        weighted = block
-        for i, (b, a) in enumerate(self._filters):
-            weighted, self._states[i] = lfilter(b, a, weighted, axis=1, zi=self._states[i])
-        weighted = np.concatenate([self._rest, weighted], axis=1)
+        weighted = np.concatenate([self._rest, self._weighting(block)], axis=1)
         n_hops = weighted.shape[1] // self._hop
         whole = weighted[:, : n_hops * self._hop].reshape(len(weighted), n_hops, self._hop)
         self._powers += np.square(whole).mean(axis=2).sum(axis=0).tolist()

@@ -13,8 +13,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import BinaryIO
 
-from matplotlib import colormaps
-
 from concertclean.files.atomic import PartFile
 
 _DATA = "{{data}}"
@@ -97,9 +95,12 @@ def asset(name: str) -> str:
 
 
 def palette() -> str:
-    """The colours of a spectrogram, magma from black to pale yellow: 256 times RRGGBB."""
-    colours = colormaps["magma"](range(256), bytes=True)[:, :3]
-    return bytes(colours).hex()
+    """The colours of a spectrogram, magma from black to pale yellow: 256 times RRGGBB.
+
+    References:
+        Nathaniel J. Smith, Stéfan van der Walt, colormap (github.com/BIDS/colormap), 2015, CC0; rounded to 8 bits.
+    """
+    return "".join(asset("magma.txt").split())
 
 
 def _filled(text: str, parts: Mapping[str, str]) -> str:

@@ -5,17 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.errors import ConfigError
 from concertclean.files.atomic import written
+from concertclean.report.figures import empty_figure
 from concertclean.report.spectrogram import FLOOR_DB, Spectrograms, display_range
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _LOWEST_HZ = 40.0
 _TICKS_HZ = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
@@ -56,13 +58,12 @@ def draw_spectrograms(
 
     Raises:
         AudioFileError: a recording cannot be decoded.
-        ConfigError: the part begins after a recording's end.
+        ConfigError: the part begins after a recording's end, or matplotlib is not installed.
         OutputError: the picture exists or cannot be written.
     """
+    figure = empty_figure(size[0] / _DPI, size[1] * len(recordings) / _DPI, dpi=_DPI)
     with written(target, overwrite=overwrite) as file:
         levels = [read_levels(recording, span, max_columns=2 * size[0]) for recording in recordings]
-        figure = Figure((size[0] / _DPI, size[1] * len(levels) / _DPI), dpi=_DPI, layout="constrained")
-        FigureCanvasAgg(figure)
         _draw(figure, [path.name for path in recordings], levels, is_log=is_log)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a name in a rare script
@@ -117,7 +118,7 @@ def rows(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.
     return result
 
 
-def _draw(figure: Figure, names: Sequence[str], levels: Sequence[Levels], *, is_log: bool) -> None:
+def _draw(figure: "Figure", names: Sequence[str], levels: Sequence[Levels], *, is_log: bool) -> None:
     """All panels, and one scale of colours for them."""
     low_db, high_db = display_range(np.concatenate([one.values.ravel() for one in levels]))
     axes = figure.subplots(len(levels), 1, squeeze=False)[:, 0]

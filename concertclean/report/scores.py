@@ -11,15 +11,17 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from concertclean.errors import ConfigError
 from concertclean.files.atomic import written
+from concertclean.report.figures import empty_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _LOW_REFERENCE = 90
 _LOW_SHARE = 0.15
@@ -116,17 +118,17 @@ def draw_boxes(target: Path, ratings: Sequence[Rating], *, title: str, overwrite
         overwrite: replace a picture that exists.
 
     Raises:
+        ConfigError: matplotlib is not installed.
         OutputError: the picture exists or cannot be written.
     """
     scores = summarise(ratings)
+    figure = empty_figure(max(5.0, 1.6 + 1.1 * len(scores)), 5.2, dpi=120)
     with written(target, overwrite=overwrite) as file:
-        figure = Figure((max(5.0, 1.6 + 1.1 * len(scores)), 5.2), dpi=120, layout="constrained")
-        FigureCanvasAgg(figure)
         _draw(figure, scores, ratings, title)
         figure.savefig(file, format=target.suffix[1:].lower() or "png")
 
 
-def _draw(figure: Figure, scores: Sequence[Score], ratings: Sequence[Rating], title: str) -> None:
+def _draw(figure: "Figure", scores: Sequence[Score], ratings: Sequence[Rating], title: str) -> None:
     axis = figure.subplots()
     places = range(1, len(scores) + 1)
     values = [[rating.score for rating in ratings if rating.condition == score.condition] for score in scores]
@@ -155,7 +157,7 @@ def _label(score: Score) -> str:
 
 def _score(condition: str, role: str, values: np.ndarray) -> Score:
     n = len(values)
-    ci95 = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else None
+    ci95 = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else None
     lower, median, upper = np.percentile(values, [25, 50, 75])
     return Score(condition, role, n, float(values.mean()), ci95, float(median), float(lower), float(upper))
 

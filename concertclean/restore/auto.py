@@ -10,7 +10,7 @@ from concertclean.restore.pipeline import Denoiser, Progress, Stream, spare_the_
 from concertclean.restore.results import Report
 
 if TYPE_CHECKING:
-    from concertclean.restore.analyse import Diagnosis  # which loads torch
+    from concertclean.restore.analyse import Diagnosis  # loads torch, which classical methods do without
 
 _SPOOL_BYTES: Final = 64 * 2**20
 

@@ -1,11 +1,10 @@
 """Weights as a safetensors file that says in its header how to build the network again.
 
-The header's metadata carries `architecture` (a key of the registry), `config` (the network's keyword
-arguments as JSON) and free provenance strings such as the training data, the licence and the recipe. The
-header is plain JSON, so it can be read without torch; nothing in such a file can run code.
-
-The writer is our own because the order of metadata keys in the safetensors library changes from run to
-run: here equal weights make equal bytes, hence an equal sha256.
+The header's metadata has one key, `concertclean`: a JSON table of the architecture (a key of the registry), its config
+(the network's keyword arguments) and free provenance strings such as the training data, the licence and the recipe. One
+key, because the safetensors library writes several in an order that changes from run to run: here equal weights make
+equal bytes, hence an equal sha256. Files of before have `architecture`, `config` and each provenance string as keys of
+the metadata itself. The header can be read without torch; nothing in such a file can run code.
 
 References:
     safetensors, README, section "Format": 8-byte little-endian header size, JSON header, raw tensors.
@@ -25,7 +24,8 @@ from concertclean.files.atomic import written
 if TYPE_CHECKING:
     from torch import Tensor
 
-_RESERVED = ("architecture", "config")
+_KEY = "concertclean"
+_OWN = ("architecture", "config")
 _MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 _CURE = "fetch it again with `concertclean models download`, or restore your copy"
 
@@ -91,22 +91,19 @@ def write_weights(
         provenance: free text by topic; equal topics and tensors make equal bytes.
 
     Raises:
-        ValueError: a topic is called `architecture` or `config`, or a tensor has another dtype.
+        ValueError: a tensor has another dtype.
         TypeError: `config` holds something that JSON does not know.
     """
-    clash = [key for key in _RESERVED if key in provenance]
-    if clash:
-        raise ValueError(f"provenance may not use the header's own keys, got {clash}")
-    metadata = {
-        **provenance,
-        "architecture": architecture,
-        "config": json.dumps(dict(config), sort_keys=True),
-    }
-    names = sorted(state_dict, key=lambda name: (-state_dict[name].element_size(), name))  # wide first: all aligned
-    header = _layout({name: state_dict[name] for name in names}, metadata)
-    file.write(len(header).to_bytes(8, "little") + header)
-    for name in names:
-        file.write(_raw_bytes(state_dict[name]))
+    from safetensors.torch import save
+
+    record = {"architecture": architecture, "config": dict(config), "provenance": dict(provenance)}
+    metadata = {_KEY: json.dumps(record, sort_keys=True)}
+    # Copies: the library refuses tensors that share memory, such as tied weights.
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state_dict.items()}
+    try:
+        file.write(save(tensors, metadata))
+    except KeyError as error:
+        raise ValueError(f"dtype {error} cannot be stored; use a floating or an integer one") from error
 
 
 def read_header(path: str | os.PathLike[str]) -> WeightsHeader:
@@ -166,64 +163,27 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, "Tensor"]:
     return {name: tensor.float() if tensor.dtype in halves else tensor for name, tensor in state.items()}
 
 
-def _layout(tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str]) -> bytes:
-    """The JSON header of tensors that follow in this order, filled with spaces to a multiple of 8 bytes."""
-    entries: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
-    offset = 0
-    for name, tensor in tensors.items():
-        end = offset + tensor.numel() * tensor.element_size()
-        entries[name] = {
-            "dtype": _dtype_code(tensor),
-            "shape": list(tensor.shape),
-            "data_offsets": [offset, end],
-        }
-        offset = end
-    header = json.dumps(entries, separators=(",", ":")).encode()
-    return header + b" " * (-len(header) % 8)
-
-
-def _dtype_code(tensor: "Tensor") -> str:
-    codes = {
-        "float16": "F16",
-        "bfloat16": "BF16",
-        "float32": "F32",
-        "float64": "F64",
-        "int64": "I64",
-        "int32": "I32",
-        "uint8": "U8",
-        "bool": "BOOL",
-    }
-    name = str(tensor.dtype).removeprefix("torch.")
-    if name not in codes:
-        raise ValueError(f"dtype {name} cannot be stored, allowed: {', '.join(codes)}")
-    return codes[name]
-
-
-def _raw_bytes(tensor: "Tensor") -> bytes:
-    """The tensor's own bytes; numpy has no bfloat16, so they pass as uint8."""
-    import torch
-
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
-    octets: bytes = flat.view(torch.uint8).numpy().tobytes()
-    return octets
-
-
 def _parse_metadata(path: Path, metadata: Mapping[str, str], n_parameters: int) -> WeightsHeader:
-    """Header metadata as a record."""
-    missing = [key for key in _RESERVED if key not in metadata]
-    if missing:
+    """Header metadata of either layout as a record."""
+    missing = [key for key in _OWN if key not in metadata]
+    if _KEY not in metadata and missing:
         raise ModelError(
             f"{path}: its header lacks {' and '.join(missing)}, so the network is unknown; "
             "use weights that concertclean trained or imported (`concertclean models import`)"
         )
+    damaged = _damaged(path, "the network's settings in its header cannot be understood")
     try:
-        config = json.loads(metadata["config"])
-    except ValueError as error:
-        raise _damaged(path, "the network's settings in its header are no JSON") from error
-    if not isinstance(config, dict):
-        raise _damaged(path, "the network's settings in its header are no table")
-    provenance = {key: value for key, value in metadata.items() if key not in _RESERVED}
-    return WeightsHeader(metadata["architecture"], config, provenance, n_parameters)
+        if _KEY in metadata:
+            record = json.loads(metadata[_KEY])
+            parts = record["architecture"], record["config"], record["provenance"]
+        else:
+            provenance = {key: value for key, value in metadata.items() if key not in _OWN}
+            parts = metadata["architecture"], json.loads(metadata["config"]), provenance
+    except (ValueError, KeyError, TypeError) as error:
+        raise damaged from error
+    if [type(part) for part in parts] != [str, dict, dict]:
+        raise damaged
+    return WeightsHeader(*parts, n_parameters)
 
 
 def _damaged(path: Path, fact: str) -> ModelError:

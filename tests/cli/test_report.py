@@ -158,6 +158,22 @@ def test_spectrogram_errors(program: Program, sound: Any, tmp_path: Path, words:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "text.wav"]
 
 
+def test_pictures_need_matplotlib_and_pages_do_not(
+    program: Program, sound: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound("a.wav")
+    sound("a_clean.wav", gain=0.5)
+    loaded = [name for name in sys.modules if name.partition(".")[0] in ("matplotlib", "PIL")]
+    for name in ("matplotlib", "PIL", *loaded):
+        monkeypatch.setitem(sys.modules, name, None)
+    ended = program("spectrogram", "a.wav")
+    assert ended.code == 2
+    assert ended.err == "error: pictures need matplotlib; pip install 'concertclean[plots]'\n"
+    assert not (tmp_path / "a_spectrogram.png").exists()
+    assert program("report", "a.wav", "a_clean.wav", "-q").code == 0
+    assert names_on(tmp_path / "a_clean_report.html") == ["a"]
+
+
 def test_help_is_quick() -> None:
     """No command of the pages imports what takes long before it is asked to work."""
     code = """
