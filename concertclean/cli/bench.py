@@ -10,7 +10,7 @@ import typer
 
 from concertclean.cli import console
 from concertclean.cli.bars import bars
-from concertclean.cli.evaluate import names_in, print_table
+from concertclean.cli.tables import names_in, print_table
 from concertclean.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from concertclean import __version__
 from concertclean.cli import console
 from concertclean.cli.bars import bars
+from concertclean.cli.tables import names_in, print_table
 from concertclean.errors import ConcertCleanError, ConfigError
 
 if TYPE_CHECKING:
@@ -262,26 +261,6 @@ def _tell(
         console.complain(failure)
 
 
-def print_table(title: str, header: list[str], body: list[list[str]]) -> None:
-    """A table for people."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-
-    table = Table(
-        title=title or None,
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-    )
-    for place, name in enumerate(header):
-        table.add_column(name, justify="left" if place == 0 or name == "recording" else "right", overflow="fold")
-    for line in body:
-        table.add_row(*(Text(cell) for cell in line))
-    Console(highlight=False).print(table)
-
-
 def _print_metrics() -> None:
     from concertclean.metrics.catalogue import METRICS
 
@@ -299,8 +278,3 @@ def _datasets(given: list[Path], *, reproduce: bool) -> Iterable[Path]:
         where = "build data/concert and data/gramophone as recipes/README.md says, or give" if reproduce else "give"
         raise ConfigError(f"there is nothing to judge; {where} --dataset FOLDER, or REFERENCE and ESTIMATE")
     return found
-
-
-def names_in(text: str) -> tuple[str, ...]:
-    """Names between commas, each once."""
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))

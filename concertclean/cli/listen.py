@@ -11,7 +11,7 @@ from concertclean.cli.bars import bars
 from concertclean.errors import ConfigError
 
 if TYPE_CHECKING:
-    from concertclean.report.scores import Score
+    from concertclean.report.scores import ConditionScore
 
 app = typer.Typer(
     name="listen", help="Listening tests (MUSHRA): build a page, score its results.", no_args_is_help=True
@@ -99,7 +99,7 @@ def score(
         _print_table(scores, summary)
 
 
-def _print_csv(scores: "list[Score]") -> None:
+def _print_csv(scores: "list[ConditionScore]") -> None:
     import csv
     import io
     from dataclasses import asdict
@@ -111,7 +111,7 @@ def _print_csv(scores: "list[Score]") -> None:
     console.say(text.getvalue().rstrip("\n"))
 
 
-def _print_table(scores: "list[Score]", title: str) -> None:
+def _print_table(scores: "list[ConditionScore]", title: str) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -38,7 +38,7 @@ class PairFiles:
 
 
 @dataclass(frozen=True)
-class Pair:
+class AlignedPair:
     """Waveforms to be compared, `(channel, time)`, all of one shape, full scale ±1.
 
     Attributes:
@@ -109,7 +109,7 @@ def _by_name(folder: Path) -> dict[str, Path]:
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
 
 
-def read_pair(files: PairFiles, *, downmix: bool = False) -> Pair:
+def read_pair(files: PairFiles, *, downmix: bool = False) -> AlignedPair:
     """The waveforms of a pair.
 
     Args:
@@ -135,7 +135,7 @@ def read_pair(files: PairFiles, *, downmix: bool = False) -> Pair:
     lag = lag_of(reference, estimate, round(_LAG_SECONDS * rates[0]))
     if lag:
         remarks.append(f"the estimate is {abs(lag)} samples {'late' if lag > 0 else 'early'}; compared as it is")
-    return Pair(reference, estimate, rest[0] if rest else None, rates[0], tuple(remarks))
+    return AlignedPair(reference, estimate, rest[0] if rest else None, rates[0], tuple(remarks))
 
 
 def _fitting(path: Path, waveform: Array, rate: int, truth_path: Path, truth: Array, truth_rate: int) -> list[str]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from concertclean.metrics.catalogue import Better
+from concertclean.metrics.interval import half_width_95
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,11 @@ def summarise(values: Sequence[float | None], names: Sequence[str], better: Bett
     if not finite:
         return Summary(0, None, None, None, None, n_perfect, n_undefined)
     numbers = np.array([value for value, _ in finite])
-    half_width = None
-    if len(numbers) > 1:
-        error = float(numbers.std(ddof=1)) / len(numbers) ** 0.5
-        half_width = float(stdtrit(len(numbers) - 1, 0.975)) * error
     return Summary(
         len(numbers),
         float(numbers.mean()),
         float(np.median(numbers)),
-        half_width,
+        half_width_95(numbers),
         worst_of(finite, better),
         n_perfect,
         n_undefined,

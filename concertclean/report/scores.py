@@ -7,17 +7,16 @@ listeners and items are pooled for each condition; the interval is that of Stude
 
 import csv
 import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from concertclean.errors import ConfigError
 from concertclean.files.atomic import written
+from concertclean.metrics.interval import half_width_95
 from concertclean.report.figures import empty_figure
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class Screened:
 
 
 @dataclass(frozen=True)
-class Score:
+class ConditionScore:
     """Pooled scores of a condition; `ci95` is half the width of the 95 % interval of the mean, None for one score."""
 
     condition: str
@@ -99,7 +98,7 @@ def screen(ratings: Iterable[Rating]) -> tuple[list[Rating], list[Screened]]:
     return [rating for rating in ratings if rating.participant not in left_out], excluded
 
 
-def summarise(ratings: Iterable[Rating]) -> list[Score]:
+def summarise(ratings: Iterable[Rating]) -> list[ConditionScore]:
     """A row a condition, best mean first."""
     groups: dict[tuple[str, str], list[float]] = {}
     for rating in ratings:
@@ -128,7 +127,7 @@ def draw_boxes(target: Path, ratings: Sequence[Rating], *, title: str, overwrite
         figure.savefig(file, format=target.suffix[1:].lower() or "png")
 
 
-def _draw(figure: "Figure", scores: Sequence[Score], ratings: Sequence[Rating], title: str) -> None:
+def _draw(figure: "Figure", scores: Sequence[ConditionScore], ratings: Sequence[Rating], title: str) -> None:
     axis = figure.subplots()
     places = range(1, len(scores) + 1)
     values = [[rating.score for rating in ratings if rating.condition == score.condition] for score in scores]
@@ -150,16 +149,16 @@ def _draw(figure: "Figure", scores: Sequence[Score], ratings: Sequence[Rating], 
     axis.legend(loc="lower left")
 
 
-def _label(score: Score) -> str:
+def _label(score: ConditionScore) -> str:
     name = "hidden reference" if score.role == "reference" else score.condition
     return f"{name}\n(n = {score.n})"
 
 
-def _score(condition: str, role: str, values: np.ndarray) -> Score:
+def _score(condition: str, role: str, values: np.ndarray) -> ConditionScore:
     n = len(values)
-    ci95 = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else None
+    ci95 = half_width_95(values)
     lower, median, upper = np.percentile(values, [25, 50, 75])
-    return Score(condition, role, n, float(values.mean()), ci95, float(median), float(lower), float(upper))
+    return ConditionScore(condition, role, n, float(values.mean()), ci95, float(median), float(lower), float(upper))
 
 
 def _read(path: Path) -> list[Rating]:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from concertclean.errors import ConfigError, OutputError
-from concertclean.report.scores import Rating, Score, Screened, draw_boxes, read_results, screen, summarise
+from concertclean.report.scores import ConditionScore, Rating, Screened, draw_boxes, read_results, screen, summarise
 
 
 def rating(participant: str, item: str, condition: str, score: float) -> Rating:
@@ -22,7 +22,7 @@ def test_mean_interval_and_quartiles() -> None:
     assert (first.condition, first.n, first.mean, first.median) == ("x", 4, 65.0, 65.0)
     assert first.ci95 == pytest.approx(20.5426, abs=1e-3)
     assert (first.lower_quartile, first.upper_quartile) == (57.5, 72.5)
-    assert second == Score("low", "condition", 2, 10.0, 0.0, 10.0, 10.0, 10.0)
+    assert second == ConditionScore("low", "condition", 2, 10.0, 0.0, 10.0, 10.0, 10.0)
     assert summarise([rating("a", "i", "x", 50)])[0].ci95 is None
 
 
