@@ -54,7 +54,7 @@ def test_a_pair_is_read_as_it_is(triple):
 
 def test_downmix_compares_the_mean_of_the_channels(save):
     stereo, mono = save("s.wav", tones(1)), save("m.wav", tones(1).mean(axis=0, keepdims=True))
-    with pytest.raises(MetricError, match=r"has 1 channels, .* 2; use --downmix"):
+    with pytest.raises(MetricError, match=r"has 1 channels, .* 2; use downmix"):
         read_pair(PairFiles("a", stereo, mono, None))
     pair = read_pair(PairFiles("a", stereo, mono, None), downmix=True)
     assert pair.reference == pytest.approx(pair.estimate, abs=2**-22)
