@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from concertclean.audio_io.formats import Storage
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 
@@ -48,17 +49,13 @@ def main() -> None:
         "artist": "Karissa Hobbs",
         "comment": "CC BY 3.0; crowd: MDN voice-change-o-matic, CC0",
     }
-    with AudioWriter(
-        HERE / "lets-go-fishin-with-crowd.m4a", format="m4a", sample_rate=rate, channels=2, bit_rate=160_000,
-        tags=tags, overwrite=True,
-    ) as writer:  # fmt: skip
+    storage = Storage("m4a", rate, 2, bit_rate=160_000)
+    with AudioWriter(HERE / "lets-go-fishin-with-crowd.m4a", storage, tags=tags, overwrite=True) as writer:
         writer.write(mixture * 0.8 / np.abs(mixture).max())
     disc, rate = excerpt(sys.argv[3], 20.4, 16.7)  # the longest stretch without a damaged packet
     tags = {"title": "St. Louis Blues (1921)", "artist": "Original Dixieland Jazz Band with Al Bernard"}
-    with AudioWriter(
-        HERE / "st-louis-blues-1921.mp3", format="mp3", sample_rate=rate, channels=len(disc), bit_rate=160_000,
-        tags=tags, overwrite=True,
-    ) as writer:  # fmt: skip
+    storage = Storage("mp3", rate, len(disc), bit_rate=160_000)
+    with AudioWriter(HERE / "st-louis-blues-1921.mp3", storage, tags=tags, overwrite=True) as writer:
         writer.write(disc)
 
 

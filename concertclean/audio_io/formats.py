@@ -109,6 +109,30 @@ class Cover:
 
 
 @dataclass(frozen=True)
+class Storage:
+    """How audio is stored in a file.
+
+    Attributes:
+        format: writable key of `FORMATS`.
+        sample_rate: Hz.
+        channels: number of channels, >= 1.
+        bit_depth: 8 to 32, for lossless formats; stored as 16, 24 or (WAV only) 32. None means 24, which keeps all
+            that a lossy source had; lossy formats have none.
+        is_float: 32-bit floating point; WAV only, 24 bits in FLAC and ALAC.
+        bit_rate: bit/s for lossy formats; None for the format's default.
+        channel_layout: FFmpeg's name; None for the usual one of so many channels.
+    """
+
+    format: str
+    sample_rate: int
+    channels: int
+    bit_depth: int | None = None
+    is_float: bool = False
+    bit_rate: int | None = None
+    channel_layout: str | None = None
+
+
+@dataclass(frozen=True)
 class AudioInfo:
     """Facts about an opened recording.
 

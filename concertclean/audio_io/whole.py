@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from concertclean.audio_io.formats import Storage
 from concertclean.audio_io.writer import AudioWriter
 
 
@@ -29,11 +30,6 @@ def write_waveform(
         raise ValueError(f"path is {path}, must end in .wav or .flac")
     path.parent.mkdir(parents=True, exist_ok=True)
     with AudioWriter(
-        path,
-        format=format,
-        sample_rate=sample_rate,
-        channels=len(waveform),
-        bit_depth=bit_depth,
-        overwrite=overwrite,
+        path, Storage(format, sample_rate, len(waveform), bit_depth=bit_depth), overwrite=overwrite
     ) as writer:
         writer.write(waveform.astype(np.float64))

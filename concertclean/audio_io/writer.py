@@ -20,6 +20,7 @@ from concertclean.audio_io.formats import (
     VORBIS_ORDER,
     Cover,
     Format,
+    Storage,
     layout_name,
     supported_sample_rate,
 )
@@ -40,16 +41,9 @@ class AudioWriter:
 
     Args:
         path: of the output, or a binary stream such as standard output, which need not be searchable.
-        format: writable key of `FORMATS`.
-        sample_rate: Hz.
-        channels: number of channels, >= 1.
-        bit_depth: 8 to 32, for lossless formats; stored as 16, 24 or (WAV only) 32. None means 24, which
-            keeps all that a lossy source had.
-        is_float: 32-bit floating point; WAV only, 24 bits in FLAC and ALAC.
-        bit_rate: bit/s for lossy formats; None for the format's default.
+        storage: format, sample rate, channels and the rest.
         tags: written as far as the container has names for them; technical ones are left out.
         cover: JPEG or PNG.
-        channel_layout: FFmpeg's name; None for the usual one of so many channels.
         seed: of the dither at 16 bits.
         overwrite: replace an output that exists.
         n_samples: expected length, if known, to notice a disk that is too small before hours of work.
@@ -63,19 +57,13 @@ class AudioWriter:
         warnings: "W111 ..." if the cover had to be left out.
     """
 
-    def __init__(  # noqa: PLR0913  (what a file is made of; a record would only repeat the names)
+    def __init__(
         self,
         path: str | Path | BinaryIO,
+        storage: Storage,
         *,
-        format: str,
-        sample_rate: int,
-        channels: int,
-        bit_depth: int | None = None,
-        is_float: bool = False,
-        bit_rate: int | None = None,
         tags: dict[str, str] | None = None,
         cover: Cover | None = None,
-        channel_layout: str | None = None,
         seed: int = 0,
         overwrite: bool = False,
         n_samples: int | None = None,
@@ -83,15 +71,15 @@ class AudioWriter:
         self.warnings: list[str] = []
         is_path = isinstance(path, str | Path)
         self._name = str(path) if is_path else "standard output"
-        entry = _writable_format(format)
-        _require_support(entry, self._name, sample_rate, channels)
+        entry = _writable_format(storage.format)
+        _require_support(entry, self._name, storage.sample_rate, storage.channels)
         self._encoding = Encoding(
-            format=format,
-            sample_rate=sample_rate,
-            channels=channels,
-            layout=_storable_layout(entry, channel_layout, channels),
-            bit_depth=_stored_depth(entry, bit_depth, is_float),
-            bit_rate=_usable_bit_rate(entry, bit_rate, sample_rate, channels),
+            format=storage.format,
+            sample_rate=storage.sample_rate,
+            channels=storage.channels,
+            layout=_storable_layout(entry, storage.channel_layout, storage.channels),
+            bit_depth=_stored_depth(entry, storage.bit_depth, storage.is_float),
+            bit_rate=_usable_bit_rate(entry, storage.bit_rate, storage.sample_rate, storage.channels),
             tags=clean_tags(tags or {}),
             cover=self._storable_cover(entry, cover),
             seed=seed,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from concertclean.audio_io.formats import AudioInfo
+from concertclean.audio_io.formats import AudioInfo, Storage
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.bleed.methods import Reduction, learn
@@ -24,7 +24,7 @@ from concertclean.dsp.levels import EnergyMeter, reduction_db
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError
 from concertclean.restore import batch
-from concertclean.restore.results import OutputFormat, open_writer, output_format
+from concertclean.restore.results import open_writer, output_format
 
 Progress = Callable[[str, int, int], None]
 
@@ -111,7 +111,7 @@ def plan_tracks(inputs: Sequence[str], output: Path | None, settings: DenoiseSet
 
     def kept(source: Path) -> str:
         with AudioReader(source) as reader:
-            return output_format(reader.info, settings).name
+            return output_format(reader.info, settings).format
 
     recordings = batch.find_recordings(inputs, recursive=False)
     jobs = batch.plan(recordings, output, settings.format, removed=settings.removed, resolve=kept)
@@ -219,7 +219,7 @@ def _pairs(reduction: Reduction, blocks: Iterator[Array]) -> Iterator[tuple[Arra
 class _Sink:
     """Files of one track, and what is told about them; a context manager."""
 
-    def __init__(self, track: Track, info: AudioInfo, output: OutputFormat, *, overwrite: bool) -> None:
+    def __init__(self, track: Track, info: AudioInfo, output: Storage, *, overwrite: bool) -> None:
         self._track, self._info, self._output, self._overwrite = track, info, output, overwrite
         self._files = ExitStack()
         self._meters = EnergyMeter(info.sample_rate), EnergyMeter(info.sample_rate)

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from concertclean.audio_io.formats import Storage
 from concertclean.audio_io.writer import AudioWriter
 
 _MAX_RATE = 48_000
@@ -32,7 +33,7 @@ class Flac:
 
     def __init__(self, sample_rate: int, channels: int, gain: float = 1.0) -> None:
         self._file, self._gain = io.BytesIO(), gain
-        self._writer = AudioWriter(self._file, format="flac", sample_rate=sample_rate, channels=channels, bit_depth=16)
+        self._writer = AudioWriter(self._file, Storage("flac", sample_rate, channels, bit_depth=16))
 
     def __enter__(self) -> Self:
         self._writer.__enter__()

@@ -92,7 +92,7 @@ def plan(inputs: list[str], output: Path | None, settings: DenoiseSettings, *, r
     def kept(source: Path) -> str:
         try:
             with AudioReader(source) as reader:
-                return output_format(reader.info, settings).name
+                return output_format(reader.info, settings).format
         except ConcertCleanError:
             return "wav"  # the run itself reports what is wrong with the file
 

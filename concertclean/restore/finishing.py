@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from concertclean.audio_io.formats import Storage
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.denoise import DenoiseSettings
@@ -97,10 +98,7 @@ class Finisher:
             path = Path(folder) / "restored.wav"
             with AudioWriter(
                 path,
-                format="wav",
-                sample_rate=info.sample_rate,
-                channels=self._n_stacked,
-                is_float=True,
+                Storage("wav", info.sample_rate, self._n_stacked, is_float=True),
                 n_samples=info.n_samples if self._settings.duration_seconds is None else None,
             ) as waiting:
                 for block in blocks:

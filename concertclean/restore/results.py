@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from concertclean.audio_io.formats import FORMATS, AudioInfo, keep_format, supported_sample_rate
+from concertclean.audio_io.formats import FORMATS, AudioInfo, Storage, keep_format, supported_sample_rate
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.dsp.arrays import Array
@@ -19,25 +19,6 @@ _CARRYING_SHARE = 0.1  # of the energy of the loud parts: a band with less does 
 _HARM_DB, _BAND_HARM_DB = 8.0, 12.0  # a crowd as loud as the band is 3 dB of it, one 5 dB louder 6
 _LEAST_ENERGY = 1e-12
 _LOSSY_SOURCE_BITS = 24  # the output of a lossy codec goes on below the 16th bit
-
-
-@dataclass(frozen=True)
-class OutputFormat:
-    """What an output file will be.
-
-    Attributes:
-        name: key of `FORMATS`.
-        sample_rate: Hz.
-        bit_depth: bits of a stored sample, None for lossy formats.
-        is_float: 32-bit floating point.
-        bit_rate: bit/s of a lossy format, None for its default.
-    """
-
-    name: str
-    sample_rate: int
-    bit_depth: int | None
-    is_float: bool
-    bit_rate: int | None
 
 
 @dataclass(frozen=True)
@@ -86,7 +67,7 @@ class Report:
     """
 
     info: AudioInfo
-    output: OutputFormat
+    output: Storage
     seconds: float = 0.0
     elapsed_seconds: float = 0.0
     lufs_before: float = -math.inf
@@ -110,25 +91,26 @@ class Report:
         return self.elapsed_seconds / self.seconds if self.seconds else 0.0
 
 
-def output_format(info: AudioInfo, settings: DenoiseSettings) -> OutputFormat:
+def output_format(info: AudioInfo, settings: DenoiseSettings) -> Storage:
     """Format of the output for a recording: `keep` means the recording's own where we can write it.
 
     WAV by default, the recording's rate, its bit depth if it is lossless and 24 bit if it is lossy.
     """
     name = keep_format(info) if settings.format == "keep" else settings.format
     rate = supported_sample_rate(name, info.sample_rate)
+    shape: Any = {"channels": info.channels, "channel_layout": info.channel_layout}
     if not FORMATS[name].is_lossless:
         bit_rate = None if info.is_lossless else max(info.bit_rate or 0, _MIN_LOSSY_BIT_RATE)
-        return OutputFormat(name, rate, None, False, bit_rate)
+        return Storage(name, rate, bit_rate=bit_rate, **shape)
     depth, is_float = _wanted_depth(info, settings)
     if is_float and name == "wav":
-        return OutputFormat(name, rate, 32, True, None)
+        return Storage(name, rate, bit_depth=32, is_float=True, **shape)
     stored = 16 if depth <= 16 else 24 if depth <= 24 or name != "wav" else 32
-    return OutputFormat(name, rate, stored, False, None)
+    return Storage(name, rate, bit_depth=stored, **shape)
 
 
 def open_writer(
-    target: Path | BinaryIO, info: AudioInfo, output: OutputFormat, *, n_samples: int | None, overwrite: bool
+    target: Path | BinaryIO, info: AudioInfo, output: Storage, *, n_samples: int | None, overwrite: bool
 ) -> AudioWriter:
     """A writer of what a recording becomes, with the recording's channels, tags and cover.
 
@@ -142,23 +124,10 @@ def open_writer(
     Raises:
         OutputError: the file exists or cannot be written.
     """
-    return AudioWriter(
-        target,
-        format=output.name,
-        sample_rate=output.sample_rate,
-        channels=info.channels,
-        bit_depth=output.bit_depth,
-        is_float=output.is_float,
-        bit_rate=output.bit_rate,
-        tags=info.tags,
-        cover=info.cover,
-        channel_layout=info.channel_layout,
-        n_samples=n_samples,
-        overwrite=overwrite,
-    )
+    return AudioWriter(target, output, tags=info.tags, cover=info.cover, n_samples=n_samples, overwrite=overwrite)
 
 
-def remarks(info: AudioInfo, output: OutputFormat, settings: DenoiseSettings, model_rate: int | None) -> list[str]:
+def remarks(info: AudioInfo, output: Storage, settings: DenoiseSettings, model_rate: int | None) -> list[str]:
     """Warnings that are known before the first sample.
 
     Args:
@@ -182,10 +151,10 @@ def remarks(info: AudioInfo, output: OutputFormat, settings: DenoiseSettings, mo
     depth, is_float = _wanted_depth(info, settings)
     if output.bit_depth is not None and output.bit_depth < depth:
         kind = "floating point" if is_float else f"{depth} bits"
-        found.append(f"W112 {output.name} stores {output.bit_depth} bits, not {kind}; wav does")
+        found.append(f"W112 {output.format} stores {output.bit_depth} bits, not {kind}; wav does")
     if output.sample_rate != info.sample_rate:
         rates = f"{output.sample_rate} Hz, not {info.sample_rate} Hz"
-        found.append(f"W113 {output.name} stores {rates}; flac or wav does")
+        found.append(f"W113 {output.format} stores {rates}; flac or wav does")
     return found
 
 
@@ -224,7 +193,7 @@ def harm_remarks(reductions_db: Array, model: str) -> list[str]:
     cure = "the preset 78rpm is for discs, " if "concert" in model else "the model concert is for crowds, "
     return [
         f"W116 {whole:.0f} dB of the loud parts went{where}: {model} may have taken music for noise; {cure}"
-        "a largest reduction of 6 dB or a strength of 0.5 is careful; listen to what was removed"
+        "a maximum reduction of 6 dB or a strength of 0.5 removes less; listen to what was removed"
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from scipy.signal import iirpeak, lfilter, oaconvolve
 
-from concertclean.audio_io.formats import supported_sample_rate
+from concertclean.audio_io.formats import Storage, supported_sample_rate
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.dsp.resample import resample
@@ -223,9 +223,7 @@ def codec(waveform: Waveform, sample_rate: int = 44_100, *, format: str = "m4a",
     stored_rate = supported_sample_rate(format, sample_rate)
     stored = resample(waveform, sample_rate, stored_rate)
     stream = io.BytesIO()
-    with AudioWriter(
-        stream, format=format, sample_rate=stored_rate, channels=len(waveform), bit_rate=bit_rate
-    ) as writer:
+    with AudioWriter(stream, Storage(format, stored_rate, len(waveform), bit_rate=bit_rate)) as writer:
         writer.write(stored)
     stream.seek(0)
     with AudioReader(stream) as reader:

@@ -3,6 +3,7 @@
 import io
 import os
 import tracemalloc
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import soundfile
 import tinytag
 
-from concertclean.audio_io.formats import FORMATS
+from concertclean.audio_io.formats import FORMATS, Storage
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.errors import OutputError
@@ -34,13 +35,17 @@ def _path(tmp_path: Path, kind: str) -> Path:
     return tmp_path / f"out{FORMATS[kind].extensions[0]}"
 
 
+STORED = {field.name for field in fields(Storage)}
+
+
 def _rate(kind: str) -> int:
     return 48_000 if kind == "opus" else 44_100
 
 
 def _write(path, waveform, kind, block=10_000, **options):
-    options = {"sample_rate": _rate(kind), "channels": len(waveform), **options}
-    with AudioWriter(path, format=kind, **options) as writer:
+    kept = {name: options.pop(name) for name in list(options) if name not in STORED}
+    storage = Storage(kind, **{"sample_rate": _rate(kind), "channels": len(waveform), **options})
+    with AudioWriter(path, storage, **kept) as writer:
         for start in range(0, waveform.shape[1], block):
             writer.write(waveform[:, start : start + block])
     return writer
@@ -218,16 +223,16 @@ def test_surround_keeps_channels_in_order(kind, layout, tone, tmp_path, read_who
 def test_rate_that_the_codec_lacks_names_the_next_one(kind, rate, cure, tmp_path):
     path = _path(tmp_path, kind)
     with pytest.raises(OutputError, match=f"cannot store {rate} Hz; write it at {cure} Hz"):
-        AudioWriter(path, format=kind, sample_rate=rate, channels=2)
+        AudioWriter(path, Storage(kind, rate, 2))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_more_channels_than_the_codec_has_are_refused(tmp_path):
     for kind, channels in (("mp3", 6), ("flac", 9), ("alac", 9)):
         with pytest.raises(OutputError, match=f"{channels} channels; set the format to wav"):
-            AudioWriter(_path(tmp_path, kind), format=kind, sample_rate=44_100, channels=channels)
+            AudioWriter(_path(tmp_path, kind), Storage(kind, 44_100, channels))
     with pytest.raises(OutputError, match=r"alac refuses 44100 Hz, 2\.1; set the format to wav or flac"):
-        AudioWriter(tmp_path / "a.m4a", format="alac", sample_rate=44_100, channels=3, channel_layout="2.1")
+        AudioWriter(tmp_path / "a.m4a", Storage("alac", 44_100, 3, channel_layout="2.1"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -254,7 +259,7 @@ def test_programming_mistakes_are_value_errors(tmp_path):
         {"channel_layout": "mono"},
     ):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            AudioWriter(tmp_path / "x.wav", **(options | wrong))
+            AudioWriter(tmp_path / "x.wav", Storage(**(options | wrong)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -267,7 +272,7 @@ def test_bang_is_never_written(bad, noise, tmp_path):
     block[0, 3:5] = bad
     with (
         pytest.raises(ValueError, match="2 samples that are not finite"),
-        AudioWriter(tmp_path / "x.wav", format="wav", sample_rate=44_100, channels=2) as writer,
+        AudioWriter(tmp_path / "x.wav", Storage("wav", 44_100, 2)) as writer,
     ):
         writer.write(block)
     assert list(tmp_path.iterdir()) == []
@@ -277,7 +282,7 @@ def test_block_of_wrong_shape_is_refused(tmp_path):
     for block in (np.zeros(10), np.zeros((10, 2))):
         with (
             pytest.raises(ValueError, match="block has shape"),
-            AudioWriter(tmp_path / "x.wav", format="wav", sample_rate=44_100, channels=2) as writer,
+            AudioWriter(tmp_path / "x.wav", Storage("wav", 44_100, 2)) as writer,
         ):
             writer.write(block)
 
@@ -287,7 +292,7 @@ def test_block_of_wrong_shape_is_refused(tmp_path):
 def test_interrupted_writing_leaves_nothing(kind, error, noise, tmp_path):
     def begin():
         path = _path(tmp_path, kind)
-        with AudioWriter(path, format=kind, sample_rate=_rate(kind), channels=2) as writer:
+        with AudioWriter(path, Storage(kind, _rate(kind), 2)) as writer:
             writer.write(noise(N))
             assert [entry.suffix for entry in tmp_path.iterdir()] == [".part"]
             raise error
@@ -301,7 +306,7 @@ def test_existing_output_is_kept_unless_overwriting(noise, tmp_path, read_whole)
     path = tmp_path / "kept.wav"
     path.write_text("precious")
     with pytest.raises(OutputError, match=r"kept\.wav: already exists"):
-        AudioWriter(path, format="wav", sample_rate=44_100, channels=2)
+        AudioWriter(path, Storage("wav", 44_100, 2))
     assert path.read_text() == "precious"
     _write(path, noise(100), "wav", overwrite=True)
     assert read_whole(path).shape == (2, 100)
@@ -318,7 +323,7 @@ def test_output_made_by_another_while_writing_is_kept(has_links, noise, tmp_path
     path = tmp_path / "race.wav"
 
     def lose_the_race():
-        with AudioWriter(path, format="wav", sample_rate=44_100, channels=2) as writer:
+        with AudioWriter(path, Storage("wav", 44_100, 2)) as writer:
             writer.write(noise(100))
             path.write_text("precious")
 
@@ -347,16 +352,16 @@ def test_directory_that_cannot_be_written(tmp_path):
         (tmp_path, "is a directory"),
     ):
         with pytest.raises(OutputError, match=fact):
-            AudioWriter(path, format="wav", sample_rate=44_100, channels=2)
+            AudioWriter(path, Storage("wav", 44_100, 2))
     assert list(tmp_path.iterdir()) == [file]
 
 
 def test_full_disk_is_noticed_before_and_while_writing(noise, tmp_path, full_disk):
     with pytest.raises(OutputError, match="the disk has"):
-        AudioWriter(tmp_path / "x.wav", format="wav", sample_rate=44_100, channels=2, n_samples=2**60)
+        AudioWriter(tmp_path / "x.wav", Storage("wav", 44_100, 2), n_samples=2**60)
     with (
         pytest.raises(OutputError, match="cannot be written"),
-        AudioWriter(tmp_path / "x.flac", format="flac", sample_rate=44_100, channels=2) as writer,
+        AudioWriter(tmp_path / "x.flac", Storage("flac", 44_100, 2)) as writer,
     ):
         writer.write(noise(10 * N))
     assert list(tmp_path.iterdir()) == []
@@ -421,12 +426,12 @@ def test_memory_does_not_grow_with_the_length(kind, noise, tmp_path):
     for seconds in (5, 60):
         source, copy = tmp_path / f"{seconds}", tmp_path / f"{seconds}.copy"
         tracemalloc.start()
-        with AudioWriter(source, format=kind, sample_rate=48_000, channels=2) as writer:
+        with AudioWriter(source, Storage(kind, 48_000, 2)) as writer:
             for _ in range(seconds):
                 writer.write(block)
         with (
             AudioReader(source) as reader,
-            AudioWriter(copy, format=kind, sample_rate=48_000, channels=2) as writer,
+            AudioWriter(copy, Storage(kind, 48_000, 2)) as writer,
         ):
             for read in reader.blocks(48_000):
                 writer.write(read)

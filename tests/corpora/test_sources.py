@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from concertclean.audio_io.formats import Storage
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.corpora.sources import Source, assign_splits, audio_files, folder_sources
 from concertclean.errors import ConfigError, NoInputError
@@ -26,7 +27,7 @@ def splits_by_group(sources):
 
 def write_tagged(path, tags):
     path.parent.mkdir(parents=True, exist_ok=True)
-    with AudioWriter(path, format="flac", sample_rate=44_100, channels=1, tags=tags) as writer:
+    with AudioWriter(path, Storage("flac", 44_100, 1), tags=tags) as writer:
         writer.write(np.zeros((1, 4410)))
 
 

@@ -15,7 +15,7 @@ import soundfile
 import torch
 from torch import Tensor, nn
 
-from concertclean.audio_io.formats import AudioInfo, Cover
+from concertclean.audio_io.formats import AudioInfo, Cover, Storage
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.classical.catalogue import METHODS, Method
@@ -208,7 +208,7 @@ def test_more_channels_are_processed_in_pairs(
 def test_tags_and_cover_travel(tmp_path: Path, denoise: Any, noise: Noise, name: str) -> None:
     tags = {"title": "Über den Wolken", "artist": "R. M.", "track": "3/9"}
     cover = Cover(picture(), "image/png")
-    with AudioWriter(tmp_path / "a.m4a", format="m4a", sample_rate=RATE, channels=2, tags=tags, cover=cover) as writer:
+    with AudioWriter(tmp_path / "a.m4a", Storage("m4a", RATE, 2), tags=tags, cover=cover) as writer:
         writer.write(noise(20_000))
     denoise(tmp_path / "a.m4a", tmp_path / name, format=name[2:])
     with AudioReader(tmp_path / name) as reader:
@@ -235,7 +235,7 @@ def test_same_bytes_twice(tmp_path: Path, denoise: Any, noise: Noise) -> None:
 
 def test_the_container_does_not_matter(tmp_path: Path, denoise: Any, noise: Noise) -> None:
     wav = store(tmp_path / "a.wav", noise(60_000), subtype="PCM_16")
-    with AudioWriter(tmp_path / "a.m4a", format="alac", sample_rate=RATE, channels=2, bit_depth=16) as writer:
+    with AudioWriter(tmp_path / "a.m4a", Storage("alac", RATE, 2, bit_depth=16)) as writer:
         writer.write(load(wav))
     for source in ("a.wav", "a.m4a"):
         denoise(tmp_path / source, tmp_path / f"{source}.clean.wav")
@@ -407,7 +407,7 @@ FLOAT = {"codec": "pcm_f32le", "bit_depth": 32, "is_float": True}
 )
 def test_output_format(info: Any, settings: Any, expected: tuple[Any, ...]) -> None:
     found = output_format(facts(**info), DenoiseSettings(**settings))
-    assert (found.name, found.sample_rate, found.bit_depth, found.is_float, found.bit_rate) == expected
+    assert (found.format, found.sample_rate, found.bit_depth, found.is_float, found.bit_rate) == expected
 
 
 def test_lossy_source_gives_24_bits(tmp_path: Path, denoise: Any, noise: Noise) -> None:
@@ -430,9 +430,7 @@ def test_a_lossy_output_of_a_lossy_source_is_told(tmp_path: Path, denoise: Any, 
 
 
 def test_the_writers_warnings_reach_the_report(tmp_path: Path, denoise: Any, noise: Noise) -> None:
-    with AudioWriter(
-        tmp_path / "a.flac", format="flac", sample_rate=RATE, channels=2, cover=Cover(picture(), "image/png")
-    ) as writer:
+    with AudioWriter(tmp_path / "a.flac", Storage("flac", RATE, 2), cover=Cover(picture(), "image/png")) as writer:
         writer.write(noise(1000))
     report = denoise(tmp_path / "a.flac", tmp_path / "b.wav")
     assert [warning[:4] for warning in report.warnings] == ["W111"]

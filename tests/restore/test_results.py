@@ -53,4 +53,4 @@ def test_the_band_is_named_where_it_is_the_worst():
     (remark,) = harm_remarks(np.array([0, 0, 0, 14, 0, 9.0]), "gramophone")
     assert "9 dB of the loud parts" in remark
     assert "14 dB of them at 1000 to 2000 Hz" in remark
-    assert "--model concert is for crowds" in remark
+    assert "the model concert is for crowds" in remark
