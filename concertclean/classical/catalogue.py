@@ -1,4 +1,4 @@
-"""The methods without learned weights, by the names they have on the command line."""
+"""The methods without learned weights, by their names on the command line."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import Protocol
 from concertclean.classical.declick import Declicker
 from concertclean.classical.decrackle import decrackler
 from concertclean.classical.dehum import Dehummer
-from concertclean.classical.heard_noise import heard_noise
+from concertclean.classical.given_noise import given_noise
 from concertclean.classical.lsa import LSA, logmmse, lsa
 from concertclean.classical.material import Material, Source
 from concertclean.classical.steady import steady
@@ -28,9 +28,9 @@ class Method:
 
     Attributes:
         description: one sentence.
-        make: makes it from the material it learns from, or from None where there is no such material.
+        make: makes it from the material it learns from, or from None if there is no material.
         learns_from: what that material is; None: the method learns nothing beforehand. A method that learns from the
-            recording cannot work without; noise is found while the recording goes by if it is not given.
+            recording requires it. If noise is not given, it is estimated while the recording is processed.
     """
 
     description: str
@@ -39,24 +39,22 @@ class Method:
 
 
 def _lsa(noise: Material | None) -> LSA:
-    return lsa(None if noise is None else heard_noise(noise))
+    return lsa(None if noise is None else given_noise(noise))
 
 
 def _logmmse(noise: Material | None) -> LSA:
     method = logmmse()
-    return method if noise is None else replace(method, noise=heard_noise(noise))
+    return method if noise is None else replace(method, noise=given_noise(noise))
 
 
 METHODS = {
-    "declick": Method("Clicks of up to 4 ms, interpolated from what surrounds them.", lambda _: Declicker()),
-    "decrackle": Method("Crackle, hundreds of small ticks a second, and clicks with it.", lambda _: decrackler()),
-    "dethump": Method("Clicks, and the low thumps behind large ones.", lambda _: Dethumper()),
-    "dehum": Method("Mains hum of 50 or 60 Hz and its harmonics, found and followed.", lambda _: Dehummer()),
-    "lsa": Method("Steady noise such as hiss, followed, or learned from a noise profile.", _lsa, "noise"),
-    "logmmse": Method("LSA whose noise is the first 120 ms, learned on in pauses.", _logmmse, "noise"),
-    "steady": Method(
-        "Noise that stays: floors and lines over the whole recording, in two passes.", steady, "recording"
-    ),
+    "declick": Method("Clicks of up to 4 ms, interpolated from the music around them.", lambda _: Declicker()),
+    "decrackle": Method("Crackle (hundreds of small ticks per second), and clicks.", lambda _: decrackler()),
+    "dethump": Method("Clicks, and the low thumps after large ones.", lambda _: Dethumper()),
+    "dehum": Method("Mains hum of 50 or 60 Hz and its harmonics, found and tracked.", lambda _: Dehummer()),
+    "lsa": Method("Steady noise such as hiss, tracked, or learned from a noise profile.", _lsa, "noise"),
+    "logmmse": Method("LSA whose noise is the first 120 ms, updated in pauses.", _logmmse, "noise"),
+    "steady": Method("Steady noise: floors and lines over the whole recording, in two passes.", steady, "recording"),
 }
 
 COMBINATIONS = {"lsa-c": ("declick", "lsa")}
