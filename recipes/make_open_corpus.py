@@ -245,14 +245,14 @@ NOISE_TASKS = {"fire": OUTDOORS, "rain": OUTDOORS, "water": OUTDOORS, "hiss": DI
 KEYS = ["name", "version", "commit", "licence", "role", "split", "group", "song", "category", "tasks", "seconds",
         "spans", "max_files", "patterns", "files"]  # fmt: skip
 HEADER = """\
-# The open corpus: what the shipped weights are made from. Written by make_open_corpus.py; `concertclean dataset fetch`
-# gets it.
+# The open corpus, from which the shipped weights are made. Written by make_open_corpus.py; download it with
+# `concertclean dataset fetch`.
 #
 # A package is Debian's (bookworm); `files` are FOLDER/NAME, the last folder inside the package or a zip in it. A
-# repository is on GitHub, files are at https://raw.githubusercontent.com/NAME/COMMIT/PATH and have their sha256.
-# `seconds`: at most so much of a file, its middle (of claps and impulse responses the beginning). `spans`: just that.
-# A group never stands on two sides. Nothing here moved between training and test since the first weights; what
-# validates now trained them.
+# repository is on GitHub; its files are at https://raw.githubusercontent.com/NAME/COMMIT/PATH and have their sha256.
+# `seconds`: at most this much of a file, from its middle (for claps and impulse responses, from the beginning).
+# `spans`: exactly these stretches. A group never appears in two splits. Nothing has moved between training and test
+# since the first weights; the present validation files were in training then.
 #
 # Left out on purpose: the song of the README's example (Karissa Hobbs); vinyl_hiss.flac of sonic-pi-net/sonic-pi, the
 # same file as in sonic-pi-samples; takes B, C ... of ESC-10 in training and its clock ticks of folds 4 and 5; farm

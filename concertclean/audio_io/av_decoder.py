@@ -1,7 +1,7 @@
 """Compressed audio through FFmpeg, sample-exact at both ends.
 
-FFmpeg itself leaves out the encoder's delay where the file states it (edit list, LAME tag, Opus pre-skip). It
-keeps the padding that fills the last AAC frame; that is cut here.
+If the file states the encoder's delay (edit list, LAME tag, Opus pre-skip), FFmpeg removes it. It keeps the padding
+that fills the last AAC frame; that is cut here.
 """
 
 from collections.abc import Generator, Iterator
@@ -18,12 +18,12 @@ from concertclean.errors import AudioFileError
 # Padding is less than the last frame plus the encoder's look-ahead. An excess above this means that the
 # declared length is wrong, not that there is padding.
 _MAX_PADDING_SAMPLES: Final = 4096
-_MAX_CONCEALED: Final = 40  # a second of MP3; more is not a fault but a hole
+_MAX_CONCEALED: Final = 40  # a second of MP3; more is a gap, not a glitch
 _FULL_SCALE: Final = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "flt": 1.0, "dbl": 1.0}
 
 
 class AvDecoder:
-    """Decoder of everything that FFmpeg knows.
+    """Decoder of everything that FFmpeg can read.
 
     Args:
         file: seekable.
@@ -31,11 +31,11 @@ class AvDecoder:
 
     Raises:
         NoInputError: there is no audio stream.
-        AudioFileError: not a single sample can be decoded.
+        AudioFileError: no sample can be decoded.
 
     Attributes:
         info: facts about the recording.
-        ended_early: the last packet was broken, as at the end of a file that was cut off.
+        ended_early: the last packet was broken, as at the end of a truncated file.
         tolerance_samples: by how much the declared length may exceed the true one in a sound file.
     """
 
@@ -51,7 +51,7 @@ class AvDecoder:
         declared = probe.declared_seconds(file, self._container)
         self._frames = self._decode_frames()
         self._first = next(self._frames, None)
-        if self._first is None and self._stream.codec_context.format is None:  # a few bytes that FFmpeg took for audio
+        if self._first is None and self._stream.codec_context.format is None:  # bytes that FFmpeg took for audio
             self.close()
             raise probe.not_audio(path)
         self.info = self._describe(extras, declared)
@@ -81,7 +81,7 @@ class AvDecoder:
         )
 
     def decode(self, limit: int) -> np.ndarray:
-        """Next samples, `(channel, time)` float64, as many as a packet gives; none at the end."""
+        """Next samples, `(channel, time)` float64, as many as a packet holds; none at the end."""
         del limit
         while True:
             frame, self._first = self._first or next(self._frames, None), None
@@ -92,17 +92,17 @@ class AvDecoder:
                 return waveform
 
     def jump(self, n_samples: int) -> int:
-        """Leaves out nothing: packets depend on those before; only decoding lands on the exact sample."""
+        """Skips nothing: packets depend on those before, so only decoding reaches the exact sample."""
         del n_samples
         return 0
 
     def close(self) -> None:
-        """Give back what FFmpeg holds; the file itself stays open."""
+        """Release FFmpeg's resources; the file itself stays open."""
         self._frames.close()
         self._container.close()
 
     def _without_padding(self, waveform: np.ndarray) -> np.ndarray:
-        """Hold back what lies behind the declared end until it proves to be too long for padding."""
+        """Hold back the samples after the declared end until there are too many for padding."""
         start, self._position = self._position, self._position + waveform.shape[1]
         if self._end is None or self._position <= self._end:
             return waveform
@@ -132,9 +132,9 @@ class AvDecoder:
         return waveform
 
     def _refuse_gap(self, frame: Any) -> None:
-        """Stop where FFmpeg silently dropped damaged FLAC frames: the music behind would move forward.
+        """Raise where FFmpeg silently dropped damaged FLAC frames: the music after them would move forward.
 
-        Only FLAC numbers its samples; gaps in the times of films are common and mean nothing.
+        Only FLAC numbers its samples; gaps in the time stamps of films are common and harmless.
         """
         if self.info.container != "flac" or frame.pts is None:
             return
@@ -145,11 +145,11 @@ class AvDecoder:
     def _damage(self) -> AudioFileError:
         """Error for a recording that cannot be read past the present position."""
         where = self._position / self._stream.codec_context.sample_rate
-        message = f"{self._path}: is damaged at about {where:.1f} s; copy it again, or cut there"
+        message = f"{self._path}: damaged at about {where:.1f} s; copy it again, or cut it there"
         return AudioFileError(message)
 
     def _decode_frames(self) -> Generator[Any, None, None]:
-        """Decoded frames; what is broken is forgiven at the end, where a file was cut off, and inside an MP3."""
+        """Decoded frames; broken packets are accepted at the end, where a file was cut off, and inside an MP3."""
         broken: list[Any] = []
         cause: Exception | None = None
         decoded = False
@@ -173,12 +173,12 @@ class AvDecoder:
         self.ended_early = self.ended_early or bool(broken)
 
     def _can_conceal(self, broken: list[Any]) -> bool:
-        """MP3 finds its next frame by itself and old copies are full of small faults; every player plays on."""
+        """MP3 decoders find the next frame themselves; old copies have small faults, and every player continues."""
         is_mp3 = self._stream.codec_context.name.startswith("mp3")
         return is_mp3 and len(broken) <= _MAX_CONCEALED and all(packet.duration for packet in broken)
 
     def _packets(self) -> Iterator[Any]:
-        """Packets of the audio stream; an error of the container ends them."""
+        """Packets of the audio stream; an error in the container ends them."""
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -192,7 +192,7 @@ class AvDecoder:
 
 
 def _silent_frame(packet: Any, like: Any) -> Any:
-    """As much silence as a packet that cannot be decoded would have lasted."""
+    """Silence as long as the packet that cannot be decoded."""
     n_samples = round(packet.duration * packet.time_base * like.sample_rate)
     frame = av.AudioFrame(format=like.format.name, layout=like.layout.name, samples=n_samples)
     for plane in frame.planes:

@@ -3,7 +3,7 @@
 FFmpeg writes everything but Vorbis. Measured with FFmpeg 8 (PyAV 18.1), all its formats then start with lag 0
 and have the exact length, if every frame carries its time stamp and MP4 counts time in samples
 (`movie_timescale`; the usual 1/1000 s rounds the end). FFmpeg's own Vorbis encoder is experimental, so
-libsndfile makes the packets, and the tags are put in afterwards.
+libsndfile makes the packets, and the tags are inserted afterwards.
 """
 
 import io
@@ -22,7 +22,7 @@ from concertclean.audio_io.ogg import retag
 from concertclean.audio_io.quantiser import Quantiser
 from concertclean.audio_io.tags import PICTURE_TAG, ogg_picture, vorbis_comments
 
-# Codec and storage by (format, depth); depth 0 stands for floating point.
+# Codec and storage by (format, depth); depth 0 means floating point.
 _CODECS: Final = {
     ("wav", 16): ("pcm_s16le", "s16"),
     ("wav", 24): ("pcm_s24le", "s32"),
@@ -45,11 +45,11 @@ _VORBIS_BLOCK: Final = 4096
 
 @dataclass(frozen=True)
 class Encoding:
-    """Everything an encoder is told before the first block.
+    """Everything an encoder needs before the first block.
 
     Attributes:
         format: writable key of `FORMATS`.
-        sample_rate: Hz, one that the format takes.
+        sample_rate: Hz, one that the format supports.
         channels: number of channels.
         layout: FFmpeg's name of the channel layout.
         bit_depth: 16, 24 or 32; 0 for floating point, also inside lossy codecs.
@@ -71,7 +71,7 @@ class Encoding:
 
 
 class Encoder(Protocol):
-    """What the writer needs of an encoder; errors of the libraries pass through."""
+    """What the writer needs from an encoder; errors of the libraries pass through."""
 
     def write(self, waveform: np.ndarray) -> None:
         """Encode `(channel, time)`, finite."""
@@ -117,7 +117,7 @@ class AvEncoder:
             np.ascontiguousarray(samples), format=self._sample_format, layout=encoding.layout
         )
         frame.sample_rate = encoding.sample_rate
-        # Without time stamps an AAC file is 1024 samples late, for want of an edit list.
+        # Without time stamps an AAC file has no edit list and is 1024 samples late.
         frame.time_base = Fraction(1, encoding.sample_rate)
         frame.pts = self._position
         self._position += waveform.shape[1]
@@ -136,7 +136,7 @@ class AvEncoder:
 
 
 class VorbisEncoder:
-    """Encoder of Ogg Vorbis: libsndfile into a temporary file, from there with tags to its place.
+    """Encoder of Ogg Vorbis: libsndfile writes a temporary file, which is copied to its place with the tags.
 
     Args:
         file: searchable, empty.
@@ -200,7 +200,7 @@ def _open_output(file: BinaryIO, encoding: Encoding) -> Any:
 
 
 def _add_cover(container: Any, cover: Cover) -> None:
-    """Put the picture in as it is, first of all: FFmpeg holds the sound back until it has the picture."""
+    """Write the picture unchanged, before anything else: FFmpeg holds the sound back until it has the picture."""
     if container.format.name == "ogg":
         return
     with av.open(io.BytesIO(cover.data)) as picture:

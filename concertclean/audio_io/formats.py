@@ -1,4 +1,4 @@
-"""What is known about containers and codecs, and the record that describes an opened recording.
+"""The table of containers and codecs, and the record that describes an open recording.
 
 One table serves the reader (which files are audio), the writer (which codec, which rates) and the command
 line (which names the setting `format` takes).
@@ -13,19 +13,19 @@ _AAC_RATES: Final = (7350, *_MPEG_RATES, 64000, 88200, 96000)
 
 @dataclass(frozen=True)
 class Format:
-    """One format by name: a container together with the codec that we put into it.
+    """One format by name: a container and the codec that we write into it.
 
     Attributes:
         name: key of `FORMATS`.
         extensions: lower case, with dot; the first is the one we write.
-        is_lossless: the codec gives back the samples that went in.
+        is_lossless: the codec returns exactly the samples it was given.
         codec: codec that we write, or the usual one in formats that we only read.
         muxer: name of FFmpeg's container writer; None if we only read this format.
-        sample_rates: Hz, all that the codec takes; empty if only `max_sample_rate` limits it.
+        sample_rates: Hz, all that the codec supports; empty if only `max_sample_rate` limits it.
         max_sample_rate: Hz.
-        max_channels: most channels that the codec takes.
+        max_channels: most channels that the codec supports.
         default_bit_rate: bit/s and channel, for lossy codecs.
-        holds_cover: the container has a place for a picture.
+        holds_cover: the container can hold a picture.
     """
 
     name: str
@@ -41,11 +41,11 @@ class Format:
 
     @property
     def is_writable(self) -> bool:
-        """Whether `AudioWriter` takes this name."""
+        """Whether `AudioWriter` accepts this name."""
         return self.muxer is not None
 
 
-# Default bit rates are those at which published listening tests find no difference for nearly everybody;
+# Default bit rates are those at which nearly nobody hears a difference in published listening tests;
 # the recording has been through one lossy codec already, so there is nothing to spare.
 _TABLE: Final = (
     Format("wav", (".wav", ".wave", ".rf64", ".w64", ".bwf"), True, "pcm", "wav", max_channels=64,
@@ -68,7 +68,7 @@ _TABLE: Final = (
 )  # fmt: skip
 
 FORMATS: Final[dict[str, Format]] = {entry.name: entry for entry in _TABLE}
-"""Every format by its name; `Format.is_writable` tells which can be written."""
+"""Every format by its name; `Format.is_writable` is true for those that can be written."""
 
 AUDIO_EXTENSIONS: Final[frozenset[str]] = frozenset(ext for entry in _TABLE for ext in entry.extensions)
 """Extensions of files that we can read: lower case, with dot."""
@@ -97,7 +97,7 @@ Vorbis I specification, section 4.3.9.
 
 @dataclass(frozen=True)
 class Cover:
-    """A picture that travels with the recording.
+    """The cover of a recording.
 
     Attributes:
         data: the picture file, byte for byte.
@@ -134,7 +134,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """Facts about an opened recording.
+    """Facts about an open recording.
 
     Attributes:
         path: as given, or "-" for a stream.
@@ -176,7 +176,7 @@ def layout_name(name: str | None, channels: int) -> str:
     """Name of a channel layout; the usual one if the file only gives the number of channels.
 
     Args:
-        name: FFmpeg's name; "6 channels" and None mean that nothing is known.
+        name: FFmpeg's name; "6 channels" and None mean unknown.
         channels: number of channels, at least 1.
 
     Returns:
@@ -188,7 +188,7 @@ def layout_name(name: str | None, channels: int) -> str:
 
 
 def keep_format(info: AudioInfo) -> str:
-    """Name of the writable format that is closest to a recording as it came.
+    """Name of the writable format closest to that of the recording.
 
     Args:
         info: facts about the recording.

@@ -1,8 +1,8 @@
-"""New tags in an Ogg Vorbis file, every other packet untouched.
+"""New tags for an Ogg Vorbis file, with every other packet untouched.
 
-FFmpeg could copy the packets too, but recounts the samples on the way: a Vorbis file of 1000 samples comes
-out with 1024. Here the comment header is replaced; the pages behind it keep their sample counts, and get new
-page numbers, one fixed serial number (libsndfile draws it at random) and new checksums.
+FFmpeg could copy the packets too, but it recounts the samples: a Vorbis file of 1000 samples becomes one of 1024. Here
+the comment header is replaced; the pages after it keep their sample counts and get new page numbers, one fixed serial
+number (libsndfile draws it at random) and new checksums.
 
 References:
     RFC 3533, section 6, pages. Vorbis I specification, sections 4.2 and 5, headers and comments.
@@ -84,7 +84,7 @@ def _comment_packet(comments: dict[str, str]) -> bytes:
 
 
 def _paginate(packets: list[bytes]) -> list[_Page]:
-    """Header pages: a packet is cut into 255s and a rest under 255, 255 such values to a page."""
+    """Header pages: a packet is cut into 255s and a remainder under 255, 255 such values per page."""
     lacing = b"".join(bytes([255] * (len(packet) // 255)) + bytes([len(packet) % 255]) for packet in packets)
     body = b"".join(packets)
     pages: list[_Page] = []
@@ -110,7 +110,7 @@ def _packed(page: _Page, number: int) -> bytes:
 def _crc(data: bytes) -> int:
     """CRC-32 of Ogg: zlib's polynomial, most significant bit first, start 0, nothing inverted at the end.
 
-    zlib works least significant bit first, so the bits of every byte, and of the result, are turned round.
+    zlib works least significant bit first, so the bits of every byte, and of the result, are reversed.
     """
     reflected = zlib.crc32(data.translate(_REVERSED), 0xFFFF_FFFF) ^ 0xFFFF_FFFF
     return int.from_bytes(reflected.to_bytes(4, "little").translate(_REVERSED), "big")

@@ -1,6 +1,6 @@
 """Where the bytes of a recording go when its output is a pipe.
 
-The encoder always works on a real, searchable file, because MP4, FLAC and WAV write their lengths at the end.
+The encoder always works on a real, seekable file, because MP4, FLAC and WAV write their lengths at the end.
 """
 
 import shutil
@@ -12,10 +12,10 @@ from concertclean.errors import OutputError
 
 
 class PipeTarget:
-    """A temporary file whose bytes go to a stream when everything is written.
+    """A temporary file that is sent to a stream once it is complete.
 
     Args:
-        stream: binary, need not be searchable; stays open.
+        stream: binary, need not be seekable; stays open.
 
     Attributes:
         file: open for writing and reading.
@@ -29,7 +29,7 @@ class PipeTarget:
         """Send the complete file.
 
         Raises:
-            OutputError: the reader of the pipe has gone.
+            OutputError: the reader of the pipe has quit.
         """
         try:
             self.file.seek(0)
@@ -40,6 +40,6 @@ class PipeTarget:
         self.file.close()
 
     def discard(self) -> None:
-        """Forget what was written."""
+        """Discard what was written."""
         with suppress(OSError):
             self.file.close()

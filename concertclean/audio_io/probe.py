@@ -1,4 +1,4 @@
-"""What FFmpeg tells about a file before the first sample: tags, picture, layout, length, bit depth."""
+"""What FFmpeg reports about a file before the first sample: tags, picture, layout, length, bit depth."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _MPEG_HEADER_BYTES: Final = 4096
 
 @dataclass(frozen=True)
 class Extras:
-    """What surrounds the samples.
+    """Everything in the file but the samples.
 
     Attributes:
         layout: FFmpeg's name of the channel layout, None if unknown.
@@ -39,8 +39,7 @@ class Extras:
 def open_container(file: BinaryIO, name: str) -> Any:
     """Container with at least one audio stream.
 
-    The open file is handed over, never its name: FFmpeg would take "http:x" or "take%02d.wav" for a protocol
-    or a pattern.
+    FFmpeg receives the open file, never its name: it would take "http:x" or "take%02d.wav" for a protocol or a pattern.
 
     Args:
         file: seekable; read from its start.
@@ -68,21 +67,19 @@ def open_container(file: BinaryIO, name: str) -> Any:
 
 
 def not_audio(name: str) -> AudioFileError:
-    """What is told of a file in which no sound can be found."""
-    return AudioFileError(
-        f"{name}: is not an audio file, or is damaged or cut off; play it elsewhere, or copy it again"
-    )
+    """Error for a file in which no sound can be found."""
+    return AudioFileError(f"{name}: not an audio file, or damaged or cut off; try it in a player, or copy it again")
 
 
 def read_extras(file: BinaryIO, name: str) -> Extras:
-    """Layout, tags and picture, read through a container of their own so that no audio packet is lost.
+    """Layout, tags and picture, read through a separate container so that no audio packet is lost.
 
     Args:
         file: seekable; its position changes.
         name: for messages.
 
     Returns:
-        What was found; a picture that cannot be read is left out, being no reason to refuse the music.
+        What was found; a picture that cannot be read is left out and no reason to refuse the music.
 
     Raises:
         NoInputError: a film without sound.
@@ -139,8 +136,7 @@ def is_lossless_codec(codec: str) -> bool:
 def stored_bits(stream: Any, codec: str, sample_format: str) -> int | None:
     """Bits of a stored sample, None for lossy codecs.
 
-    FFmpeg unpacks 20 and 24 bits into 32, left-aligned; the true depth stands in the header it passes
-    through.
+    FFmpeg unpacks 20 and 24 bits into 32, left-aligned; the true depth is in the header, which it passes on.
     """
     if not is_lossless_codec(codec):
         return None
@@ -176,7 +172,7 @@ def declared_seconds(file: BinaryIO, container: Any) -> Fraction | None:
 
 
 def _has_length_header(file: BinaryIO) -> bool:
-    """Look for the frame that states the length of an MP3, behind an ID3v2 tag if there is one."""
+    """Look for the frame that states the length of an MP3, after an ID3v2 tag if there is one."""
     position = file.tell()
     try:
         file.seek(0)
@@ -188,5 +184,5 @@ def _has_length_header(file: BinaryIO) -> bool:
         start = file.read(_MPEG_HEADER_BYTES)
         return any(mark in start for mark in _LENGTH_MARKS)
     finally:
-        # FFmpeg reads on from where it was.
+        # FFmpeg continues from its old position.
         file.seek(position)

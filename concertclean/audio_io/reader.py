@@ -1,7 +1,7 @@
 """Any recording as blocks of float64, in bounded memory.
 
-The decoders differ in what they give at a time; the reader cuts their output to the blocks that are asked
-for, replaces what is not a number, and notices at the end if the file was shorter than it said.
+Decoders return different amounts at a time. The reader cuts their output into the requested blocks, replaces NaN and
+infinity, and warns at the end if the file was shorter than declared.
 """
 
 import shutil
@@ -34,11 +34,11 @@ class _Decoder(Protocol):
 
 
 class AudioReader:
-    """A recording, opened; a context manager.
+    """An open recording; a context manager.
 
     Args:
-        source: path of a file, or a binary stream such as standard input. A stream is first copied to a
-            temporary file, because an MP4 may have its table of contents at the end.
+        source: path of a file, or a binary stream such as standard input. A stream is first copied to a temporary file,
+            because an MP4 may have its index at the end.
 
     Raises:
         NoInputError: the file is missing, a directory, empty, or has no audio stream.
@@ -64,7 +64,7 @@ class AudioReader:
             raise
 
     def _begin(self) -> None:
-        """Starts to decode at the beginning."""
+        """Starts decoding at the beginning."""
         self._decoder = _choose_decoder(self._file, self._path)
         self.warnings = []
         self.info = self._decoder.info
@@ -82,16 +82,16 @@ class AudioReader:
         self.close()
 
     def rewind(self) -> None:
-        """Go back to the beginning, as if nothing had been read; a stream too, which lies in a temporary file.
+        """Return to the beginning, as if nothing had been read; works for streams too, which are in a temporary file.
 
         Raises:
-            AudioFileError: the file cannot be decoded any more.
+            AudioFileError: the file can no longer be decoded.
         """
         self._decoder.close()
         self._begin()
 
     def close(self) -> None:
-        """Close the file and give back the decoder's memory."""
+        """Close the file and release the decoder's memory."""
         self._decoder.close()
         self._file.close()
 
@@ -145,7 +145,7 @@ class AudioReader:
             yield block
 
     def read_all(self) -> np.ndarray:
-        """Rest of the recording at once, for what is known to be short.
+        """Rest of the recording at once, for short recordings.
 
         Returns:
             `(channel, time)` float64, as `read`.
@@ -156,13 +156,13 @@ class AudioReader:
         return np.concatenate([np.zeros((self.info.channels, 0)), *self.blocks(_BLOCK_SAMPLES)], axis=1)
 
     def skip(self, n_samples: int) -> int:
-        """Leave out samples, exactly as if they had been read.
+        """Skip samples, exactly as if they had been read.
 
         Args:
             n_samples: samples of each channel, >= 0.
 
         Returns:
-            Samples left out; fewer than asked for only at the end.
+            Samples skipped; fewer than requested only at the end.
 
         Raises:
             ValueError: `n_samples` is negative.
@@ -178,7 +178,7 @@ class AudioReader:
         return self._position - start
 
     def _next(self, limit: int) -> np.ndarray:
-        """Decoded samples with anything that is not finite replaced by 0."""
+        """Decoded samples, with NaN and infinity replaced by 0."""
         waveform = self._decoder.decode(limit)
         if self.info.is_float:
             is_finite = np.isfinite(waveform)
@@ -187,7 +187,7 @@ class AudioReader:
         return waveform
 
     def _finish(self) -> None:
-        """Note, once, what only the end can tell."""
+        """Add, once, the warnings that are only known at the end."""
         if self._is_finished:
             return
         self._is_finished = True
@@ -196,30 +196,30 @@ class AudioReader:
             seconds = f"{decoded / rate:.2f} s of {declared / rate:.2f} s"
             self.warnings.append(f"W103 decoded shorter than declared: {seconds}")
         elif declared is None and self._decoder.ended_early:
-            self.warnings.append(f"W103 the file ends within a packet: decoded {decoded / rate:.2f} s")
+            self.warnings.append(f"W103 the file ends inside a packet: decoded {decoded / rate:.2f} s")
         if self._decoder.n_concealed:
             self.warnings.append(
-                f"W114 {self._decoder.n_concealed} damaged packets were replaced by as much silence; copy it again"
+                f"W114 {self._decoder.n_concealed} damaged packets were replaced by silence; copy it again"
             )
         if self._n_not_finite:
-            self.warnings.append(f"W110 {self._n_not_finite} samples were not finite and were replaced by silence")
+            self.warnings.append(f"W110 {self._n_not_finite} samples were NaN or infinite and were replaced by silence")
 
 
 def _open_file(path: Path) -> BinaryIO:
-    """Open a file that exists and is not empty."""
+    """Open an existing file that is not empty."""
     if path.is_dir():
-        raise NoInputError(f"{path}: is a directory; name a recording in it")
+        raise NoInputError(f"{path}: is a folder; name a recording in it")
     try:
         file = path.open("rb")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NoInputError(f"{path}: does not exist; check the name") from error
     except (OSError, ValueError) as error:
-        raise AudioFileError(f"{path}: cannot be opened ({error}); check who may read it") from error
+        raise AudioFileError(f"{path}: cannot be opened ({error}); check its permissions") from error
     return _refuse_empty(file, str(path))
 
 
 def _spool(stream: BinaryIO) -> BinaryIO:
-    """Copy of a stream that can be searched, in memory while it is small, else in a temporary file."""
+    """Seekable copy of a stream, in memory while it is small, else in a temporary file."""
     spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115  (closed by the reader)
     shutil.copyfileobj(stream, spool)
     return _refuse_empty(cast(BinaryIO, spool), "standard input")
@@ -237,8 +237,8 @@ def _refuse_empty(file: BinaryIO, name: str) -> BinaryIO:
 def _choose_decoder(file: BinaryIO, path: str) -> _Decoder:
     """Decoder that opens the file.
 
-    libsndfile gets PCM and Vorbis. It could decode MP3, FLAC and Opus too, but prints to standard error over
-    damaged MP3, stops at cut FLAC without giving back what it has, and refuses Opus in 5.1.
+    libsndfile decodes PCM and Vorbis. It could decode MP3, FLAC and Opus too, but it prints to standard error on
+    damaged MP3, returns nothing of truncated FLAC, and refuses Opus in 5.1.
     """
     if suits_soundfile(file):
         try:

@@ -1,8 +1,8 @@
-"""Samples out of WAV, RF64, W64, AIFF and CAF exactly as stored, and out of Ogg Vorbis to its true end.
+"""Decodes WAV, RF64, W64, AIFF and CAF exactly as stored, and Ogg Vorbis to its true end.
 
-libsndfile is asked for int32 and the division by 2³¹ happens here, in float64, where it is exact; its own
-scaling to float would round 32-bit samples. Vorbis, and ALAC in CAF, come this way because FFmpeg 8 loses
-the last samples of some files.
+libsndfile returns int32, and the division by 2³¹ happens here in float64, where it is exact; its own scaling to float
+would round 32-bit samples. Vorbis, and ALAC in CAF, are decoded here because FFmpeg 8 loses the last samples of some
+files.
 """
 
 import re
@@ -34,7 +34,7 @@ _SUBTYPES: Final[dict[str, tuple[str, int | None]]] = {
     "VORBIS": ("vorbis", None),
 }
 _CONTAINERS: Final = {"WAVEX": "wav", "RF64": "wav"}
-# What a program writes that cannot go back to the header at the end: all ones, or (SoX) a little under 2 GiB.
+# The length that a program writes if it cannot return to the header: all ones, or (SoX) a little under 2 GiB.
 _STREAMED_SIZES: Final = (range(0x7FFF_0000, 0x8000_0000), range(0xFFFF_0000, 0x1_0000_0000))
 
 
@@ -46,7 +46,7 @@ class SoundfileDecoder:
         path: as shown to the user, "-" for a stream.
 
     Raises:
-        AudioFileError: libsndfile does not know the file, or not exactly enough; another decoder may do.
+        AudioFileError: libsndfile does not know the file, or not exactly enough; another decoder may work.
     """
 
     ended_early = False
@@ -90,16 +90,16 @@ class SoundfileDecoder:
         try:
             stored = self._sound.read(count, dtype="int32" if self._is_integer else "float64", always_2d=True)
         except (soundfile.LibsndfileError, OSError) as error:
-            raise AudioFileError(f"{self.info.path}: cannot be read further; copy it again") from error
+            raise AudioFileError(f"{self.info.path}: cannot be read beyond this point; copy it again") from error
         samples = np.ascontiguousarray(stored.T)
         if self._is_integer:
             return samples / _FULL_SCALE
         return samples if self._order is None else samples[self._order]
 
     def jump(self, n_samples: int) -> int:
-        """Leave out samples without reading them; returns how many, fewer at the end.
+        """Skip samples without reading them; returns how many, fewer at the end.
 
-        Vorbis blocks overlap, so only decoding is sure to give the same samples: nothing is left out.
+        Vorbis blocks overlap, so only decoding is sure to give the same samples: nothing is skipped.
         """
         if self.info.codec == "vorbis":
             return 0
@@ -108,12 +108,12 @@ class SoundfileDecoder:
         return end - start
 
     def close(self) -> None:
-        """Give back what libsndfile holds; the file itself stays open."""
+        """Release libsndfile's resources; the file itself stays open."""
         self._sound.close()
 
 
 def suits_soundfile(file: BinaryIO) -> bool:
-    """Whether the first bytes are those of a file that libsndfile shall try first."""
+    """Whether the first bytes are those of a file for libsndfile to try first."""
     file.seek(0)
     head = file.read(64)
     return head[:4] in _MAGIC or _VORBIS_MAGIC in head
@@ -128,7 +128,7 @@ def _read_extras(file: BinaryIO, path: str) -> probe.Extras:
 
 
 def _declared_samples(sound: soundfile.SoundFile, bit_depth: int | None) -> int:
-    """Samples that the header promises; libsndfile counts what is there and only notes it in its log."""
+    """Samples that the header declares; libsndfile counts the actual ones and only logs the declared."""
     found = re.search(r"(?:data|SSND)\s*:\s*(\d+) \(should be \d+\)", sound.extra_info)
     present: int = sound.frames
     if not found or not bit_depth or any(int(found[1]) in sizes for sizes in _STREAMED_SIZES):

@@ -1,7 +1,7 @@
-"""Names of tags made uniform, and pictures packed the way Ogg wants them.
+"""Uniform names of tags, and pictures packed the way Ogg requires.
 
-FFmpeg hands over tags as the container spells them: `TITLE` from Matroska, `title` from MP4, `ALBUMARTIST`
-from some taggers. Technical entries describe the *old* file; copied, they would lie about the new one.
+FFmpeg returns tags as the container spells them: `TITLE` from Matroska, `title` from MP4, `ALBUMARTIST` from some
+taggers. Technical entries describe the *old* file; copied, they would lie about the new one.
 """
 
 import base64
@@ -43,7 +43,7 @@ def clean_tags(tags: dict[str, str]) -> dict[str, str]:
         tags: as they came from a container; not changed.
 
     Returns:
-        New dictionary; where two spellings meet, the first one wins.
+        New dictionary; of two spellings of one tag, the first is kept.
     """
     cleaned: dict[str, str] = {}
     for name, value in tags.items():
@@ -93,7 +93,7 @@ def vorbis_comments(tags: dict[str, str], cover: Cover | None) -> dict[str, str]
         cover: front picture, if there is one.
 
     Returns:
-        Vorbis comments; characters that a comment's name must not have become "_".
+        Vorbis comments; characters not allowed in a name become "_".
     """
     comments = {_VORBIS_NAMES.get(name, name.replace("=", "_")): value for name, value in tags.items()}
     return comments if cover is None else comments | {PICTURE_TAG: ogg_picture(cover)}

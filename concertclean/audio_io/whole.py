@@ -1,4 +1,4 @@
-"""A waveform that fits into memory to a lossless file, in one call."""
+"""Write a waveform that fits in memory to a lossless file, in one call."""
 
 from pathlib import Path
 
@@ -12,18 +12,18 @@ from concertclean.audio_io.writer import AudioWriter
 def write_waveform(
     path: Path, waveform: NDArray[np.floating], sample_rate: int, *, bit_depth: int = 24, overwrite: bool = False
 ) -> None:
-    """Write a WAV or FLAC file, and the folder it lies in.
+    """Write a WAV or FLAC file, and create its folder.
 
     Args:
         path: ends in .wav or .flac.
         waveform: `(channel, time)`, full scale ±1.
         sample_rate: Hz.
         bit_depth: 16 or 24.
-        overwrite: replace a file that exists.
+        overwrite: replace an existing file.
 
     Raises:
         OutputError: the file exists or cannot be written.
-        ValueError: another ending.
+        ValueError: another extension.
     """
     format = path.suffix.lower().removeprefix(".")
     if format not in ("wav", "flac"):

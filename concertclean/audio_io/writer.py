@@ -1,7 +1,7 @@
-"""Blocks of samples to a finished file, or to none.
+"""Writes blocks of samples to a complete file, or to none.
 
-The writer checks what it is asked for, before anything is written; the encoder encodes; the target sees to it
-that a file of the wanted name appears only when it is complete.
+The writer checks the request before anything is written. The encoder encodes. The target makes the file appear under
+its name only when it is complete.
 """
 
 import os
@@ -37,7 +37,7 @@ _LIBRARY_ERRORS: Final = (OSError, av.FFmpegError, soundfile.LibsndfileError)
 class AudioWriter:
     """A recording being written; a context manager.
 
-    Leaving it normally completes the file, leaving it by an exception removes every trace of it.
+    Leaving it normally completes the file; leaving it by an exception removes every trace of it.
 
     Args:
         path: of the output, or a binary stream such as standard output, which need not be searchable.
@@ -45,11 +45,11 @@ class AudioWriter:
         tags: written as far as the container has names for them; technical ones are left out.
         cover: JPEG or PNG.
         seed: of the dither at 16 bits.
-        overwrite: replace an output that exists.
-        n_samples: expected length, if known, to notice a disk that is too small before hours of work.
+        overwrite: replace an existing output.
+        n_samples: expected length, if known, to detect a full disk before hours of work.
 
     Raises:
-        OutputError: the output exists or cannot be written, the format does not take this rate or so many
+        OutputError: the output exists or cannot be written, the format does not support this rate or number of
             channels, or the disk is too small.
         ValueError: an unknown format or an impossible number.
 
@@ -111,17 +111,17 @@ class AudioWriter:
         """Append a block.
 
         Args:
-            block: `(channel, time)`, float, full scale ±1; beyond that, integers are clipped.
+            block: `(channel, time)`, float, full scale ±1; integer formats clip beyond that.
 
         Raises:
-            ValueError: wrong shape, or samples that are not finite, which would be written as a bang.
+            ValueError: wrong shape, or NaN or infinite samples, which would be written as a bang.
             OutputError: the disk is full.
         """
         if block.ndim != 2 or block.shape[0] != self._encoding.channels:
             raise ValueError(f"block has shape {block.shape}, must be ({self._encoding.channels}, time)")
         n_bad = block.size - int(np.count_nonzero(np.isfinite(block)))
         if n_bad:
-            raise ValueError(f"block holds {n_bad} samples that are not finite; all must be")
+            raise ValueError(f"block contains {n_bad} NaN or infinite samples; all must be finite")
         if not block.shape[1]:
             return
         self._n_written += block.shape[1]
@@ -131,10 +131,10 @@ class AudioWriter:
             raise self._failure(error) from error
 
     def _complete(self) -> None:
-        """Finish the file and let it appear."""
+        """Finish the file and make it appear."""
         if not self._n_written and self._encoding.format not in {"wav", "flac"}:
             name = self._encoding.format
-            message = f"{self._name}: {name} cannot hold a recording of 0 samples; set the format to wav or flac"
+            message = f"{self._name}: {name} cannot store a recording of 0 samples; set the format to wav or flac"
             raise OutputError(message)
         try:
             self._encoder.finish()
@@ -167,7 +167,7 @@ class AudioWriter:
         return None
 
     def _failure(self, error: Exception) -> OutputError:
-        """Error for a file that cannot be written to its end."""
+        """Error for a file that cannot be completed."""
         return OutputError(f"{self._name}: cannot be written ({error}); free some space or write elsewhere")
 
 
@@ -194,7 +194,7 @@ def _require_support(entry: Format, name: str, sample_rate: int, channels: int) 
 
 
 def _stored_depth(entry: Format, bit_depth: int | None, is_float: bool) -> int:
-    """Bits of a stored sample, 0 for floating point; never fewer than asked for if the format has them."""
+    """Bits of a stored sample, 0 for floating point; never fewer than requested if the format has them."""
     if not entry.is_lossless:
         return 0
     if is_float:
@@ -208,7 +208,7 @@ def _stored_depth(entry: Format, bit_depth: int | None, is_float: bool) -> int:
 
 
 def _usable_bit_rate(entry: Format, bit_rate: int | None, sample_rate: int, channels: int) -> int:
-    """Bit rate within what the codec takes, in bit/s."""
+    """Bit rate within the codec's range, in bit/s."""
     wanted = bit_rate or entry.default_bit_rate * channels
     if entry.name == "mp3":
         # ISO 11172-3 and 13818-3: the largest bit rates of MPEG-1, MPEG-2 and FFmpeg's MPEG-2.5.
@@ -219,7 +219,7 @@ def _usable_bit_rate(entry: Format, bit_rate: int | None, sample_rate: int, chan
 
 
 def _storable_layout(entry: Format, layout: str | None, channels: int) -> str:
-    """Layout that the codec takes; "5.1(side)" is "5.1" with other names for the same six channels."""
+    """Layout that the codec supports; "5.1(side)" is "5.1" with other names for the same six channels."""
     name = layout_name(layout, channels)
     n_named = av.AudioLayout(name).nb_channels
     if n_named != channels:
@@ -233,7 +233,7 @@ def _storable_layout(entry: Format, layout: str | None, channels: int) -> str:
 
 
 def _require_space(path: Path, encoding: Encoding, n_samples: int | None) -> None:
-    """Refuse a WAV that the disk cannot hold; other formats are smaller than anyone can tell in advance."""
+    """Refuse a WAV that the disk cannot hold; the size of other formats is not known in advance."""
     if n_samples is None or encoding.format != "wav" or not path.parent.is_dir():
         return
     needed = n_samples * encoding.channels * (encoding.bit_depth or 32) // 8 + _MARGIN_BYTES

@@ -1,1 +1,1 @@
-"""Bleed reduction of recordings: which tracks belong together, by which method, from files to files."""
+"""Reduces bleed between the tracks of one recording: checks the tracks, chooses the method, writes the files."""

@@ -1,8 +1,8 @@
-"""KAMIR: bleed of rooms and delays, by repeated Wiener filtering of the close microphones.
+"""KAMIR: reduces bleed with rooms and delays by repeated Wiener filtering of the close microphones.
 
-In the model of `power_model` each stem's power is what the Wiener gain of the present model leaves of its close
-microphone, smoothed if wanted by a median over neighbouring frames. This step sharpens the gains and minimises
-nothing: across it the cost may rise, while it never rises across an update of the levels.
+In the model of `power_model`, each stem's power is what the present Wiener gain leaves of its close microphone,
+optionally smoothed by a median over neighbouring frames. This step sharpens the gains and minimises nothing: it may
+raise the cost. An update of the levels never does.
 
 References:
     Prätzlich, Bittner, Liutkus, Müller: Kernel additive modeling for interference reduction in multi-channel music
@@ -32,7 +32,7 @@ def learn_kamir(waveform: Array, sample_rate: int, settings: Settings | None = N
 
 
 def apply_kamir(blocks: Blocks, found: Levels) -> Blocks:
-    """The stems of a recording in blocks; how it is cut does not matter.
+    """The stems of a recording in blocks; the result does not depend on how it is cut.
 
     Args:
         blocks: `(microphone, time)` in order.
@@ -46,7 +46,7 @@ def apply_kamir(blocks: Blocks, found: Levels) -> Blocks:
 
 
 def power_step(observed: Tensor, levels: Tensor, powers: Tensor, median_frames: int = 1) -> Tensor:
-    """Powers of the stems as Wiener gains leave them on the close microphones.
+    """Powers of the stems that Wiener gains leave of the close microphones.
 
     Args:
         observed: V `(freq, microphone, frame)`.

@@ -1,7 +1,7 @@
-"""The methods of bleed reduction behind one call: learn from an excerpt, apply to the recording.
+"""The methods of bleed reduction behind one interface: fit to an excerpt, apply to the recording.
 
-Tracks may have several channels. Channel n of every track is a band of microphones of its own, so that a stereo track
-keeps its image and its two sides are never taken for each other's bleed.
+Tracks may have several channels. Channel n of every track forms a separate band of microphones. So a stereo track keeps
+its image, and its two sides are never taken for each other's bleed.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 AUTO = "auto"
 _WEIGHTS = ".safetensors"
 _MATRIX_MODEL = "bleed-tunet"
-_INSTRUMENT_MODELS = {name: f"bleed-cae-{name}" for name in ("vocals", "bass", "drums")}  # none helps others
+_INSTRUMENT_MODELS = {name: f"bleed-cae-{name}" for name in ("vocals", "bass", "drums")}  # none would help others
 
 
 @dataclass(frozen=True)
 class Learned:
-    """A method that knows the microphones of one recording.
+    """A method fitted to the microphones of one recording.
 
     Attributes:
         apply: maps blocks `(microphone, time)` to blocks `(stem, time)`, together as long.
@@ -51,7 +51,7 @@ def _linear(waveform: Array, sample_rate: int) -> Learned:
     found = unmixing.learn_unmixing(waveform, sample_rate)
     kind = verdict(waveform, sample_rate)
     late = max((abs(lag) for lag in kind.lag_seconds.values()), default=0.0)
-    said = f"bleed arrives up to {1000 * late:.1f} ms late, which linear cannot undo; set the model to kamir"
+    said = f"bleed arrives up to {1000 * late:.1f} ms late, which linear does not model; set the model to kamir"
     remarks = found.remarks + (said,) * (kind.kind == "delayed")
     return Learned(partial(unmixing.apply_unmixing, found=found), remarks, found.matrix)
 
@@ -72,19 +72,19 @@ def _fast_mira(waveform: Array, sample_rate: int) -> Learned:
 
 
 METHODS: dict[str, Learn] = {"linear": _linear, "kamir": _kamir, "mira": _mira, "fastmira": _fast_mira}
-"""Every method that needs no weights, by its name."""
+"""Every method without weights, by its name."""
 
 TRAINED = ("tunet", "cae")
-"""Every method whose weights ship."""
+"""Every method with shipped weights."""
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """What was learned of the tracks of a recording.
+    """What was fitted to the tracks of a recording.
 
     Attributes:
         method: that was used.
-        channels: what was learned, one for each channel.
+        channels: what was fitted, one for each channel.
         remarks: one sentence each.
     """
 
@@ -99,7 +99,7 @@ class Reduction:
             blocks: `(track, channel, time)` in order.
 
         Yields:
-            `(track, channel, time)`, together as long as the blocks, not cut as they are.
+            `(track, channel, time)`, together as long as the blocks, but cut differently.
         """
         copies = tee(blocks, len(self.channels))
         streams = [
@@ -118,19 +118,19 @@ def learn(
     device: str = "auto",
     threads: int = 0,
 ) -> Reduction:
-    """A method made for the tracks of a recording.
+    """A method fitted to the tracks of a recording.
 
     Args:
-        name: key of `METHODS`, "auto", "tunet", "cae", or a weights file: of a t-UNet, or of a CAE for each track, with
-            commas.
+        name: key of `METHODS`, "auto", "tunet", "cae", or a weights file: of a t-UNet, or of a CAE for each track,
+            separated by commas.
         waveform: excerpt `(track, channel, time)`, full scale ±1.
         sample_rate: Hz.
-        tracks: their names, from which "cae" knows the instruments.
+        tracks: their names, which give the instruments for "cae".
         device: of networks, as for `choose_device`.
         threads: CPU cores of networks; 0: all.
 
     Raises:
-        ModelError: no such method, or its weights are missing, damaged, or do not fit.
+        ModelError: the method is unknown, or its weights are missing, damaged, or do not fit.
     """
     bands = [waveform[:, channel] for channel in range(waveform.shape[1])]
     chosen, said = (name, ()) if name != AUTO else _choice(bands, sample_rate)
@@ -143,7 +143,7 @@ def learn(
 
 
 def _of_weights(name: str, tracks: Sequence[str], device: str, threads: int) -> Learn:
-    """The method that trained networks stand for, with torch's inference only where it is needed."""
+    """The method for a name of trained networks; imports their inference only when needed."""
     from concertclean.bleed import networks
 
     running = networks.Running(device, threads)
@@ -154,7 +154,7 @@ def _of_weights(name: str, tracks: Sequence[str], device: str, threads: int) -> 
         return _instrument_networks(shipped, running, (_said_of(tracks),))
     if not name.endswith(_WEIGHTS):
         known = ", ".join((AUTO, *METHODS, *TRAINED))
-        raise ModelError(f"{name}: no such method; choose one of {known}, or a {_WEIGHTS} file")
+        raise ModelError(f"{name}: unknown method; choose from {known}, or give a {_WEIGHTS} file")
     paths = [Path(part) for part in name.split(",")]
     if len(paths) == 1 and networks.finds_matrices(paths[0]):
         return _matrix_network(paths[0], tracks, running)
@@ -162,7 +162,7 @@ def _of_weights(name: str, tracks: Sequence[str], device: str, threads: int) -> 
 
 
 def _matrix_network(model: str | Path, tracks: Sequence[str], running: "Running") -> Learn:
-    """One network that hears the whole band."""
+    """One network that receives the whole band."""
     from concertclean.bleed import networks
 
     def learn_matrix(waveform: Array, sample_rate: int) -> Learned:
@@ -175,7 +175,7 @@ def _matrix_network(model: str | Path, tracks: Sequence[str], running: "Running"
 def _instrument_networks(
     models: Sequence[str | Path | None], running: "Running", remarks: tuple[str, ...] = ()
 ) -> Learn:
-    """A network for each track; None leaves it as it is."""
+    """A network for each track; None leaves it unchanged."""
     from concertclean.bleed import networks
 
     def load_networks(waveform: Array, sample_rate: int) -> Learned:
@@ -186,26 +186,26 @@ def _instrument_networks(
 
 
 def _said_of(tracks: Sequence[str]) -> str:
-    """Which instrument each track was taken for."""
+    """The instrument assumed for each track."""
     from concertclean.bleed.networks import instrument
 
     roles = {track: instrument(track) for track in tracks}
     said = [
-        f"{track} is {role}" + (" and stays" if role not in _INSTRUMENT_MODELS else "") for track, role in roles.items()
+        f"{track} is {role}" + ("" if role in _INSTRUMENT_MODELS else ", unchanged") for track, role in roles.items()
     ]
-    return f"by their names: {', '.join(said)}"
+    return f"instruments by track name: {', '.join(said)}"
 
 
 def _choice(bands: list[Array], sample_rate: int) -> tuple[str | None, tuple[str, ...]]:
-    """The method that fits the mixture, None where there is no bleed, and why."""
+    """The method for the mixture (None if there is no bleed), and the reason."""
     kinds = [verdict(band, sample_rate) for band in bands]
     late = [abs(lag) for kind in kinds for lag in kind.lag_seconds.values() if lag]
     if late:
-        # MIRA wins more on sparse stems, but takes music away where stems are dense; KAMIR does not.
-        return "kamir", (f"bleed arrives up to {1000 * max(late):.1f} ms late: kamir",)
+        # MIRA gains more on sparse stems but removes music from dense ones; KAMIR does not.
+        return "kamir", (f"bleed arrives up to {1000 * max(late):.1f} ms late: using kamir",)
     if any(kind.kind == "instantaneous" for kind in kinds):
-        return "linear", ("bleed arrives at once: linear",)
-    return None, ("no bleed was found, nothing was reduced",)
+        return "linear", ("bleed has no delay: using linear",)
+    return None, ("no bleed was found, so nothing was reduced",)
 
 
 def _one_channel(blocks: Blocks, channel: int) -> Blocks:
@@ -214,6 +214,6 @@ def _one_channel(blocks: Blocks, channel: int) -> Blocks:
 
 
 def _stacked(streams: list[Blocks]) -> Blocks:
-    """Streams `(track, time)`, however they are cut, as `(track, channel, time)`."""
+    """Joins streams `(track, time)`, however they are cut, to `(track, channel, time)`."""
     for pieces in in_step(streams):
         yield np.stack(pieces, axis=1)

@@ -1,12 +1,12 @@
-"""What every method of bleed reduction needs: which microphones take part, what to learn from, how to filter a stream.
+"""What every method of bleed reduction needs: a roster of microphones, an excerpt to fit to, a filter for streams.
 
-A microphone that is silent has nothing to give and one that repeats another says nothing new; both would make the
-mixing matrix singular. The roster leaves them out of the estimation. A silent one passes as it is, a copy loses what
-the microphone it repeats loses.
+A silent microphone, or a copy of another one, carries no information and would make the mixing matrix singular. The
+roster leaves both out of the estimation. A silent one passes unchanged; from a copy the same bleed is removed as from
+its original.
 
-Bleed is coherent with its instrument. `coherent_levels` measures how much of each instrument arrives in each microphone
-by one complex demixing matrix for each frequency, found as in `unmixing` by iterative projection. It does so in two
-halves of the recording: what they do not have in common is no bleed.
+Bleed is coherent with its instrument. `coherent_levels` measures how much of each instrument arrives at each
+microphone, by one complex demixing matrix for each frequency, found by iterative projection as in `unmixing`. It does
+so in two halves of the recording: what they do not have in common is not bleed.
 
 *Conventions*: arrays `(microphone, time)`, full scale ±1; stem k belongs to microphone k.
 """
@@ -24,16 +24,16 @@ from concertclean.dsp.arrays import Array, Blocks
 from concertclean.dsp.segments import segments
 
 _COPY = 1e-10  # 1 - correlation² of copies; a copy through 16 bits, 98 dB below full scale, still counts
-_SEGMENT_FRAMES = 256  # frames filtered at once; with 8 microphones and 4096 samples a frame about 100 MB
+_SEGMENT_FRAMES = 256  # frames filtered at once; about 100 MB with 8 microphones and 4096 samples per frame
 _FADE_SECONDS = 0.005  # at the joins of an excerpt
 _EPSILONS = (1e-1, 1e-2)  # power over the mean of the frequency, as in `unmixing`
 _ITERATIONS = 6  # for each ε
-_RUN = 8  # frames in a row that belong to the same half
-_NEIGHBOURS = 5  # bins that share their weights, which ties the frequencies together
+_RUN = 8  # consecutive frames that belong to the same half
+_NEIGHBOURS = 5  # bins that share weights, which links the frequencies
 _SMOOTHED_BINS = 31  # over which a level is averaged
 _DOUBT = 1.0  # standard errors
-_LEAST = 4e-3  # power over that in the own microphone, -24 dB; taking weaker bleed away harms more than it helps
-_TINY = 1e-6  # amplitude over the loudest frequency; below there is nothing to compare
+_LEAST = 4e-3  # power relative to its own microphone, -24 dB; removing weaker bleed harms more than it helps
+_TINY = 1e-6  # amplitude relative to the loudest frequency; below it there is nothing to compare
 _LOAD = 1e-5  # times the trace; keeps single precision solvable
 _SELF_NOISE = 1e-5  # power over that of the microphone, -50 dB; less is lost in single precision
 
@@ -44,8 +44,8 @@ class Roster:
 
     Attributes:
         kept: indices of the microphones that take part, rising.
-        owner: for each microphone the position in `kept` of the one it is or repeats; -1 for a silent one.
-        gain: for each microphone its factor on that one; negative for inverted polarity.
+        owner: for each microphone, the position in `kept` of itself or of its original; -1 for a silent one.
+        gain: for each microphone, its factor relative to that one; negative for inverted polarity.
     """
 
     kept: tuple[int, ...]
@@ -54,7 +54,7 @@ class Roster:
 
     @property
     def n_microphones(self) -> int:
-        """All of them, also those that do not take part."""
+        """Number of all microphones, including those that do not take part."""
         return len(self.owner)
 
     def pick(self, waveform: Array) -> Array:
@@ -78,17 +78,17 @@ class Roster:
         return stems
 
     def remarks(self) -> tuple[str, ...]:
-        """What was left out, one sentence each; microphones are counted from 1."""
+        """Microphones left out, one sentence each; they are counted from 1."""
         said = []
         for k, owner in enumerate(self.owner):
             if owner < 0:
-                said.append(f"microphone {k + 1} is silent and stays as it is")
+                said.append(f"microphone {k + 1} is silent and was left unchanged")
             elif self.kept[owner] != k:
                 said.append(
-                    f"microphone {k + 1} repeats microphone {self.kept[owner] + 1} and loses what that one loses"
+                    f"microphone {k + 1} is a copy of microphone {self.kept[owner] + 1}; the same bleed was removed"
                 )
         if len(self.kept) < 2:
-            said.append("fewer than two different microphones: nothing to compare, nothing was reduced")
+            said.append("fewer than two different microphones: nothing to compare, so nothing was reduced")
         return tuple(said)
 
 
@@ -126,9 +126,9 @@ def validate(waveform: Array, sample_rate: int) -> Array:
             positive.
     """
     if waveform.ndim != 2 or not waveform.size:
-        raise ValueError(f"the waveform has shape {waveform.shape}, expected (microphone, time), neither empty")
+        raise ValueError(f"the waveform has shape {waveform.shape}, expected (microphone, time), at least one of each")
     if not np.isfinite(waveform).all():
-        raise ValueError("the waveform is not finite")
+        raise ValueError("the waveform contains NaN or infinity")
     if sample_rate <= 0:
         raise ValueError(f"sample_rate is {sample_rate}, expected more than 0")
     return waveform.astype(np.float64)
@@ -137,7 +137,7 @@ def validate(waveform: Array, sample_rate: int) -> Array:
 def excerpt(
     blocks: Blocks, n_samples: int, sample_rate: int, *, seconds: float = 60.0, piece_seconds: float = 2.0
 ) -> Array:
-    """The loudest piece of each of many equal sections of a recording, joined: enough to learn from.
+    """The loudest piece of each of many equal sections of a recording, joined: enough for the fit.
 
     Memory does not grow with the recording. Each piece is faded for 5 ms at both ends, the same in all microphones.
 
@@ -145,7 +145,7 @@ def excerpt(
         blocks: `(microphone, time)` in order.
         n_samples: of the whole recording.
         sample_rate: Hz.
-        seconds: length of the excerpt; a recording that is not longer comes back whole.
+        seconds: length of the excerpt; a recording that is not longer is returned whole.
         piece_seconds: length of a piece.
 
     Returns:
@@ -183,11 +183,11 @@ def filtered(
     gains: Callable[[Tensor], Tensor],
     context_frames: int = 0,
 ) -> Blocks:
-    """A stream of any length through gains that depend on its spectrogram.
+    """Passes a stream of any length through gains that depend on its spectrogram.
 
     Segments start on multiples of `hop_length` and carry enough context that their frames are those of the whole
-    recording: the result does not depend on how the recording was cut. What the gains take away is subtracted, so a
-    gain of 1 leaves the samples untouched.
+    recording: the result does not depend on how the recording was cut. What the gains remove is subtracted, so a gain
+        of 1 leaves the samples untouched.
 
     Args:
         blocks: `(microphone, time)` in order.
@@ -220,15 +220,15 @@ def coherent_levels(spectrogram: Tensor) -> Tensor:
         spectrogram: `(microphone, freq, frame)` complex, no microphone silent.
 
     Returns:
-        `(freq, microphone, stem)` float32, 0 to 1, diagonal 1; 0 where the standard error cannot tell bleed from
-        none, and below -24 dB.
+        `(freq, microphone, stem)` float32, 0 to 1, diagonal 1; 0 if it does not exceed its standard error clearly, and
+        below -24 dB.
     """
     frames = spectrogram.permute(1, 0, 2)
     part = torch.arange(frames.shape[2]) // _RUN % 2
     if not part.any():
         part = torch.arange(frames.shape[2]) % 2
     halves = [_mixing(frames[:, :, part == n] if part.any() else frames) for n in range(2)]
-    # Errors of the halves are independent, so their product has no bias, which a square would have.
+    # Errors of the halves are independent, so their product is unbiased; a square would not be.
     common = (halves[0] * halves[1].conj()).real
     n_freqs = len(common)
     width = min(_SMOOTHED_BINS, 2 * ((n_freqs - 1) // 2) + 1)
@@ -243,8 +243,8 @@ def coherent_levels(spectrogram: Tensor) -> Tensor:
 def _mixing(frames: Tensor) -> Tensor:
     """Complex mixing matrix of each frequency, `(freq, microphone, stem)`, diagonal 1, no entry above 1.
 
-    Covariances are those with a little noise of each microphone's own: where an instrument does not play, the others
-    explain its microphone exactly, and a row that looks for what is left would grow without end.
+    Covariances include a little independent noise for each microphone. Without it, if an instrument does not play, the
+    others explain its microphone exactly, and its row would grow without limit.
     """
     n_freqs, size, n_frames = frames.shape
     level = frames.abs().square().mean(dim=2, keepdim=True).sqrt()

@@ -1,18 +1,18 @@
-"""MIRA and FastMIRA: bleed of rooms and delays, by fitting powers to all microphones at once.
+"""MIRA and FastMIRA: reduce bleed with rooms and delays by fitting powers to all microphones at once.
 
 In the model of `power_model` the powers p_j of the stems are fitted to all microphones, by
 multiplicative updates of
 
     Σ_i d_β(V_i | Σ_j λ_ij p_j) + ρ · J · geometric mean of p / sum of p   in each bin,
 
-whose second part is least where one stem alone sounds. With as many stems as microphones the first part alone ends at
-the trivial solution, λ = I and p = V; the penalty and few iterations keep away from it.
+whose second part is least where one stem sounds alone. With as many stems as microphones, the first part alone
+converges to the trivial solution, λ = I and p = V. The penalty and the small number of iterations prevent that.
 
-*The updates*: the published step of the powers is a direction in which the cost falls, but it may go too far. Here each
-bin takes the whole, a quarter or nothing of it, whichever does not raise its cost. So the cost never rises.
+*The updates*: the published step of the powers lowers the cost in direction but may overshoot. Here each bin takes the
+whole step, a quarter of it, or none, whichever does not raise its cost. So the cost never rises.
 
-*FastMIRA* learns from few random sums of frames. All microphones share the sums; sums of their own would tear apart
-what they hear at the same time. The start is measured on frames, since in sums nothing is sparse.
+*FastMIRA* is fitted to a few random sums of frames. All microphones share the sums; separate sums would lose what they
+have in common at each moment. The start is measured on frames, since sums are not sparse.
 
 References:
     Di Carlo, Liutkus, Déguernel: Interference reduction on full-length live recordings, ICASSP 2018.
@@ -37,7 +37,7 @@ from concertclean.bleed.power_model import (
 )
 from concertclean.dsp.arrays import Array, Blocks
 
-_SHRINK = 0.25  # of the exponent, where the whole step goes too far
+_SHRINK = 0.25  # of the exponent, where the whole step overshoots
 
 
 def learn_mira(waveform: Array, sample_rate: int, settings: Settings | None = None) -> Levels:
@@ -63,14 +63,14 @@ def learn_fast_mira(
     n_sums: int = 128,
     generator: torch.Generator | None = None,
 ) -> Levels:
-    """Levels learned from random sums of frames; `apply_mira` applies them.
+    """Levels fitted to random sums of frames; `apply_mira` applies them.
 
     Args:
         waveform: `(microphone, time)`, full scale ±1.
         sample_rate: Hz.
         settings: see there.
-        n_sums: sums to learn from, R of the paper.
-        generator: of the weights; seed 0 without.
+        n_sums: sums to fit to, R of the paper.
+        generator: of the weights; None: seed 0.
 
     Raises:
         ValueError: see `microphones.validate`, or `n_sums` is not positive.
@@ -88,7 +88,7 @@ def learn_fast_mira(
 
 
 def apply_mira(blocks: Blocks, found: Levels) -> Blocks:
-    """The stems of a recording in blocks; how it is cut does not matter.
+    """The stems of a recording in blocks; the result does not depend on how it is cut.
 
     Args:
         blocks: `(microphone, time)` in order.
@@ -112,7 +112,7 @@ def projection(spectrogram: Tensor, n_sums: int, generator: torch.Generator) -> 
         `(microphone, freq, n_sums)`, of the mean power of the spectrogram.
     """
     n_frames = spectrogram.shape[2]
-    # Mean power stays: the sum of squares of a column of N(0, 1 / T) is 1.
+    # The mean power is preserved: the sum of squares of a column of N(0, 1 / T) is 1.
     weights = torch.randn(n_frames, n_sums, generator=generator) / math.sqrt(n_frames)
     return spectrogram @ weights.to(spectrogram.dtype)
 

@@ -1,8 +1,8 @@
 """Trained networks as methods of bleed reduction: one for the matrix of a band, or one for each track.
 
-A matrix network sees the excerpt at its own rate; its matrix holds at every rate. A network of one instrument hears
-its track and only what it would remove comes back to the recording's rate, as when denoising. Which of the shipped
-networks a track gets, its name says.
+A matrix network receives the excerpt at its own rate; its matrix holds at every rate. A network for one instrument
+receives its track, and only what it would remove is resampled to the recording's rate, as in denoising. The name of a
+track decides which of the shipped networks it gets.
 """
 
 import re
@@ -28,14 +28,14 @@ from concertclean.runtime.devices import choose_device
 from concertclean.weights.file_format import read_header
 from concertclean.weights.loading import load_matrix_model, load_model, task_of
 
-_INSTRUMENTS = {  # the first that fits: a bass drum is a drum
+_INSTRUMENTS = {  # the first match counts: a bass drum is a drum
     "drums": r"drum|kick|snare|cymbal|hi-?hat|percussion|overhead",
     "vocals": r"voc|vox|voice|sing|choir",
     "bass": r"bass(?!oon)",
 }
-_SEGMENT_SECONDS = 15.0  # of small networks, which would spend a fifth of their time on the context of shorter ones
+_SEGMENT_SECONDS = 15.0  # small networks would spend a fifth of their time on the context of shorter segments
 _KEPT = 8  # networks that stay loaded
-_STRETCHES = 2  # that a matrix network hears; from four its matrix was no better
+_STRETCHES = 2  # that a matrix network receives; with four its matrix was no better
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class Running:
 
 
 def instrument(track: str) -> str:
-    """Which of vocals, bass, drums and other a track is, by its name."""
+    """Instrument of a track by its name: vocals, bass, drums or other."""
     fitting = (name for name, words in _INSTRUMENTS.items() if re.search(words, track.lower()))
     return next(fitting, "other")
 
 
 def finds_matrices(path: Path) -> bool:
-    """Whether a weights file is of a network that finds how a band is mixed.
+    """Whether a weights file is of a network that estimates mixing matrices.
 
     Raises:
         ModelError: the file is missing or damaged, or of an unknown architecture.
@@ -66,11 +66,11 @@ def finds_matrices(path: Path) -> bool:
     return task_of(read_header(path).architecture, path) == "unmix"
 
 
-def seats(instruments: Sequence[str], tracks: Sequence[str]) -> list[int]:
-    """Which track takes the place of each instrument, by their names; those that fit none fill what is left, in order.
+def positions(instruments: Sequence[str], tracks: Sequence[str]) -> list[int]:
+    """Index of the track for each instrument, by name; tracks that match none fill the remaining places in order.
 
     Args:
-        instruments: one a track; none: every track stays where it is.
+        instruments: one per track; empty: every track keeps its position.
         tracks: names.
     """
     if not instruments:
@@ -84,23 +84,21 @@ def seats(instruments: Sequence[str], tracks: Sequence[str]) -> list[int]:
 def learn_matrix(
     model: str | Path, waveform: Array, sample_rate: int, running: Running, tracks: Sequence[str] = ()
 ) -> Unmixing:
-    """The mixing matrix as a network sees it in the two loudest stretches.
+    """The mixing matrix that a network estimates from the two loudest stretches.
 
     Args:
         model: name or weights file of a t-UNet.
         waveform: `(microphone, time)`, full scale ±1.
         sample_rate: Hz.
         running: where.
-        tracks: names, for a network whose microphones have an order.
+        tracks: names, for a network whose microphones have a fixed order.
 
     Raises:
         ModelError: the weights do not fit, or are for another number of microphones.
     """
     network = _matrix_network(model)
     if network.channels != len(waveform):
-        raise ModelError(
-            f"{model}: is for {network.channels} microphones, these are {len(waveform)}; set the model to auto"
-        )
+        raise ModelError(f"{model}: needs {network.channels} microphones, got {len(waveform)}; set the model to auto")
     who = roster(waveform)
     plain = np.eye(len(waveform))
     if len(who.kept) < 2:
@@ -108,10 +106,10 @@ def learn_matrix(
     device = choose_device(running.device)
     piece = ceil(network.segment * sample_rate / network.sample_rate) / sample_rate
     loudest = excerpt(iter([waveform]), waveform.shape[1], sample_rate, seconds=_STRETCHES * piece, piece_seconds=piece)
-    heard = torch.from_numpy(resample(loudest, sample_rate, network.sample_rate)).float().to(device)
-    order = seats(network.instruments, tracks) if tracks else list(range(len(waveform)))
+    excerpts = torch.from_numpy(resample(loudest, sample_rate, network.sample_rate)).float().to(device)
+    order = positions(network.instruments, tracks) if tracks else list(range(len(waveform)))
     whole = np.empty_like(plain)
-    whole[np.ix_(order, order)] = network.to(device).matrix(heard[order]).cpu().double().numpy()
+    whole[np.ix_(order, order)] = network.to(device).matrix(excerpts[order]).cpu().double().numpy()
     inner = np.ix_(who.kept, who.kept)
     found, remarks = trusted(whole[inner], np.zeros((1, 1)), who)
     plain[inner] = found
@@ -119,11 +117,11 @@ def learn_matrix(
 
 
 def apply_instruments(blocks: Blocks, enhancers: Sequence[Enhancer | None], sample_rate: int) -> Blocks:
-    """Every track through the network of its own instrument.
+    """Passes every track through the network of its instrument.
 
     Args:
         blocks: `(microphone, time)` in order.
-        enhancers: one a microphone; None leaves it as it is.
+        enhancers: one per microphone; None leaves it unchanged.
         sample_rate: Hz.
 
     Yields:
@@ -141,11 +139,11 @@ def load_instruments(models: Sequence[str | Path | None], n_tracks: int, running
     """Networks of one instrument each, ready to run; None stays None.
 
     Raises:
-        ModelError: not one for each track, or the weights do not fit.
+        ModelError: there is not one for each track, or the weights do not fit.
     """
     if len(models) != n_tracks:
         named = ", ".join(map(str, models))
-        raise ModelError(f"{named}: {len(models)} weights for {n_tracks} tracks; give one a track, in their order")
+        raise ModelError(f"{named}: {len(models)} weights files for {n_tracks} tracks; give one per track, in order")
     return [None if model is None else _instrument_network(model, running) for model in models]
 
 

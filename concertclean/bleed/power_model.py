@@ -1,19 +1,20 @@
-"""Bleed as powers that add up at the microphones: what `kamir` and `mira` share.
+"""The model that `kamir` and `mira` share: bleed as powers that add up at the microphones.
 
 At every frequency f and frame t the power `V_i = |x_i|^α` of microphone i is modelled by the powers p_j of the stems
-and levels that do not change: `P_i(f, t) = Σ_j λ_ij(f) p_j(f, t)`. A method says how it updates the powers; the levels
-follow by multiplicative updates of the β-divergence (β = 0: Itakura and Saito). The stem is what the Wiener gain
-λ_kk p_k / P_k leaves of microphone k: never more than the microphone holds, all of it where no level speaks of bleed.
+and levels that do not change: `P_i(f, t) = Σ_j λ_ij(f) p_j(f, t)`. Each method has its own update of the powers; the
+levels follow by multiplicative updates of the β-divergence (β = 0: Itakura and Saito). The stem is what the Wiener gain
+λ_kk p_k / P_k leaves of microphone k: never more than the microphone, and all of it if all its levels of bleed are
+zero.
 
 *The start*: with as many stems as microphones, the levels λ = I and powers p = V fit perfectly and reduce nothing, and
-guessed levels take away music where there is no bleed. So the levels begin where `coherent_levels` measures them, and
-few iterations follow; a level that begins at zero stays zero. What ends trivially says so in the remarks.
+guessed levels remove music where there is no bleed. So the levels start from the measurement of `coherent_levels`, and
+few iterations follow; a level that starts at zero stays zero. The remarks report a trivial solution.
 
-*The updates* of the levels carry the exponent of majorisation and minimisation, with which the cost is proven not to
-rise.
+*The updates* of the levels use the exponent of majorisation and minimisation, for which it is proven that the cost does
+not rise.
 
-*Silence*: powers have a floor 100 dB below their mean, so that nothing is divided by zero. The equalisation by the
-quietest frames, with which KAMIR begins, is a change of units for free levels; one scale for each microphone does it.
+*Silence*: powers have a floor 100 dB below their mean, which avoids division by zero. KAMIR begins with an equalisation
+by the quietest frames. With free levels that is only a change of units, so one scale for each microphone replaces it.
 
 References:
     Prätzlich, Bittner, Liutkus, Müller: Kernel additive modeling for interference reduction in multi-channel music
@@ -34,14 +35,14 @@ from concertclean.dsp.arrays import Array, Blocks
 
 FLOOR = 1e-10  # power over the mean
 TINY = 1e-30  # keeps quotients finite
-_RUN = 64  # frames in a row that are learned from, when not all are
+_RUN = 64  # consecutive frames of a run, when not all frames are used
 _LEAST_SCALE = 1e-20  # amplitude
-_TRIVIAL = 1e-4  # share of bleed in the model's power, below which nothing is reduced
+_TRIVIAL = 1e-4  # share of bleed in the model's power below which nothing is reduced
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Of both methods; the unit of a frame is seconds, so that a setting means the same at every sample rate.
+    """Settings of both methods; frames are given in seconds, so a setting means the same at every sample rate.
 
     Attributes:
         alpha: exponent of the magnitude, 2 for powers.
@@ -50,8 +51,8 @@ class Settings:
         power_updates: when the levels are applied.
         median_frames: over which KAMIR smooths a power, odd; 1 for none.
         sparsity: ρ of MIRA; 0 for none.
-        frame_seconds: of the spectrogram, which should hold the delays and the early room.
-        n_frames: learned from, at most, in runs spread evenly.
+        frame_seconds: of the spectrogram; a frame should cover the delays and early reflections.
+        n_frames: most frames to fit to, in runs spread evenly.
     """
 
     alpha: float = 2.0
@@ -64,7 +65,7 @@ class Settings:
     n_frames: int = 512
 
     def __post_init__(self) -> None:
-        """Refuses what has no meaning.
+        """Checks the values.
 
         Raises:
             ValueError: a value is out of range.
@@ -76,15 +77,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class Levels:
-    """What was learned of a recording.
+    """What was fitted to a recording.
 
     Attributes:
-        levels: λ `(freq, microphone, stem)` of the microphones that take part; power where α is 2.
-        scale: `(microphone, 1, 1)`, amplitude that stands for 1 in the model.
+        levels: λ `(freq, microphone, stem)` of the microphones that take part; powers if α is 2.
+        scale: `(microphone, 1, 1)`, amplitude that corresponds to 1 in the model.
         bleed_share: of the model's power in each microphone that takes part, 0 to 1.
         cost: mean β-divergence of a bin (and penalty, in MIRA) at the start and after each update, powers and levels
             in turn.
-        settings: it was learned with.
+        settings: used for the fit.
         n_fft: samples of a frame.
         who: the microphones that take part.
         remarks: one sentence each.
@@ -122,7 +123,7 @@ def learn(
     penalty: Callable[[Tensor], Tensor] | None = None,
     project: Callable[[Tensor], Tensor] | None = None,
 ) -> Levels:
-    """What the methods share: start, alternating updates, remarks.
+    """The part that the methods share: start, alternating updates, remarks.
 
     Args:
         waveform: `(microphone, time)`.
@@ -130,7 +131,7 @@ def learn(
         settings: see there.
         update: of the powers.
         penalty: of powers `(freq, stem, frame)`, for each bin `(freq, frame)`.
-        project: maps a spectrogram `(microphone, freq, frame)` to the one the updates learn from.
+        project: maps a spectrogram `(microphone, freq, frame)` to the one used for the updates.
     """
     waveform = validate(waveform, sample_rate)
     who = roster(waveform)
@@ -151,16 +152,16 @@ def learn(
         cost.append(_cost(observed, levels, powers, settings.beta, penalty))
         levels = level_step(observed, levels, powers, settings.beta)
         cost.append(_cost(observed, levels, powers, settings.beta, penalty))
-    # A stem counts as it is in its own microphone; nothing is heard better elsewhere.
+    # A stem has its level in its own microphone, and none is louder elsewhere.
     own = levels.diagonal(dim1=1, dim2=2)[:, None, :].clamp_min(FLOOR)
     levels = (levels / own).clamp_max(1)
     share = tuple(bleed_shares(levels, update(observed, levels, observed)).mean(dim=(0, 2)).tolist())
-    trivial = ("trivial solution: no bleed was found, nothing was reduced",) * (max(share) < _TRIVIAL)
+    trivial = ("trivial solution: no bleed was found, so nothing was reduced",) * (max(share) < _TRIVIAL)
     return Levels(levels, scale, share, tuple(cost), settings, n_fft, who, who.remarks() + trivial)
 
 
 def apply(blocks: Blocks, found: Levels, *, update: Update, context_frames: int = 0) -> Blocks:
-    """Wiener gains from learned levels, in blocks.
+    """The stems of a recording in blocks, by Wiener gains from fitted levels.
 
     Args:
         blocks: `(microphone, time)` in order.
@@ -213,7 +214,7 @@ def majorising_exponent(beta: float) -> float:
 
 
 def modelled(levels: Tensor, powers: Tensor) -> Tensor:
-    """P `(freq, microphone, frame)`, over a floor that stands for a part of the mixture that never changes."""
+    """P `(freq, microphone, frame)`, over a floor that acts as a constant part of the mixture."""
     return levels @ powers + FLOOR
 
 

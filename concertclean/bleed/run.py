@@ -1,7 +1,7 @@
-"""The tracks of one recording from files to files.
+"""Reduces the bleed between the tracks of one recording, from files to files.
 
-Two readings: the first gathers a minute of the loudest pieces, from which the method learns; the second goes through
-the method in blocks. So memory does not grow with the recording.
+The files are read twice. The first pass collects a minute of the loudest pieces, to which the method is fitted. The
+second applies the method in blocks. So memory does not grow with the recording.
 """
 
 import time
@@ -36,7 +36,7 @@ class Track:
     Attributes:
         source: as recorded.
         target: with the bleed reduced.
-        removed: what was taken away, or None.
+        removed: what was removed, or None.
     """
 
     source: Path
@@ -49,12 +49,12 @@ class Debled:
     """What was done to the tracks of a recording.
 
     Attributes:
-        method: that was used; "none" where there is no bleed.
+        method: that was used; "none" if there is no bleed.
         seconds: length of the recording.
         elapsed_seconds: wall time.
         reduction_db: for each track, level before over level after, mean over the seconds that are not silent.
         remarks: one sentence each.
-        paths: the files written, one a track.
+        paths: the files written, one per track.
     """
 
     method: str
@@ -77,15 +77,15 @@ def debleed_files(
     """Reduces the bleed between the tracks of one recording, as `concertclean debleed` does.
 
     Args:
-        tracks: two or more files of one rate, length and number of channels, one a microphone.
+        tracks: two or more files, one per microphone, with the same rate, length and number of channels.
         output: folder; None: beside the tracks.
         model: name of a method, see `methods.learn`.
-        overwrite: replace existing results, though never a track.
-        progress: receives what is done, how many seconds, of how many.
+        overwrite: replace existing results, but never a track.
+        progress: receives the current step, seconds done, and seconds in total.
         settings: fields of `config.denoise.DenoiseSettings` for format and device, such as `bit_depth` or `threads`.
 
     Returns:
-        The method, and by how much each track became lower; `paths` are the files.
+        The method, and the reduction of each track; `paths` are the files.
 
     Raises:
         ConfigError: a setting is unknown or out of range.
@@ -97,16 +97,16 @@ def debleed_files(
 
 
 def plan_tracks(inputs: Sequence[str], output: Path | None, settings: DenoiseSettings) -> list[Track]:
-    """Returns which file becomes which.
+    """Returns the output path of each track.
 
     Args:
         inputs: files, folders and patterns.
         output: folder; None: beside the tracks.
-        settings: format of the results, and whether what is removed is written.
+        settings: format of the results, and whether to write what is removed.
 
     Raises:
         NoInputError: a path does not exist, or nothing was found.
-        ConfigError: a track is what another would be written to.
+        ConfigError: the output of a track would be another track.
     """
 
     def kept(source: Path) -> str:
@@ -118,7 +118,7 @@ def plan_tracks(inputs: Sequence[str], output: Path | None, settings: DenoiseSet
     left_out = {source for source, _ in recordings} - {job.source for job in jobs}
     if left_out:
         names = ", ".join(sorted(map(str, left_out)))
-        raise ConfigError(f"{names}: is what another track would be written to; choose another folder")
+        raise ConfigError(f"{names}: another track would be written there; choose another folder")
     return [Track(job.source, job.target, job.removed) for job in jobs]
 
 
@@ -133,16 +133,16 @@ def debleed(
     """Reduces the bleed between tracks.
 
     Args:
-        tracks: two or more, of one rate, length and number of channels.
+        tracks: two or more, with the same rate, length and number of channels.
         method: name, see `methods.learn`.
         settings: format and bit depth of the results; device and threads.
-        overwrite: replace existing results, though never a track.
-        progress: told what is done, how many seconds, of how many.
+        overwrite: replace existing results, but never a track.
+        progress: receives the current step, seconds done, and seconds in total.
 
     Raises:
-        TracksError: the tracks do not belong together.
+        TracksError: the tracks do not match.
         AudioFileError: a file cannot be decoded.
-        ModelError: no such method.
+        ModelError: the method is unknown.
         OutputError: a result exists, is a track, or cannot be written.
     """
     begin = time.perf_counter()
@@ -181,17 +181,17 @@ def _learned(
 ) -> Reduction:
     rate, channels = infos[0].sample_rate, infos[0].channels
 
-    def listened() -> Iterator[Array]:
+    def analysed() -> Iterator[Array]:
         n_done = 0
         for block in read_together(sources):
             n_done += block.shape[2]
-            progress("listening, s", n_done // rate, round(n_samples / rate))
+            progress("analysing, s", n_done // rate, round(n_samples / rate))
             yield block.reshape(-1, block.shape[2])
 
-    heard = listened()
+    blocks = analysed()
     if n_samples:
-        loud = excerpt(heard, n_samples, rate)
-        for _ in heard:  # to the end, so that tracks of different length are found before anything is written
+        loud = excerpt(blocks, n_samples, rate)
+        for _ in blocks:  # to the end, so tracks of different length are detected before anything is written
             pass
     else:
         loud = np.zeros((len(sources) * channels, 1))
@@ -201,7 +201,7 @@ def _learned(
 
 
 def _pairs(reduction: Reduction, blocks: Iterator[Array]) -> Iterator[tuple[Array, Array]]:
-    """Original and stems `(track, channel, time)`, cut alike."""
+    """Original and stems `(track, channel, time)`, cut at the same places."""
     held: list[Fifo] = []
 
     def passed() -> Iterator[Array]:
@@ -217,7 +217,7 @@ def _pairs(reduction: Reduction, blocks: Iterator[Array]) -> Iterator[tuple[Arra
 
 
 class _Sink:
-    """Files of one track, and what is told about them; a context manager."""
+    """Files of one track, and the remarks about them; a context manager."""
 
     def __init__(self, track: Track, info: AudioInfo, output: Storage, *, overwrite: bool) -> None:
         self._track, self._info, self._output, self._overwrite = track, info, output, overwrite
@@ -251,15 +251,15 @@ class _Sink:
         return reduction_db(*(meter.values() for meter in self._meters))[0]
 
     def remarks(self) -> list[str]:
-        """What the listener should know."""
+        """Warnings about the result."""
         if not self._n_clipped:
             return []
         cure = "set bit_depth to 32f"
-        return [f"{self._track.target.name}: W105 output would clip: {self._n_clipped} samples were cut; {cure}"]
+        return [f"{self._track.target.name}: W105 output would clip: {self._n_clipped} samples were clipped; {cure}"]
 
     def _writer(self, path: Path) -> AudioWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         info = self._info
-        # A format that cannot store the rate is refused, nothing is resampled.
+        # A format that cannot store the rate is refused; nothing is resampled.
         output = replace(self._output, sample_rate=info.sample_rate)
         return open_writer(path, info, output, n_samples=info.n_samples, overwrite=self._overwrite)

@@ -26,7 +26,7 @@ def check_tracks(paths: Sequence[Path]) -> tuple[AudioInfo, ...]:
         AudioFileError: a file cannot be opened.
     """
     if len(paths) < 2:
-        raise TracksError(f"{', '.join(map(str, paths))}: one track has no bleed to compare; give two or more")
+        raise TracksError(f"{', '.join(map(str, paths))}: one track alone cannot be compared; give two or more")
     infos = []
     for path in paths:
         with AudioReader(path) as reader:
@@ -43,7 +43,7 @@ def check_tracks(paths: Sequence[Path]) -> tuple[AudioInfo, ...]:
 
 
 def count_samples(paths: Sequence[Path], infos: Sequence[AudioInfo]) -> int:
-    """Samples of a track; it is read through where no file declares its length."""
+    """Samples of a track; if no file declares its length, the tracks are read to the end."""
     declared = (info.n_samples for info in infos if info.n_samples is not None)
     found = next(declared, None)
     return sum(block.shape[2] for block in read_together(paths)) if found is None else found
@@ -54,7 +54,7 @@ def read_together(paths: Sequence[Path], warnings: list[str] | None = None) -> I
 
     Args:
         paths: of tracks that `check_tracks` has passed.
-        warnings: takes what the reader remarks at the end.
+        warnings: receives the reader's warnings at the end.
 
     Yields:
         `(track, channel, time)`, full scale ±1, never empty.
@@ -81,7 +81,7 @@ def read_together(paths: Sequence[Path], warnings: list[str] | None = None) -> I
 
 
 def spare_tracks(sources: Sequence[Path], targets: Sequence[Path]) -> None:
-    """Refuses to write over a track, also through a link or another spelling.
+    """Refuses to overwrite a track, also through a link or another spelling.
 
     Raises:
         OutputError: a target is a track.

@@ -1,17 +1,17 @@
-"""Bleed of an instantaneous mixture, taken out by the inverse of the mixing matrix.
+"""Removes the bleed of an instantaneous mixture by inverting its mixing matrix.
 
-Every microphone hears `X = Λ S` with one real matrix Λ of diagonal 1. Music is sparse in time and frequency: nearly
+The microphones pick up `X = Λ S` with one real matrix Λ of diagonal 1. Music is sparse in time and frequency: nearly
 every bin of a spectrogram belongs to one stem, and the others are almost zero there. The demixing matrix B is the one
-that makes `Y = B X` as sparse as can be: it minimises
+that makes `Y = B X` as sparse as possible: it minimises
 
     cost(B) = mean over bins of Σ_k log(|y_k|² + ε) - 2 log |det B|,
 
-the likelihood of stems whose level is unknown in every bin. The logarithm lies under its tangent, so with weights
-1/(|y_k|² + ε) each row has a closed best answer, the iterative projection, and the cost never rises. ε falls in steps:
-a coarse, smooth cost first, then an exact one. The rows start at the identity, since a close microphone hears its own
-instrument best; polarity and order are fixed by the diagonal at the end.
+the likelihood of stems whose level is unknown in every bin. The logarithm lies under its tangent. So with weights
+1/(|y_k|² + ε) each row has a closed-form optimum, the iterative projection, and the cost never rises. ε falls in steps:
+a coarse, smooth cost first, then an exact one. The rows start at the identity, since an instrument is loudest in its
+close microphone; polarity and order are fixed by the diagonal at the end.
 
-Delays and rooms are not in the model. Whether there are any, `verdict` tells.
+Delays and rooms are not in the model; `verdict` detects them.
 
 References:
     Pham, Garat: Blind separation of mixture of independent sources through a quasi-maximum likelihood approach, IEEE
@@ -33,22 +33,22 @@ from concertclean.dsp.arrays import Array, Blocks
 
 _EPSILONS = (1e-1, 1e-2, 1e-3, 1e-4)  # power relative to the microphone's mean; the last is a floor 40 dB below it
 _CONVERGED = 1e-7  # change of a row, relative to its diagonal
-_PARTS = 4  # of the recording, each solved alone to see how far they agree
-_GROUP_FRAMES = 8  # frames in a row that stay together in a part
-_FAINT = 1e-3  # power of a bin over the mean; below it, hiss of the microphones pretends to be bleed
-_LOAD = 1e-12  # times the trace; a covariance that rounding made singular can still be solved
-_DOUBT = 4.0  # standard errors (of parts that share their music, hence many); bleed below is taken for none
-_LEAST = 3e-3  # bleed 50 dB below the microphone's level is taken for none: estimates are about as good
-_WORST_CONDITION = 100.0  # beyond, noise would rise by 40 dB
+_PARTS = 4  # of the recording, each solved separately to see how far they agree
+_GROUP_FRAMES = 8  # consecutive frames that stay together in a part
+_FAINT = 1e-3  # power of a bin over the mean; below it, hiss of the microphones looks like bleed
+_LOAD = 1e-12  # times the trace; keeps a covariance solvable that rounding made singular
+_DOUBT = 4.0  # standard errors (many, since parts share their music); bleed below counts as none
+_LEAST = 3e-3  # bleed 50 dB below the microphone's level counts as none: estimates are about that accurate
+_WORST_CONDITION = 100.0  # beyond it, noise would rise by 40 dB
 _SINGULAR = 1e-9  # least eigenvalue of the correlation matrix; a stem that is only dither still has more
 
 
 @dataclass(frozen=True)
 class Unmixing:
-    """What was learned of an instantaneous mixture.
+    """What was fitted to an instantaneous mixture.
 
     Attributes:
-        matrix: Λ `(microphone, stem)`, diagonal 1; what does not take part has a row and a column of the identity.
+        matrix: Λ `(microphone, stem)`, diagonal 1; microphones left out have a row and a column of the identity.
         uncertainty: standard error of each entry of Λ, same shape, 0 where nothing was estimated.
         cost: after each iteration, at the last ε.
         who: the microphones that take part.
@@ -67,15 +67,15 @@ def learn_unmixing(
 ) -> Unmixing:
     """The mixing matrix of an instantaneous mixture.
 
-    Entries that four standard errors cannot tell from zero, and bleed 50 dB below the level of its microphone, are
-    zero: a microphone without bleed stays as it is.
+    Entries within four standard errors of zero, and bleed 50 dB below the level of its microphone, are set to zero: a
+    microphone without bleed stays unchanged.
 
     Args:
         waveform: `(microphone, time)`, full scale ±1, at least a second to be of use.
         sample_rate: Hz.
-        frame_seconds: of the spectrogram; 64 ms part notes from each other and follow most of them.
+        frame_seconds: of the spectrogram; 64 ms separate notes and follow most of them.
         iterations: for each of the four ε, at most.
-        n_bins: bins of the spectrogram that are looked at, at most.
+        n_bins: most bins of the spectrogram to use.
 
     Raises:
         ValueError: see `microphones.validate`, or a setting is not positive.
@@ -90,9 +90,9 @@ def learn_unmixing(
     n_fft = max(16, 2 * round(frame_seconds * sample_rate / 2))
     bins, part = _coefficients(who.pick(waveform), n_fft, n_bins)
     if np.linalg.eigvalsh(np.corrcoef(bins))[0] < _SINGULAR:
-        said = "the microphones depend on each other, or hear fewer instruments than they are: nothing was reduced"
+        said = "the microphones are linearly dependent, or there are fewer instruments: nothing was reduced"
         return Unmixing(matrix, uncertainty, (), who, (*who.remarks(), said))
-    # Every microphone at level 1, so that its gain plays no part.
+    # Every microphone at level 1, so its gain has no influence.
     level = np.sqrt(2 * np.square(bins).mean(axis=1, keepdims=True))
     mixing, error, cost = _estimate(bins / level, part, iterations)
     mixing, remarks = trusted(mixing, np.maximum(_DOUBT * error, _LEAST), who)
@@ -102,7 +102,7 @@ def learn_unmixing(
 
 
 def apply_unmixing(blocks: Blocks, found: Unmixing) -> Blocks:
-    """The stems of a recording in blocks; every sample stands alone, so any cut gives the same.
+    """The stems of a recording in blocks; samples are independent, so the result does not depend on the cuts.
 
     Args:
         blocks: `(microphone, time)`.
@@ -177,15 +177,15 @@ def _inverse(matrix: Array) -> Array:
 
 
 def _ordered(mixing: Array) -> Array:
-    """Columns in the order of the microphones that hear them best, diagonal 1 (which fixes level and polarity)."""
-    # The greatest product of the diagonal; levels of microphones and stems do not enter.
+    """Columns in the order of their loudest microphones, diagonal 1 (which fixes level and polarity)."""
+    # The order with the largest product of the diagonal; levels of microphones and stems do not matter.
     mixing = mixing[:, linear_sum_assignment(-np.log(np.maximum(np.abs(mixing), 1e-12)))[1]]
     diagonal = np.diag(mixing)
     return mixing / np.where(diagonal, diagonal, 1.0)
 
 
 def trusted(mixing: Array, doubt: Array, who: Roster) -> tuple[Array, tuple[str, ...]]:
-    """The matrix without entries that may as well be zero, and remarks.
+    """The matrix without entries that are not significant, and remarks.
 
     Args:
         mixing: Λ `(microphone, stem)` of those that take part, diagonal 1.
@@ -193,7 +193,7 @@ def trusted(mixing: Array, doubt: Array, who: Roster) -> tuple[Array, tuple[str,
         who: the microphones that take part.
 
     Returns:
-        Λ, the identity where its inverse would amplify by more than 40 dB; one sentence for each remark.
+        Λ, or the identity if its inverse would amplify by more than 40 dB; one sentence for each remark.
     """
     plain = np.eye(len(mixing))
     kept = np.where(np.abs(mixing) > doubt, mixing, 0.0)
@@ -202,7 +202,7 @@ def trusted(mixing: Array, doubt: Array, who: Roster) -> tuple[Array, tuple[str,
         return plain, ("the mixing matrix is nearly singular: nothing was reduced",)
     remarks = []
     if (kept == plain).all():
-        remarks.append("trivial solution: no bleed was found, nothing was reduced")
+        remarks.append("trivial solution: no bleed was found, so nothing was reduced")
     if (np.abs(kept) > 1).any():
         remarks.append("an instrument is louder in another microphone than in its own: the order may be wrong")
     inverted = [f"{who.kept[i] + 1} of {who.kept[j] + 1}" for i, j in np.argwhere(kept < 0)]

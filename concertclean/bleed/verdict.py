@@ -1,8 +1,8 @@
-"""Whether the bleed of a mixture is a matter of gains, or comes late.
+"""Detects whether the bleed of a mixture has no delay, or arrives late.
 
-The phases of two microphones that hear one instrument run together. Their cross-correlation, of phases alone, has its
-peak at the lag with which the sound reaches the second one: at 0 where bleed comes through a desk or a matrix, later
-where it comes through air.
+If two microphones pick up the same instrument, their phases are related. Their cross-correlation of phases alone has
+its peak at the lag with which the sound reaches the second one: at 0 if bleed comes through a desk or a matrix, later
+if it comes through air.
 
 References:
     Knapp, Carter: The generalized correlation method for estimation of time delay, IEEE TASSP 1976 (of phases alone).
@@ -21,21 +21,21 @@ from concertclean.dsp import stft
 from concertclean.dsp.arrays import Array
 
 _LAG_FRAME_SECONDS = 0.186
-_LAG_SECONDS = 0.045  # 15 m of air; a stage is not larger
+_LAG_SECONDS = 0.045  # 15 m of air; stages are not larger
 _EVIDENCE = 14.0  # peak over the usual correlation; unrelated instruments reach 8, bleed at -30 dB 24 and more
-_FAINT = 1e-3  # power of a bin over the mean; below it there is hiss
-_GROUP_FRAMES = 8  # frames in a row that stay together in a half
+_FAINT = 1e-3  # power of a bin over the mean; below it there is only hiss
+_GROUP_FRAMES = 8  # consecutive frames that stay together in a half
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What kind of mixture the microphones hear.
+    """What kind of mixture the microphones pick up.
 
     Attributes:
         kind: "instantaneous", "delayed" (or a room), or "no bleed".
-        lag_seconds: for each pair of microphones with bleed, counted from 0, where its peak is; positive where the
-            second hears first.
-        peak: of each such pair, over the usual correlation of half the recording.
+        lag_seconds: for each pair of microphones with bleed, counted from 0, the lag of the peak; positive if the sound
+            reaches the second one first.
+        peak: of each such pair, relative to the usual correlation of half the recording.
     """
 
     kind: Literal["instantaneous", "delayed", "no bleed"]
@@ -44,7 +44,7 @@ class Verdict:
 
 
 def verdict(waveform: Array, sample_rate: int) -> Verdict:
-    """Whether bleed arrives at once or late; one late pair makes the mixture a delayed one.
+    """Whether bleed has no delay or arrives late; one late pair makes the whole mixture a delayed one.
 
     Args:
         waveform: `(microphone, time)`, full scale ±1, some seconds.
@@ -72,10 +72,10 @@ def verdict(waveform: Array, sample_rate: int) -> Verdict:
 
 
 def _peak(one: NDArray[np.complex128], other: NDArray[np.complex128], reach: int) -> tuple[int, float]:
-    """Lag of the highest correlation of phases, samples, and its height over the usual one.
+    """Lag of the highest correlation of phases, samples, and its height relative to the usual one.
 
-    Bleed has its peak at one lag all the time; two instruments that happen to play one note have it for that note.
-    So the recording is cut into two halves, and their correlations are multiplied.
+    Bleed has its peak at the same lag all the time; two instruments that happen to play the same note have it for that
+    note only. So the correlations of two halves of the recording are multiplied.
     """
     loud = np.ones(one.shape, bool)
     for microphone in (one, other):
@@ -90,7 +90,7 @@ def _peak(one: NDArray[np.complex128], other: NDArray[np.complex128], reach: int
     middle = len(lags[0]) // 2
     reach = min(reach, middle)
     near = np.stack(lags)[:, middle - reach : middle + reach + 1]
-    # The median of the magnitude of a normal variable is 0.67 of its deviation.
+    # The median of the magnitude of a normal variable is 0.67 times its standard deviation.
     usual = np.median(np.abs(near), axis=1, keepdims=True) / 0.67
     agreed = (near / np.maximum(usual, 1e-30)).prod(axis=0)
     return int(agreed.argmax()) - reach, float(np.sqrt(max(agreed.max(), 0.0)))

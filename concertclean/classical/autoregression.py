@@ -1,8 +1,8 @@
-"""Autoregressive models of short stretches of music, and gaps filled by them.
+"""Autoregressive models of short stretches of music, and filling gaps with them.
 
 A model of order P says `x[n] = sum(a[i] x[n-i], i = 1..P) + e[n]`; with `h = [1, -a1, .., -aP]` the excitation is
-`e = h * x`. What the model cannot foresee, a click, stands out of `e`; what is missing is put in such that the
-excitation around it has the least energy.
+`e = h * x`. What the model cannot predict, such as a click, stands out in `e`. Missing samples are chosen so that the
+excitation around them has the least energy.
 
 *Conventions.* `coefficients` are `(..., order)`, the `a` above, without the leading one. All functions work on the
 last axis and take any number of leading ones; nothing is random unless a generator is given.
@@ -24,7 +24,7 @@ from concertclean.dsp.arrays import Array
 
 
 def autocorrelation(frames: Array, n_lags: int) -> Array:
-    """Products of frames with themselves moved by 0 to `n_lags - 1` samples, summed: `(..., n_lags)`.
+    """Products of frames with themselves shifted by 0 to `n_lags - 1` samples, summed: `(..., n_lags)`.
 
     Args:
         frames: `(..., time)`; silence around.
@@ -37,7 +37,7 @@ def autocorrelation(frames: Array, n_lags: int) -> Array:
 
 
 def levinson(correlation: Array) -> tuple[Array, Array]:
-    """Coefficients and power of the excitation that belong to an autocorrelation.
+    """Coefficients and power of the excitation for an autocorrelation.
 
     Args:
         correlation: `(..., order + 1)`, lag 0 first, positive definite or all zero.
@@ -59,12 +59,12 @@ def levinson(correlation: Array) -> tuple[Array, Array]:
 
 
 def yule_walker(frames: Array, order: int, *, floor_db: float = -100.0) -> tuple[Array, Array]:
-    """Models of frames by the autocorrelation method; always stable, so that any frame may come.
+    """Models of frames by the autocorrelation method; stable for any frame.
 
     Args:
         frames: `(..., time)`; weighted by a Hann window here.
         order: at least 1.
-        floor_db: white noise that is added to what the models describe, dB relative to each frame.
+        floor_db: white noise added to the modelled signal, dB relative to each frame.
 
     Returns:
         Coefficients `(..., order)` and the variance `(...)` of the excitation.
@@ -81,7 +81,7 @@ def least_squares(frames: Array, order: int, *, floor_db: float = -120.0) -> tup
     Args:
         frames: `(..., time)`, longer than twice `order`.
         order: at least 1.
-        floor_db: white noise added, dB relative to each frame; silence stays solvable by it.
+        floor_db: white noise added, dB relative to each frame; it keeps silence solvable.
 
     Returns:
         Coefficients `(..., order)` and the variance `(...)` of the excitation.
@@ -119,12 +119,12 @@ def _covariance(frames: Array, order: int) -> Array:
 
 
 def inverse_filter(coefficients: Array) -> Array:
-    """`[1, -a1, .., -aP]`, `(..., order + 1)`: the filter that gives the excitation."""
+    """`[1, -a1, .., -aP]`, `(..., order + 1)`: the filter whose output is the excitation."""
     return np.concatenate([np.ones((*coefficients.shape[:-1], 1)), -coefficients], axis=-1)
 
 
 class Excitations:
-    """What models cannot foresee of frames, going forward, backward, and through the matched filter.
+    """Prediction errors of frames: forward, backward, and through the matched filter.
 
     Args:
         coefficients: `(..., order)`.
@@ -141,15 +141,15 @@ class Excitations:
         self._norm = np.sqrt(self.correlation[..., :1])
 
     def forward(self, frames: Array) -> Array:
-        """`x[n]` less what the samples before it say, as frames `(..., time)`; silence is seen beyond the frame."""
+        """`x[n]` minus its prediction from the samples before, as frames `(..., time)`; silence outside the frame."""
         return self._back(rfft(frames, self._n_fft) * self._response)
 
     def three(self, frames: Array) -> tuple[Array, Array, Array]:
         """Forward and backward prediction error and matched output, each as `frames` `(..., time)`.
 
-        Backward, `x[n]` less what the samples after it say. The matched output, the forward error through the
-        reversed `h`, gathers what a single wrong sample leaves in the error; it is divided by the norm of `h`, so
-        that white excitation keeps its level.
+        The backward error is `x[n]` minus its prediction from the samples after it. The matched output, the forward
+        error through the reversed `h`, collects what a single wrong sample leaves in the error. It is divided by the
+        norm of `h`, so white excitation keeps its level.
         """
         spectrum = rfft(frames, self._n_fft)
         return (
@@ -177,7 +177,7 @@ class Excitations:
 
 
 def robust_scale(values: Array) -> Array:
-    """Standard deviation of the greater part of zero-mean Gaussian values, over the last axis: median of |e|/0.6745."""
+    """Robust standard deviation of zero-mean Gaussian values over the last axis: median of |e|/0.6745."""
     return np.asarray(np.median(np.abs(values), axis=-1) / 0.6744897501960817)
 
 
@@ -196,11 +196,11 @@ def filled(
         right: `(n,)`, the negative matched output of the frame with zeros at `u`, at `u`.
         unknown: `(n,)`, ascending places `u`.
         correlation: `(order + 1,)` of `h`, lag 0 first; beyond it is zero.
-        held: `(n,)`, what was heard at `u`; used with `trust`.
-        trust: `(n,)`, at least 0: power of the excitation over that of the noise that was heard with each sample.
-            None and 0 say that nothing is known.
-        excitation: `(n,)`, standard normal times the scale of the excitation; None gives the likeliest samples,
-            which are too quiet inside a long gap, this adds what they lack.
+        held: `(n,)`, the samples recorded at `u`; used with `trust`.
+        trust: `(n,)`, at least 0: power of the excitation over that of the noise recorded with each sample. None and 0
+            mean that nothing is known.
+        excitation: `(n,)`, standard normal times the scale of the excitation; None returns the likeliest samples, which
+            are too quiet inside a long gap; this adds what they lack.
 
     Returns:
         `(n,)`.

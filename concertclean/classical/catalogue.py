@@ -1,4 +1,4 @@
-"""The methods without learned weights, by the names they have on the command line.
+"""The methods without learned weights, by their names on the command line.
 
 Each is imported when it is made: together they load a quarter of a second of scipy, which a network does not need.
 """
@@ -24,9 +24,9 @@ class Method:
 
     Attributes:
         description: one sentence.
-        make: makes it from the material it learns from, or from None where there is no such material.
+        make: makes it from the material it learns from, or from None if there is no material.
         learns_from: what that material is; None: the method learns nothing beforehand. A method that learns from the
-            recording cannot work without; noise is found while the recording goes by if it is not given.
+            recording requires it. If noise is not given, it is estimated while the recording is processed.
     """
 
     description: str
@@ -59,18 +59,18 @@ def _dehum(_: Material | None) -> Stage:
 
 
 def _lsa(noise: Material | None) -> Stage:
-    from concertclean.classical.heard_noise import heard_noise
+    from concertclean.classical.given_noise import given_noise
     from concertclean.classical.lsa import lsa
 
-    return lsa(None if noise is None else heard_noise(noise))
+    return lsa(None if noise is None else given_noise(noise))
 
 
 def _logmmse(noise: Material | None) -> Stage:
-    from concertclean.classical.heard_noise import heard_noise
+    from concertclean.classical.given_noise import given_noise
     from concertclean.classical.lsa import logmmse
 
     method = logmmse()
-    return method if noise is None else replace(method, noise=heard_noise(noise))
+    return method if noise is None else replace(method, noise=given_noise(noise))
 
 
 def _steady(recording: Material | None) -> Stage:
@@ -80,15 +80,13 @@ def _steady(recording: Material | None) -> Stage:
 
 
 METHODS = {
-    "declick": Method("Clicks of up to 4 ms, interpolated from what surrounds them.", _declick),
-    "decrackle": Method("Crackle, hundreds of small ticks a second, and clicks with it.", _decrackle),
-    "dethump": Method("Clicks, and the low thumps behind large ones.", _dethump),
-    "dehum": Method("Mains hum of 50 or 60 Hz and its harmonics, found and followed.", _dehum),
-    "lsa": Method("Steady noise such as hiss, followed, or learned from a noise profile.", _lsa, "noise"),
-    "logmmse": Method("LSA whose noise is the first 120 ms, learned on in pauses.", _logmmse, "noise"),
-    "steady": Method(
-        "Noise that stays: floors and lines over the whole recording, in two passes.", _steady, "recording"
-    ),
+    "declick": Method("Clicks of up to 4 ms, interpolated from the music around them.", _declick),
+    "decrackle": Method("Crackle (hundreds of small ticks per second), and clicks.", _decrackle),
+    "dethump": Method("Clicks, and the low thumps after large ones.", _dethump),
+    "dehum": Method("Mains hum of 50 or 60 Hz and its harmonics, found and tracked.", _dehum),
+    "lsa": Method("Steady noise such as hiss, tracked, or learned from a noise profile.", _lsa, "noise"),
+    "logmmse": Method("LSA whose noise is the first 120 ms, updated in pauses.", _logmmse, "noise"),
+    "steady": Method("Steady noise: floors and lines over the whole recording, in two passes.", _steady, "recording"),
 }
 
 COMBINATIONS = {"lsa-c": ("declick", "lsa")}

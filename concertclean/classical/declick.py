@@ -1,10 +1,10 @@
-"""Clicks found by what autoregressive models cannot foresee, and replaced by what they expect there.
+"""Clicks detected where autoregressive models fail to predict, and replaced by what the models predict.
 
-Frames of 46 ms overlap by half; each has a model and answers for its middle. A click is a sample whose matched output
-is large against the peaks before, behind and all around it: attacks are loud behind, the pulses of brass and voices
-come again and again, a click stands alone. It lasts while both the forward and the backward error are large, as the
-first is smeared behind the click and the second before it. Filling it must take most of the error away, which it does
-not where the music itself jumps. Models are then estimated again from the repaired frames and the search repeated.
+Frames of 46 ms overlap by half; each has a model and covers its middle. A click is a sample whose matched output is
+large compared with the peaks before, after and around it. Attacks stay loud afterwards, and the pulses of brass and
+voices repeat; a click is isolated. It lasts while both the forward and the backward error are large, because the first
+is smeared after the click and the second before it. Filling it must remove most of the error, which fails where the
+music itself jumps. Models are then estimated again from the repaired frames, and the search is repeated.
 """
 
 from collections.abc import Iterator
@@ -17,25 +17,26 @@ from concertclean.dsp.arrays import Array
 from concertclean.dsp.segments import Segment, joined, segments
 
 _MARGIN = 1  # samples on each side of a click that are replaced with it
-_LEAST_ORDER, _MOST_ORDER = 12, 64  # of the searching models, whatever the rate
+_LEAST_ORDER, _MOST_ORDER = 12, 64  # of the search models, at any rate
 _SEGMENT_SECONDS = 6.0
 
 
 class Declicker:
-    """Removes clicks of up to a few milliseconds and leaves every other sample as it is.
+    """Removes clicks of up to a few milliseconds and leaves every other sample unchanged.
 
     Args:
-        threshold: height of a click over the usual peaks around it; peaks of noise reach 1.7.
+        threshold: height of a click relative to the usual peaks around it; peaks of noise reach 1.7.
         extent: level of both errors, in their standard deviations, down to which a click lasts.
         proof: factor by which the error's energy must fall when a short click is filled; more for long ones.
-        order: of the searching models at 44.1 kHz; in proportion at other rates, 12 to 64.
+        order: of the search models at 44.1 kHz; in proportion at other rates, 12 to 64.
         iterations: searches.
-        longest_seconds: what stands out for longer is music.
+        longest_seconds: anything that stands out for longer is music.
         merge_seconds: shorter gaps inside a click belong to it.
-        frame_seconds: length of a frame, in which music should be steady.
+        frame_seconds: length of a frame, within which music should be steady.
 
     References:
-        Godsill, Rayner, Digital Audio Restoration, 1998, chapter 5; the comparison with peaks and the proof are own.
+        Godsill, Rayner, Digital Audio Restoration, 1998, chapter 5; the comparison with peaks and the proof are our
+        own.
     """
 
     def __init__(
@@ -56,11 +57,11 @@ class Declicker:
         self._frame_seconds = frame_seconds
 
     def removed(self, blocks: Iterator[Array], channels: int, sample_rate: int) -> Iterator[Array]:
-        """What the clicks add to a waveform: input less estimate, zero outside clicks.
+        """What the clicks add to a waveform: input minus estimate, zero outside clicks.
 
         Args:
             blocks: `(channel, time)` in order, cut anywhere, full scale ±1.
-            channels: of the waveform; each is searched alone.
+            channels: of the waveform; each is searched separately.
             sample_rate: Hz.
 
         Yields:
@@ -68,7 +69,7 @@ class Declicker:
         """
         cell = max(8, round(self._frame_seconds * sample_rate / (2 * CELLS)))
         hop = CELLS * cell
-        # Each search looks one frame and a half around, filling as far again.
+        # Each search reaches one and a half frames on either side, and so does the filling.
         segment, context = round(_SEGMENT_SECONDS * sample_rate / hop + 1) * hop, (3 * self._iterations + 2) * hop
         windows = segments(blocks, channels, segment, segment, context)
 
@@ -92,9 +93,9 @@ class Declicker:
         return work.estimate
 
     def _clicks(self, work: Repair, longest: int, sample_rate: int) -> tuple[Runs, Runs]:
-        """Starts and ends of what stands out, margins included; of what is not too long, at most half of each hop.
+        """Starts and ends of what stands out, with margins; of runs not too long, at most half of each hop.
 
-        Where more seems to be damaged, too little is known to fill it by: the lowest stays as it was heard.
+        If more seems damaged, too little is known to fill it: the lowest runs stay as recorded.
         """
         starts, stops = runs(work.spread > self._extent, max(1, round(self._merge_seconds * sample_rate)))
         if not len(starts):

@@ -1,10 +1,10 @@
-"""Mains hum found, followed and subtracted, partial by partial.
+"""Finds, tracks and subtracts mains hum, partial by partial.
 
-Hum is a comb of tones at multiples of 50 or 60 Hz, give or take the speed of a transfer, that never stop. Windows of
-two seconds tell it from music: in a low quantile over them notes vanish, tones that stay remain. Where such tones form
-a comb, each is brought to zero frequency; the windows in which least lies upon it show the hum alone, and a tone that
-some windows lack is none of it. The mean level and phase of eight seconds are subtracted from the middle four, faded
-into the next, so that slow changes are followed.
+Hum is a comb of tones at multiples of 50 or 60 Hz, give or take the speed of a transfer, that never stop. A low
+quantile over windows of two seconds separates it from music: notes vanish, steady tones remain. If such tones form a
+comb, each is shifted to zero frequency. The windows with the least on top show the hum alone, and a tone missing from
+some windows is not hum. The mean level and phase of eight seconds are subtracted from the middle four and faded into
+the next, so slow changes are tracked.
 """
 
 from collections.abc import Iterator
@@ -22,14 +22,14 @@ Complex = NDArray[np.complex128]
 
 _SEGMENT_SECONDS = 4.0
 _CONTEXT_SECONDS = 2.0
-_WINDOW_SECONDS = 2.0  # a Hann window of this length is deaf to tones 1 Hz away
+_WINDOW_SECONDS = 2.0  # a Hann window of this length rejects tones 1 Hz away
 _HOP_SECONDS = 0.25
 _ANALYSIS_HZ = 4000  # the rate at which hum is searched, at least
 _BETA = 8.0  # of the low-pass before it
 _BIN_HZ = 0.125
 _STEP_HZ = 0.02  # of the search; a twentieth partial is then missed by 0.2 Hz at most
 _APART_HZ = 0.05  # a partial farther from its place in the comb is a note
-_SILENCE_SECONDS = 0.01  # zeros for so long are digital silence, which has no hum
+_SILENCE_SECONDS = 0.01  # runs of zeros this long are digital silence, without hum
 _FEWEST_WINDOWS = 5  # 3 s of sound
 
 
@@ -47,16 +47,16 @@ class _Hum:
 
 
 class Dehummer:
-    """Removes mains hum; where there is none, nothing.
+    """Removes mains hum; if there is none, it removes nothing.
 
-    A note that neither fades nor trembles for ten seconds, with two partials or more on the comb, cannot be told from
-    hum; give `mains_hz` and a small `speed` for organs.
+    A note that neither fades nor wavers for ten seconds, with two or more partials on the comb, is indistinguishable
+    from hum; give `mains_hz` and a small `speed` for organs.
 
     Args:
         mains_hz: frequencies where the comb may start.
         speed: largest deviation of the pitch, as of a transfer at a wrong speed; 0.03 for 3 %.
         partials: most that are removed, the first one included.
-        needed: steady partials without which a comb is none.
+        needed: least number of steady partials in a comb.
 
     References:
         Own.
@@ -76,11 +76,11 @@ class Dehummer:
         self._partials, self._needed = partials, needed
 
     def removed(self, blocks: Iterator[Array], channels: int, sample_rate: int) -> Iterator[Array]:
-        """The hum of a waveform: input less estimate; exactly zero where none is found, and in digital silence.
+        """The hum of a waveform: input minus estimate; exactly zero where none is found, and in digital silence.
 
         Args:
             blocks: `(channel, time)` in order, cut anywhere, full scale ±1.
-            channels: of the waveform; each is searched alone.
+            channels: of the waveform; each is searched separately.
             sample_rate: Hz.
 
         Yields:
@@ -95,33 +95,33 @@ class Dehummer:
         """Pitch, Hz, and number of the partials of the hum that would be removed; see `hum_of`."""
         segment, context = round(_SEGMENT_SECONDS * sample_rate), round(_CONTEXT_SECONDS * sample_rate)
         windows = segments(iter([waveform]), len(waveform), segment, segment // 2, context)
-        found = [hum for heard in self._agreed(windows, sample_rate) for hum in heard.hums if hum is not None]
+        found = [hum for analysed in self._agreed(windows, sample_rate) for hum in analysed.hums if hum is not None]
         if not found:
             return None
         return float(np.median([hum.pitch_hz for hum in found])), max(len(hum.frequencies) for hum in found)
 
-    def _agreed(self, windows: Iterator[Segment], sample_rate: int) -> Iterator["_Heard"]:
-        """Segments with what hum they have: only such as the segment before or after has too."""
+    def _agreed(self, windows: Iterator[Segment], sample_rate: int) -> Iterator["_Analysed"]:
+        """Segments with their hum, limited to hum that the segment before or after also has."""
         before: list[_Hum | None] | None = None
-        held: _Heard | None = None
+        held: _Analysed | None = None
         for window in windows:
-            heard = _Heard(window.audio, window.n_valid, [self._found(w, sample_rate) for w in window.audio])
+            analysed = _Analysed(window.audio, window.n_valid, [self._found(w, sample_rate) for w in window.audio])
             if held is not None:
-                yield held.confirmed(before, heard.hums)
+                yield held.confirmed(before, analysed.hums)
                 before = held.hums
-            held = heard
+            held = analysed
         if held is not None:
             yield held.confirmed(before, None)
 
-    def _hums(self, heard: "_Heard", context: int, sample_rate: int) -> Array:
+    def _hums(self, analysed: "_Analysed", context: int, sample_rate: int) -> Array:
         """`(channel, time)` of the segment, context apart."""
-        time = np.arange(context, heard.audio.shape[1] - context) / sample_rate
-        total = np.zeros((len(heard.audio), len(time)))
-        for channel, hum in enumerate(heard.hums):
+        time = np.arange(context, analysed.audio.shape[1] - context) / sample_rate
+        total = np.zeros((len(analysed.audio), len(time)))
+        for channel, hum in enumerate(analysed.hums):
             if hum is not None:
                 for frequency, phasor in zip(hum.frequencies, hum.phasors, strict=True):
                     total[channel] += np.real(phasor * np.exp(2j * np.pi * frequency * time))
-                total[channel, _silent(heard.audio[channel], sample_rate)[context:-context]] = 0
+                total[channel, _silent(analysed.audio[channel], sample_rate)[context:-context]] = 0
         return total
 
     def _found(self, frame: Array, sample_rate: int) -> _Hum | None:
@@ -155,7 +155,7 @@ class Dehummer:
 
 
 def hum_of(waveform: Array, sample_rate: int, dehummer: Dehummer | None = None) -> tuple[float, int] | None:
-    """Pitch of the hum in a waveform, Hz, and how many of its partials are there; None without.
+    """Pitch of the hum in a waveform, Hz, and the number of its partials; None if there is no hum.
 
     Args:
         waveform: `(channel, time)` of eight seconds and more, full scale ±1.
@@ -166,30 +166,30 @@ def hum_of(waveform: Array, sample_rate: int, dehummer: Dehummer | None = None) 
 
 
 @dataclass(frozen=True)
-class _Heard:
+class _Analysed:
     """A segment, its hum by channel, and how much of it lies in the recording."""
 
     audio: Array
     n_valid: int
     hums: list[_Hum | None]
 
-    def confirmed(self, before: list[_Hum | None] | None, after: list[_Hum | None] | None) -> "_Heard":
+    def confirmed(self, before: list[_Hum | None] | None, after: list[_Hum | None] | None) -> "_Analysed":
         """The segment without hums that neither neighbour has; one without neighbours keeps them."""
         if before is None and after is None:
             return self
         absent: list[_Hum | None] = [None] * len(self.hums)
         triples = zip(self.hums, before or absent, after or absent, strict=True)
         kept = [h if h is not None and (h.agrees(b) or h.agrees(a)) else None for h, b, a in triples]
-        return _Heard(self.audio, self.n_valid, kept)
+        return _Analysed(self.audio, self.n_valid, kept)
 
 
 def _measured(
     windows: Array, starts: NDArray[np.intp], pitch: float, partials: NDArray[np.intp], rate: float, needed: int
 ) -> _Hum | None:
-    """Exact frequencies and phasors of the steady partials; None for fewer of them than needed."""
+    """Exact frequencies and phasors of the steady partials; None if there are too few."""
     comb = frequencies = np.asarray(pitch * partials, dtype=np.float64)
     for shared in (True, True, False, False):
-        # A tone beside the frequency turns from window to window; first the comb is moved, then each partial alone.
+        # A tone off the frequency rotates from window to window; first the comb is moved, then each partial alone.
         phasors = _heterodyned(windows, starts, frequencies, rate)
         turns = phasors[1:] * phasors[:-1].conj() * (np.diff(starts) == np.diff(starts).min())[:, None]
         weights = np.minimum(np.abs(turns), np.median(np.abs(turns), axis=0))  # loud notes do not outvote the rest

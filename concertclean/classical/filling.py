@@ -1,4 +1,4 @@
-"""Frames whose clicks are replaced by what models of the frames expect there, and what the error loses by it."""
+"""Replaces clicks in frames by the prediction of their models, and measures how much the error falls."""
 
 from collections.abc import Iterator
 
@@ -9,20 +9,20 @@ from concertclean.classical.autoregression import Excitations, least_squares, ro
 from concertclean.classical.gaps import Gaps, Mask, Runs
 from concertclean.dsp.arrays import Array
 
-FLOOR_DB = -90.0  # of the models, below each frame: what lies deeper is coding noise
-ROUNDING = 2.0**-16  # half a step of 16 bits: smaller errors are no clicks
-_LONGER = 3  # models that fill are longer than those that search: long gaps need the harmonics apart
+FLOOR_DB = -90.0  # of the models, relative to each frame: anything lower is coding noise
+ROUNDING = 2.0**-16  # half a step of 16 bits: smaller errors are not clicks
+_LONGER = 3  # fill models are longer than search models: long gaps need resolved harmonics
 _LONGEST = 128
 _DENSE = 0.2  # share of unknown samples in a frame, more than its longest gap has; above it ...
-_LONGEST_DENSE = 32  # ... shorter models fill: they are no worse there, and their systems much narrower
+_LONGEST_DENSE = 32  # ... fill models are shorter: they are no worse there, and their systems are much narrower
 
 
 def parts(unknown: Mask, order: int, most: int) -> Iterator[tuple[Runs, int]]:
-    """Frames `(frame, time)` that are filled together, so many at most, and the order of their models.
+    """Frames `(frame, time)` that are filled together, at most `most`, and the order of their models.
 
     Args:
         unknown: true for samples to fill.
-        order: of the searching models.
+        order: of the search models.
         most: frames of a part.
     """
     dense = unknown.mean(axis=1) > _DENSE
@@ -36,15 +36,15 @@ def parts(unknown: Mask, order: int, most: int) -> Iterator[tuple[Runs, int]]:
 def filled_frames(given: Array, earlier: Array, flags: Mask, order: int, lead: int) -> tuple[Array, Array]:
     """Frames without their clicks, and summed energies of the error before and after.
 
-    A click is taken as noise whose power is known: at first what both errors have, then what the first filling
-    took away. So its tail is not thrown away for an expectation that is worse than it.
+    A click is treated as noise of known power: at first the power common to both errors, then what the first filling
+    removed. So its tail is not replaced by a prediction that is worse.
 
     Args:
-        given: `(frame, time)`, as heard.
+        given: `(frame, time)`, as recorded.
         earlier: `(frame, time)`, the estimate so far, whose models fill.
         flags: `(frame, time)`, true for samples that are not known.
         order: of the models.
-        lead: samples at both ends of a frame of which only its model learns.
+        lead: samples at both ends of a frame that are used only for its model.
 
     Returns:
         The rest of the frames, `(frame, rest)`, solved but for `order` samples at both ends; and `(2, frame, rest)`.

@@ -1,9 +1,9 @@
-"""Gaps of many frames filled at once, each with what the autoregressive model of its frame expects there.
+"""Fills the gaps of many frames at once, each with the prediction of its frame's autoregressive model.
 
-The system of a gap couples only samples that are at most the order apart. So unknown samples fall into groups that do
-not bear on each other, and its band is as wide as unknown samples lie within the order of one: a handful among ticks,
-where the whole order would be wasted. Independent systems put one after another are again a banded system, so that
-one call of LAPACK solves thousands of groups of about the same width.
+The system of a gap couples only samples that are at most the order apart. So unknown samples fall into independent
+groups, and a band needs only the width of the unknown samples within the order of each: a handful among ticks, where
+the whole order would be wasteful. Independent systems in a row form a banded system again, so one call of LAPACK solves
+thousands of groups of about the same width.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ def runs(flags: Mask, gap: int) -> tuple[Runs, Runs]:
 
 
 def highest(starts: Runs, stops: Runs, heights: Array, hop: int, most: int) -> Mask:
-    """Of the runs that start in the same hop, the highest that together hold at most so many samples.
+    """Of the runs that start in the same hop, the highest that together have at most `most` samples.
 
     Args:
         starts: first samples, ascending.
@@ -101,8 +101,8 @@ class Gaps:
 
         Args:
             right: `(n,)`, the negative matched output of the frames with zeros at the unknown samples.
-            held: `(n,)`, what was heard there.
-            trust: `(n,)`, at least 0: power of the excitation over that of the noise that was heard with each.
+            held: `(n,)`, the samples recorded there.
+            trust: `(n,)`, at least 0: power of the excitation over that of the noise recorded with each.
         """
         found = np.empty_like(right)
         target = right + trust * held

@@ -1,9 +1,9 @@
 """Denoising by the log-spectral amplitude estimator of Ephraim and Malah, without learned weights.
 
-Each bin of each frame is turned down as far as its signal-to-noise ratio suggests: the gain is the one that makes the
-expected error of the log amplitude least. The a-priori ratio follows the decision of the frame before, which keeps
-lone peaks of the noise down; what is left of them, musical noise, is lowered by averaging the gains over frequency
-wherever there is no signal.
+Each bin of each frame is lowered according to its signal-to-noise ratio: the gain minimises the expected error of the
+log amplitude. The a-priori ratio follows the decision of the frame before, which suppresses isolated peaks of the
+noise. What is left of them, musical noise, is lowered by averaging the gains over frequency wherever there is no
+signal.
 
 References:
     Ephraim, Malah: Speech enhancement using a minimum mean-square error log-spectral amplitude estimator, IEEE Trans.
@@ -86,12 +86,12 @@ def lsa_gain(prior_snr: Array, posterior_snr: Array) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class LSA:
-    """A denoiser that learns nothing but the noise of the recording at hand.
+    """A denoiser that learns only the noise of the recording.
 
-    All channels share one gain, found from their mean power, so that the stereo image stays.
+    All channels share one gain, computed from their mean power, so the stereo image does not move.
 
     Attributes:
-        noise: how the noise is found.
+        noise: how the noise is estimated.
         floor_db: least gain, ≤ 0; what is left masks musical noise.
         prior_floor_db: least a-priori SNR.
         prior_smoothing: weight of the frame before in the a-priori SNR, 0 to below 1, for frames 11.6 ms apart.
@@ -120,13 +120,13 @@ class LSA:
         }
         for name, fits in in_range.items():
             if not fits:
-                raise ValueError(f"{name}={getattr(self, name)} is outside its range")
+                raise ValueError(f"{name}={getattr(self, name)} is out of range")
 
     def removed(self, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:
-        """What is taken away from a recording: the recording less the estimate.
+        """What is removed from a recording: the recording minus the estimate.
 
         Nothing before the first sample that is not digital silence counts. Runs of digital silence of a hop (11.6 ms)
-        and more stay what they are, and nothing is learned from frames that touch them.
+        or more stay unchanged, and nothing is learned from frames that touch them.
 
         Args:
             blocks: `(channel, time)`, full scale ±1.
@@ -162,15 +162,15 @@ class LSA:
 
 
 def lsa(noise: NoiseEstimator | None = None) -> LSA:
-    """The denoiser for music: noise as given, else by minimum statistics.
+    """The denoiser for music: with the given noise, else with minimum statistics.
 
-    Known noise alone goes down by 17 dB (mono) to 19 dB (stereo) with next to no musical noise.
+    Known noise on its own is lowered by 17 dB (mono) to 19 dB (stereo) with almost no musical noise.
     """
     return LSA(noise=noise or MinimumStatistics())
 
 
 def logmmse() -> LSA:
-    """The LogMMSE program's way: the first 120 ms are noise, learned on in pauses; no floor but the a-priori one."""
+    """The method of LogMMSE: the first 120 ms are noise, updated in pauses; no floor but the a-priori one."""
     return LSA(noise=PauseNoise(), floor_db=-math.inf, smoothing_bins=0)
 
 

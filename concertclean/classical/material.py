@@ -1,4 +1,4 @@
-"""What a method learns from before it works: a stretch of noise alone, or the whole recording."""
+"""What a method learns from beforehand: a stretch with only noise, or the whole recording."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from concertclean.dsp.arrays import Array, Blocks
 
 Source = Literal["noise", "recording"]
-"""Noise alone, or the whole recording that is going to be restored."""
+"""Only noise, or the whole recording to be restored."""
 
 _BLOCK = 65_536
 
@@ -29,7 +29,7 @@ class Material:
     sample_rate: int
 
     def waveform(self) -> Array:
-        """All of it, `(channel, time)`, for what is known to be short."""
+        """All of it, `(channel, time)`, for short material."""
         return np.concatenate([np.zeros((self.channels, 0)), *self.read()], axis=1)
 
 

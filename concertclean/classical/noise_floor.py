@@ -1,10 +1,10 @@
-"""Power of the noise in every frequency bin, given or learned while the recording goes by.
+"""Power of the noise in every frequency bin, given or learned while the recording is processed.
 
-An estimator is a record of settings; what it learns lives in the tracker it starts for one recording. The tracker hears
-the lead, the first seconds of the recording, beforehand, so that nothing has to be guessed there.
+An estimator is a record of settings; what it learns lives in the tracker it starts for one recording. The tracker
+receives the lead, the first seconds of the recording, beforehand, so it need not guess there.
 
 *Conventions*: power is `|Y|²` of a periodic Hann window without any scaling, mean over the channels, `(freq,)` or
-`(frame, freq)`. Nothing here depends on the level of the recording.
+`(frame, freq)`. No result depends on the level of the recording.
 
 References:
     Martin: Noise power spectral density estimation based on optimal smoothing and minimum statistics, IEEE Trans.
@@ -30,7 +30,7 @@ OVERLAP = 4  # frames that cover a sample
 _FRAME_SECONDS = 2048 / 44_100
 _SUBWINDOWS = 8  # U: the minimum is taken over so many subwindows
 _STRIDE = 2  # every second frame: minimum statistics was derived for frames that overlap by half
-_LIMIT_HZ = 700.0  # neighbourhood that tells a tone from noise
+_LIMIT_HZ = 700.0  # neighbourhood that distinguishes a tone from noise
 _LIMIT_PERCENTILE = 20  # of its powers: the valleys between the partials, where these are dense
 # M(D), table III: mean of the minimum of D values, for the bias
 _LENGTHS = (1, 2, 5, 8, 10, 15, 20, 30, 40, 60, 80, 120, 140, 160, 180, 220, 260, 300)
@@ -55,10 +55,10 @@ class NoiseEstimator(Protocol):
 
     @property
     def lead_seconds(self) -> float:
-        """Seconds of the beginning of a recording that `start` is told."""
+        """Seconds from the beginning of a recording that `start` receives."""
 
     def start(self, lead: Array, hop_seconds: float) -> NoiseTracker:
-        """A tracker for a recording that begins with the `(frame, freq)` powers `lead`, perhaps fewer than wished."""
+        """A tracker for a recording that begins with the `(frame, freq)` powers `lead`, maybe fewer than requested."""
 
 
 def frame_sizes(sample_rate: int) -> tuple[int, int]:
@@ -106,16 +106,16 @@ def noise_profile(waveform: Array, n_fft: int, hop: int) -> Array:
     """
     powers = frame_powers(waveform, n_fft, hop)
     if not len(powers):
-        raise ConfigError(f"noise profile: {waveform.shape[1]} samples are too few, it takes {n_fft}")
+        raise ConfigError(f"noise profile: {waveform.shape[1]} samples are too few; it needs at least {n_fft}")
     powers = powers[powers.any(axis=1)]
     if not len(powers):
-        raise ConfigError("noise profile: the stretch is digital silence; choose one with noise alone")
+        raise ConfigError("noise profile: the stretch is digital silence; choose one with only noise")
     return np.asarray(powers.mean(axis=0))
 
 
 @dataclass(frozen=True)
 class FixedNoise:
-    """Noise that is known and stays.
+    """Noise that is known and does not change.
 
     Attributes:
         profile: `(freq,)` power, from `noise_profile`.
@@ -125,9 +125,9 @@ class FixedNoise:
     lead_seconds: float = 0.0
 
     def start(self, lead: Array, hop_seconds: float) -> NoiseTracker:
-        """A tracker that does not learn; ValueError if the profile is for another frame length."""
+        """A tracker that does not learn; raises ValueError if the profile is for another frame length."""
         if self.profile.shape != lead.shape[1:]:
-            msg = f"profile of {self.profile.shape} bins, the frames have {lead.shape[1:]}; was it of another rate?"
+            msg = f"the profile has {self.profile.shape} bins, the frames {lead.shape[1:]}; does it have another rate?"
             raise ValueError(msg)
         return _Constant(self.profile)
 
@@ -142,14 +142,14 @@ class _Constant:
 
 @dataclass(frozen=True)
 class PauseNoise:
-    """Noise heard first of all, then learned on in pauses, as the LogMMSE program does.
+    """Noise from the beginning of the recording, then updated in pauses, as in the LogMMSE program.
 
     A frame is a pause when the mean over the bins of the log likelihood ratio of signal and noise stays low (Sohn et
-    al., equation 5). If the recording begins with music, that is taken for noise and stays it.
+    al., equation 5). If the recording begins with music, that is permanently taken for noise.
 
     Attributes:
         lead_seconds: of noise alone at the beginning, s.
-        threshold: of the mean log likelihood ratio.
+        threshold: on the mean log likelihood ratio.
         smoothing: share of the old noise that a pause of 10 ms leaves.
     """
 
@@ -181,11 +181,11 @@ class _InPauses:
 class MinimumStatistics:
     """Noise as the smallest smoothed power of the last seconds, its bias removed (Martin 2001).
 
-    Even in music every bin is now and then left by all notes; what remains is noise. The window is twice as long as
-    for speech: whatever sounds on longer than it in a bin is taken for noise, and noise that grows louder is followed
-    only after it (the paper's quicker rise is left out, it would follow swelling notes too). Since a sustained note is
-    narrow and noise is not, no bin is believed that stands out of its neighbourhood (own): worth 3 to 13 dB of SI-SDR
-    on made music of 15 dB SNR. The price: steady hum is left to a hum filter.
+    Even in music, every bin is sometimes free of notes; what remains is noise. The window is twice as long as for
+    speech. Whatever sounds longer than the window in a bin is taken for noise, and louder noise is followed only after
+    that time (the paper's quicker rise is left out, because it would follow swelling notes too). A sustained note is
+    narrow and noise is not, so bins that stand out from their neighbourhood are not used (own): worth 3 to 13 dB of
+    SI-SDR on synthetic music of 15 dB SNR. The price: steady hum is left to a hum filter.
 
     Attributes:
         window_seconds: over which the minimum is taken, s.
@@ -197,12 +197,12 @@ class MinimumStatistics:
 
     @property
     def lead_seconds(self) -> float:
-        """The window: the beginning is judged by the minimum of what follows."""
+        """The window: the noise of the beginning is the minimum of what follows."""
         return self.window_seconds
 
     @np.errstate(under="ignore", over="ignore")
     def start(self, lead: Array, hop_seconds: float) -> NoiseTracker:
-        """A tracker that has heard the lead twice already; the first time, chance decides what the minima are."""
+        """A tracker that has already received the lead twice; the first time, the minima depend on chance."""
         tracker = _Minima(lead.shape[1], self, hop_seconds)
         for _ in range(2):
             tracker.forget()
@@ -220,14 +220,14 @@ class _Minima:
         self._n_sub = max(2, round(settings.window_seconds / step_seconds / _SUBWINDOWS))
         self._limit = 10 ** (settings.limit_db / 10)
         self._neighbours = 2 * round(_LIMIT_HZ / 2 * OVERLAP * hop_seconds) + 1
-        self._tilt = np.arange(n_freqs) + 4.0  # levels pink noise, so that its slope is no valley
+        self._tilt = np.arange(n_freqs) + 4.0  # levels pink noise, so its slope is not a valley
         self._decay = step_seconds / 0.064
         self._n_heard = 0
         self._correction = 1.0
         self._stored: deque[Array] = deque(maxlen=_SUBWINDOWS - 1)
 
     def forget(self) -> None:
-        """Lets go of the minima, not of the smoothed power."""
+        """Resets the minima but not the smoothed power."""
         self._stored.clear()
         self._n_of_sub = 0
         self._lowest = self._lowest_stored = self._ceiling = np.full_like(self.noise, np.inf)
@@ -253,7 +253,7 @@ class _Minima:
         self.noise = np.minimum(self._minimum, self._ceiling)
 
     def _smoothing(self, power: Array) -> Array:
-        """Share of the old in the smoothed power: little of it where signal comes or goes."""
+        """Share of the old value in the smoothed power: small where signal starts or stops."""
         total, smoothed = float(power.sum()), float(self._smoothed.sum())
         change = smoothed / total - 1 if total > 0 else 0.0
         self._correction = 0.7 * self._correction + 0.3 * max(1 / (1 + change * change), 0.7)  # (9), (10)

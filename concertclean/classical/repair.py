@@ -1,4 +1,4 @@
-"""A stretch of one channel under repair: what stands out of its models, and the stretch with gaps filled."""
+"""A stretch of one channel under repair: what its models fail to predict, and the stretch with gaps filled."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,17 +14,17 @@ from concertclean.dsp.arrays import Array
 _Kind = TypeVar("_Kind", bound=np.generic)
 
 CELLS = 16  # in a hop; a frame is two hops
-_SIDE = 7  # cells before and behind a click that it is compared with, 10 ms
-_BATCH = 32  # frames at a time: what the processor's cache holds
+_SIDE = 7  # cells before and after a click that it is compared with, 10 ms
+_BATCH = 32  # frames at a time, as many as fit in the processor's cache
 
 
 class Repair:
-    """One channel of a window under repair: what its models say, and the estimate so far.
+    """One channel of a window under repair: the errors of its models, and the estimate so far.
 
     Args:
         waveform: `(time,)`, a multiple of the hop.
         cell: samples; a hop is 16 cells, a frame two hops.
-        order: of the searching models.
+        order: of the search models.
 
     Attributes:
         estimate: `(time,)`.
@@ -47,12 +47,12 @@ class Repair:
         return np.lib.stride_tricks.sliding_window_view(waveform, 2 * self.hop)[:: self.hop][chosen]
 
     def _middles(self, waveform: NDArray[_Kind]) -> NDArray[_Kind]:
-        """The parts that frames answer for, `(frame, hop)`, a view."""
+        """The parts that frames cover, `(frame, hop)`, a view."""
         half = self.hop // 2
         return waveform[half : half + len(self._stale) * self.hop].reshape(-1, self.hop)
 
     def look(self) -> bool:
-        """Searches frames again whose estimate is new; whether there were any."""
+        """Searches the frames with a new estimate; returns whether there were any."""
         stale = np.flatnonzero(self._stale)
         for start in range(0, len(stale), _BATCH):
             self._look_at(stale[start : start + _BATCH])
@@ -74,7 +74,7 @@ class Repair:
         self._middles(self.height)[chosen] = np.abs(matched[middle]) / self._usual(np.abs(usual))
 
     def _usual(self, matched: Array) -> Array:
-        """The peak that neither the 10 ms before, those behind nor the whole frame often exceed, `(frame, hop)`."""
+        """The peak that is rarely exceeded in the 10 ms before, the 10 ms after or the whole frame, `(frame, hop)`."""
         peaks = matched.reshape(len(matched), -1, self._cell).max(axis=2)[:, 1:-1]  # the ends see silence
         sides = np.lib.stride_tricks.sliding_window_view(peaks, _SIDE, axis=1)
         sides = np.partition(sides, 4, axis=2)[..., 4]  # two of seven may be clicks
@@ -84,17 +84,17 @@ class Repair:
         return np.repeat(np.maximum(usual, 2.4 * ROUNDING), self._cell, axis=1)
 
     def fill(self, starts: Runs, stops: Runs, longest: int, proof: float, short: float) -> None:
-        """Replaces runs of the waveform by what models of the estimate expect there.
+        """Replaces runs of the waveform by the prediction of models of the estimate.
 
-        What was filled before and still stands out stays filled, even where the run is now too long or its filling
-        fails; else a click that has grown into its neighbours would return whole.
+        Runs that were filled before and still stand out stay filled, even if the run is now too long or its filling
+        fails. Otherwise a click that has merged with its neighbours would return in full.
 
         Args:
             starts: first samples of what stands out.
             stops: samples after the last ones.
             longest: samples of a run that is filled.
             proof: factor by which the energy of the error must fall.
-            short: samples; of runs longer than this, more is asked, as the cube of their length.
+            short: samples; for longer runs the factor grows with the cube of their length.
         """
         before, self.estimate = self.estimate, self._waveform.copy()
         places = members(starts, stops)
@@ -102,7 +102,7 @@ class Repair:
         wanted = stops - starts <= longest
         flags = np.zeros(len(before), bool)
         flags[members(starts[wanted], stops[wanted])] = True
-        # Where neither the models nor what is unknown has changed, neither would the filling.
+        # If neither the models nor the unknown samples have changed, the filling would not change either.
         again = self._stale | self._beside(flags != self._flags)
         self._flags = flags
         clicks = _Clicks.owned(flags, self.hop, proof, short)
@@ -115,12 +115,12 @@ class Repair:
         self._stale = self._beside(self.estimate != before)
 
     def _beside(self, changed: Mask) -> Mask:
-        """Frames that hold a change, `(frame,)`."""
+        """Frames that contain a change, `(frame,)`."""
         hops: Mask = np.any(changed.reshape(-1, self.hop), axis=1)
         return np.asarray(hops[1:] | hops[:-1])
 
     def _replace(self, clicks: "_Clicks", frames: Runs, before: Array, order: int, lead: int) -> None:
-        """Replaces the clicks of some frames whose filling proves that they are clicks.
+        """Replaces the clicks of some frames if the filling proves that they are clicks.
 
         Args:
             clicks: those that the frames own.
@@ -152,7 +152,7 @@ class _Clicks:
 
     @classmethod
     def owned(cls, flags: Mask, hop: int, proof: float, short: float) -> "_Clicks":
-        """Those whose centre lies in the middle of a frame of two hops."""
+        """Runs whose centre lies in the middle of a frame of two hops."""
         starts, stops = runs(flags, 1)  # margins may have met
         frames = (starts + stops - hop) // (2 * hop)
         found = cls(starts, stops, frames, proof * (1 + ((stops - starts) / short) ** 3))
@@ -164,9 +164,9 @@ class _Clicks:
 
 
 def _beside_silence(waveform: Array, order: int) -> Mask:
-    """Samples less than `order` behind, or before, as many zeros: where the sound starts or stops, which is no click.
+    """Samples less than `order` after, or before, as many zeros: where the sound starts or stops, which is not a click.
 
-    What lies between two silences, a click alone, is not among them.
+    A single click between two silences is not among them.
     """
 
     def behind(silent: Mask) -> Mask:
@@ -178,6 +178,6 @@ def _beside_silence(waveform: Array, order: int) -> Mask:
 
 
 def _trailing(flags: Mask, n_samples: int) -> Runs:
-    """How many of the last `n_samples`, this one included, are true."""
+    """How many of the last `n_samples`, including this one, are true."""
     total = np.pad(np.cumsum(flags), (n_samples, 0))
     return np.asarray(total[n_samples:] - total[:-n_samples])

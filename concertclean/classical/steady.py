@@ -1,8 +1,8 @@
-"""Steady noise removed in two passes: floors and lines that stay over the whole recording.
+"""Removes steady noise in two passes: floors and lines present over the whole recording.
 
 The first pass counts the levels of the whole recording and finds the floor (`steady_floor`), at the resolution of long
-frames; the second turns each bin down as far as the noise there demands. Two seconds do not tell a line from a held
-note; a recording does. Where nothing is proven to be noise, nothing changes.
+frames; the second lowers each bin according to the noise there. Two seconds do not distinguish a line from a held note;
+a whole recording does. If nothing is proven to be noise, nothing changes.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from concertclean.dsp.silence import silent_runs
 
 _BATCH = 16  # hops a batch, 1.5 s
 _FLOOR = 0.1  # least gain, 20 dB: what is left masks musical noise
-_SUBTRACTED = 2.0  # times the noise is taken, as the power that is found scatters around it
+_SUBTRACTED = 2.0  # factor on the noise, as the measured power scatters around it
 _SMOOTHED = 3  # frames, and bins, whose mean power decides
-_WIDE = 31  # bins, where these hold nothing but noise: no lone peak of it passes, which would be musical noise
-_NOISE_ALONE = (1.5, 2.5)  # times the noise, mean power of the wide neighbourhood: noise alone, and surely more
+_WIDE = 31  # bins, where these hold only noise: no isolated peak passes, which would be musical noise
+_NOISE_ALONE = (1.5, 2.5)  # mean power of the wide neighbourhood over the noise: only noise, and surely more
 _TINY = 1e-30
 
 
@@ -32,7 +32,7 @@ _TINY = 1e-30
 class Steady:
     """Lowers noise of a known, unchanging floor.
 
-    All channels share one gain, found from their mean power, so that the stereo image stays.
+    All channels share one gain, computed from their mean power, so the stereo image does not move.
 
     Attributes:
         floor: `(freq,)` power density of the noise, mean over the channels, in bins of the frames of `sample_rate`.
@@ -43,7 +43,7 @@ class Steady:
     sample_rate: int
 
     def removed(self, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:
-        """What is taken away from a recording; zero where no noise is known, and in digital silence.
+        """What is removed from a recording; zero where no noise is known, and in digital silence.
 
         Args:
             blocks: `(channel, time)`, full scale ±1.
@@ -71,15 +71,15 @@ class Steady:
 
 @dataclass(frozen=True)
 class Unsurveyed:
-    """What still needs its recording."""
+    """A remover that still needs its recording."""
 
     def removed(self, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:
-        """Raises ValueError: the recording has to be surveyed first."""
-        raise ValueError("the floor is not known; make the method with the recording as material")
+        """Raises ValueError, because the recording must be surveyed first."""
+        raise ValueError("the noise floor is unknown; make the method with the recording as material")
 
 
 def steady(recording: Material | None) -> "Steady | Unsurveyed":
-    """The remover for a recording, after a pass over it; without one, a remover that refuses to work."""
+    """The remover for a recording, after a pass over it; without a recording, one that raises."""
     if recording is None:
         return Unsurveyed()
     channels = survey(recording.read(), recording.channels, recording.sample_rate)
@@ -87,12 +87,12 @@ def steady(recording: Material | None) -> "Steady | Unsurveyed":
 
 
 def _removed(audio: Array, noise: Array, n_fft: int) -> Array:
-    """What is removed between the frame before and the frame behind of `(channel, time)` audio."""
+    """What is removed from `(channel, time)` audio between its first and its last frame."""
     hop = n_fft // OVERLAP
     window = hann(n_fft)
     silent = silent_runs(audio, hop)
     spectra = np.fft.rfft(sliding_window_view(audio, n_fft, axis=1)[:, ::hop] * window)
-    # Frames that reach out of the recording, or into silence, hold that much less noise.
+    # Frames that reach outside the recording, or into silence, contain less noise accordingly.
     sounding = sliding_window_view(~silent, n_fft)[::hop] @ np.square(window) / np.square(window).sum()
     share = _share(mean_power(spectra), sounding[:, None] * noise)
     frames = np.fft.irfft(spectra * share, n_fft) * (window / 1.5)

@@ -1,13 +1,13 @@
-"""The floor of steady noise in a recording, as far as its levels prove that there is one.
+"""The floor of steady noise in a recording, if its levels prove that there is one.
 
-Noise that stays has three marks over a whole recording that music lacks. Its low levels lie as close together as chance
-allows: the 20 % quantile of a bin is 2.5 dB above the 5 % quantile, while notes that come and go spread wider and held
-notes less. Its floor is smooth over frequency, where music has partials and valleys between them. And it does not stop:
-the quietest 46 ms of every band still hold it, where music of beats leaves gaps. What departs from these marks adds to
-a doubt, band by band; a floor is believed where the doubt is small and most of the bands around agree.
+Over a whole recording, steady noise has three properties that music lacks. Its low levels lie as close together as
+chance allows: the 20 % quantile of a bin is 2.5 dB above the 5 % quantile. Changing notes spread wider, held notes
+less. Its floor is smooth over frequency, where music has partials and valleys between them. And it does not stop: the
+quietest 46 ms of every band still contain it, where rhythmic music leaves gaps. Deviations from these properties add up
+to a doubt, band by band. A floor is accepted where the doubt is small and most of the bands around agree.
 
-The floor is smooth: bins are averaged over a sixth of an octave, so that a held note does not become noise. A line, the
-hum of a motor with its skirt, stands above only where its levels over the whole recording are those of noise too.
+The floor is smooth: bins are averaged over a sixth of an octave, so a held note does not become noise. A line, such as
+the hum of a motor with its skirt, is added only if its levels over the whole recording are those of noise too.
 
 References:
     Own. The quantile over time as noise: Stahl, Fischer, Bippus: Quantile based noise estimation for spectral
@@ -31,13 +31,13 @@ _SCATTER = 10.3  # the same, standard deviation of one bin
 _SHORTEST = 0.02  # quantile of the short frames' levels
 
 _FEWEST_FRAMES = 40  # 4 s
-_MANY_FRAMES = 330  # 30 s: from here on the marks are clear; with less, doubt counts more
+_MANY_FRAMES = 330  # 30 s: from here on the properties are clear; with less, doubt counts more
 _LOWEST_RATE = 4000  # Hz; below, there are too few bands
 _AN_OCTAVE = 12  # points of the grid over frequency
 _FEWEST_BINS = 17
 _APART = 5  # bins whose powers are independent under a Hann window
-_AGREEING_HZ = (60.0, 9000.0)  # where bands are asked whether they agree
-_INAUDIBLE_DB = (-96.0, -90.0)  # of full scale: the dither of 16 bits, and what is worth the work
+_AGREEING_HZ = (60.0, 9000.0)  # where the agreement of bands is tested
+_INAUDIBLE_DB = (-96.0, -90.0)  # of full scale: the dither of 16 bits, and the least that matters
 
 _HIGHEST_LINE_HZ = 1500.0
 _HIGHEST_LINE_DB = 20.0
@@ -53,8 +53,8 @@ def steady_floor(levels: Levels) -> Array:
         levels: of a channel over the whole recording, from `survey`.
 
     Returns:
-        `(freq,)` in the long frames' bins, as in `survey`; 0 where no steady noise is proven. At its full height for
-        noise alone, exact to half a decibel in a minute.
+        `(freq,)` in the long frames' bins, as in `survey`; 0 where no steady noise is proven. For noise on its own it
+        reaches the full level, accurate to half a decibel after a minute.
     """
     n_freqs = levels.n_fft // 2 + 1
     n_frames = levels.bins.n_counted
@@ -62,7 +62,7 @@ def steady_floor(levels: Levels) -> Array:
         return np.zeros(n_freqs)
     grid = _Grid(levels)
     low = levels.bins.quantile(_LOW) - _WHITE_DB[_LOW]
-    # A low quantile over frequency: in the valleys between partials; raised again by what it is lower in noise.
+    # A low quantile over frequency, in the valleys between partials; its bias in noise is added back.
     smooth = grid.pooled(low, 1 / 6, 0.35) + 0.385 * _SCATTER / np.sqrt(n_frames)
     trust = grid.at_bins(_trust(_doubt(grid, low), grid)) * _rising(grid.at_bins(smooth), *_INAUDIBLE_DB)
     floor = grid.at_bins(smooth) + _lines(levels, low, grid.at_bins(smooth), trust)
@@ -70,7 +70,7 @@ def steady_floor(levels: Levels) -> Array:
 
 
 class _Grid:
-    """Frequencies a twelfth of an octave apart, and what lies around each."""
+    """Frequencies a twelfth of an octave apart, and the bins around each."""
 
     def __init__(self, levels: Levels) -> None:
         self.levels = levels
@@ -100,7 +100,7 @@ class _Grid:
 
 
 def _doubt(grid: _Grid, low: Array) -> Array:
-    """`(point,)` how far the levels depart from those of steady noise; weights were set on music with and without."""
+    """`(point,)` how far the levels deviate from those of steady noise; weights tuned on music with and without."""
     levels, n_frames = grid.levels, grid.levels.bins.n_counted
     chance = _WHITE_DB[_UPPER] - _WHITE_DB[_LOWER]
     spread = levels.bins.quantile(_UPPER) - levels.bins.quantile(_LOWER) - chance
@@ -129,14 +129,14 @@ def _gaps(grid: _Grid, low: Array) -> Array:
 
 
 def _trust(doubt: Array, grid: _Grid) -> Array:
-    """`(point,)` share of the floor that is believed, 0 to 1: more doubt is allowed where the neighbours have none."""
+    """`(point,)` share of the floor that is accepted, 0 to 1: more doubt is allowed if the neighbours have none."""
     agreement = grid.around(_falling(doubt, 0.5, 1.0))
     full, none = 0.3 + 1.2 * agreement, 0.6 + 3.4 * agreement
     return _falling(doubt, full, none) * _rising(agreement, 0.25, 0.5)
 
 
 def _lines(levels: Levels, low: Array, smooth: Array, trust: Array) -> Array:
-    """`(freq,)` dB by which lines stand above the smooth floor where the floor is trusted and they are noise too."""
+    """`(freq,)` dB by which lines exceed the smooth floor, where the floor is accepted and they are noise too."""
     above = np.clip(uniform_filter1d(low, 3) - smooth, 0, _HIGHEST_LINE_DB)
     chance = _WHITE_DB[_MIDDLE] - _WHITE_DB[_LOW]
     middle = uniform_filter1d(levels.bins.quantile(_MIDDLE) - _WHITE_DB[_LOW] - low, 3) - chance

@@ -1,11 +1,11 @@
-"""Levels of a whole recording in every bin and band, counted while it streams past.
+"""Levels of a whole recording in every bin and band, counted in one pass.
 
 A first pass over a recording counts how often each level occurs: in the bins of long frames, and in half octaves of
-short ones. From the counts come quantiles. Memory does not grow with the length: 13 MB a channel at 44.1 kHz.
+short ones. Quantiles are computed from the counts. Memory does not grow with the length: 13 MB a channel at 44.1 kHz.
 
 *Conventions*: levels are dB of the power density, `|Y|²` of a periodic Hann window over the sum of its squares: white
-noise of variance σ² lies at `10 log10 σ²` in every bin, whatever the frame. Each channel is counted alone: how far the
-levels of noise spread depends on how many channels with noise of their own are averaged.
+noise of variance σ² lies at `10 log10 σ²` in every bin, whatever the frame. Channels are counted separately, because
+averaging channels with independent noise would narrow the spread of its levels.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ SMOOTHED = 5  # long frames whose mean power counts
 BANDS_AN_OCTAVE = 6
 LOWEST_HZ = 20.0
 
-_LONG = 8  # a long frame is so many short ones: 0.37 s, bins of 2.7 Hz
+_LONG = 8  # short frames in a long one: 0.37 s, bins of 2.7 Hz
 _BATCH = 16  # long frames at a time
 _LEAST_DB, _MOST_DB, _STEP_DB = -140.0, 60.0, 0.5
 _TINY = 1e-20
@@ -43,14 +43,14 @@ class Histogram:
         self.n_counted = 0
 
     def add(self, levels: Array) -> None:
-        """Counts one level a row, `(row,)`, dB; -140 and 60 dB stand for all below and above."""
+        """Counts one level per row, `(row,)`, dB; -140 and 60 dB include all below and above."""
         last = self._counts.shape[1] - 1
         classes = np.clip((levels - _LEAST_DB) / _STEP_DB, 0, last).astype(np.intp)
         self._counts[self._rows, classes] += 1
         self.n_counted += 1
 
     def quantile(self, share: float) -> Array:
-        """`(row,)` level, dB, that a share of 0 to 1 of what was counted does not reach; exact to about 0.1 dB."""
+        """`(row,)` level, dB, that a share of 0 to 1 of the counts does not reach; accurate to about 0.1 dB."""
         wanted = share * self.n_counted
         below = np.cumsum(self._counts, axis=1, dtype=np.uint32)
         found = np.minimum((below < wanted).sum(axis=1), self._counts.shape[1] - 1)
@@ -62,7 +62,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Levels:
-    """What a survey found in one channel.
+    """The result of a survey for one channel.
 
     Attributes:
         sample_rate: Hz.
@@ -92,8 +92,8 @@ def short_frame(n_fft: int) -> int:
 def survey(blocks: Blocks, channels: int, sample_rate: int) -> list[Levels]:
     """Counts the levels of a recording, channel by channel.
 
-    Frames that touch digital silence, a quarter of a frame without any sample, do not count, nor does what is left at
-    the end.
+    Frames that touch digital silence (a quarter of a frame of zeros) do not count, nor does an incomplete frame at the
+    end.
 
     Args:
         blocks: `(channel, time)`, full scale ±1, cut anywhere.
@@ -101,7 +101,7 @@ def survey(blocks: Blocks, channels: int, sample_rate: int) -> list[Levels]:
         sample_rate: Hz.
 
     Returns:
-        The counts of each channel, perhaps of no frame at all.
+        The counts of each channel; they may be empty.
     """
     n_fft = long_frame(sample_rate)
     edges = _edges(short_frame(n_fft), sample_rate)
@@ -119,7 +119,7 @@ def survey(blocks: Blocks, channels: int, sample_rate: int) -> list[Levels]:
 
 
 def _batches(blocks: Blocks, channels: int, n_fft: int) -> Blocks:
-    """The stream in batches that hold `_BATCH` long frames, the last one fewer, none twice."""
+    """The stream in batches of `_BATCH` long frames, each frame once, the last batch shorter."""
     held = Fifo(channels)
     hop = n_fft // OVERLAP
     whole = n_fft + (_BATCH - 1) * hop

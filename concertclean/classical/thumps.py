@@ -1,9 +1,9 @@
-"""Thumps after clicks: the low pulse of a pickup that a scratch has thrown out of the groove, fitted and subtracted.
+"""Thumps after clicks: the low pulse of a pickup after a scratch has thrown it off the groove, fitted and subtracted.
 
-A thump starts where a click is, and only there is it looked for: a bass drum has no click that the declicker would
-take. Its template is a damped sine whose pitch falls. Below 400 Hz the music half a second before has a model; what
-this model cannot foresee after the click is compared with all templates sent through the same filter, so that a bass
-note beneath counts for little. The best template is refined and taken away if it accounts for most of the surprise.
+A thump starts at a click, and is searched for only there: a bass drum has no click that the declicker would detect. Its
+template is a damped sine of falling pitch. Below 400 Hz, the half second of music before the click is modelled. The
+prediction error of this model after the click is compared with all templates, sent through the same filter, so a bass
+note underneath matters little. The best template is refined and subtracted if it explains most of the error.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from concertclean.dsp.segments import Segment, joined, segments
 Shape = tuple[float, float, float]  # pitch, Hz; decay, s; fall
 
 _SEGMENT_SECONDS = 6.0
-_CONTEXT_SECONDS = 1.5  # a thump that began a second before the segment, and what comes before it
+_CONTEXT_SECONDS = 1.5  # a thump that began a second before the segment, and the music before it
 _BEFORE_SECONDS = 0.5
 _FIT_SECONDS = 0.4
 _LENGTH_DECAYS = 6.9  # -60 dB
@@ -38,7 +38,7 @@ _HIGHEST_HZ = 150.0
 _PITCHES = np.geomspace(12, _HIGHEST_HZ, 32)
 _DECAYS = np.geomspace(0.015, 0.2, 7)
 _FALLS = (0.0, 1.0)  # share of the pitch lost in a second
-_REFINING = 0.2  # share of the energy that a finer search may win, rather more than it does
+_REFINING = 0.2  # share of the energy that a finer search may add, a generous bound
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class _Thump:
 
 
 class Dethumper:
-    """Removes clicks as a declicker does, and the thumps behind the large ones.
+    """Removes clicks as a declicker does, and the thumps after the large ones.
 
     Args:
         declicker: None for one with its defaults.
-        proof: least share of the energy that the music's model cannot foresee which a thump must account for.
+        proof: least share of the prediction error's energy that a thump must explain.
 
     References:
         Vaseghi, Algorithms for restoration of archived gramophone recordings, PhD thesis, Cambridge 1988 (templates);
@@ -71,11 +71,11 @@ class Dethumper:
         self._declicker, self._proof = declicker or Declicker(), proof
 
     def removed(self, blocks: Iterator[Array], channels: int, sample_rate: int) -> Iterator[Array]:
-        """What clicks and thumps add to a waveform: input less estimate, zero where there is neither.
+        """What clicks and thumps add to a waveform: input minus estimate, zero where there is neither.
 
         Args:
             blocks: `(channel, time)` in order, cut anywhere, full scale ±1.
-            channels: of the waveform; each is searched alone.
+            channels: of the waveform; each is searched separately.
             sample_rate: Hz.
 
         Yields:
@@ -88,13 +88,13 @@ class Dethumper:
         def sums() -> Iterator[Segment]:
             for pair in pairs:
                 given, clicks = pair.audio[:channels], pair.audio[channels:]
-                heard = (self._thumps(g, c, step, sample_rate) for g, c in zip(given, clicks, strict=True))
-                yield Segment((clicks + np.stack(list(heard)))[:, context:-context], pair.n_valid)
+                found = (self._thumps(g, c, step, sample_rate) for g, c in zip(given, clicks, strict=True))
+                yield Segment((clicks + np.stack(list(found)))[:, context:-context], pair.n_valid)
 
         yield from joined(sums(), segment, 0)
 
     def _with_clicks(self, blocks: Iterator[Array], channels: int, sample_rate: int) -> Iterator[Array]:
-        """Blocks of the waveform with its clicks as further channels."""
+        """Blocks of the waveform with its clicks as additional channels."""
         seen = Fifo(channels)
         for clicks in self._declicker.removed(seen.passing(blocks), channels, sample_rate):
             yield np.concatenate([seen.pop(clicks.shape[1]), clicks])
@@ -122,7 +122,7 @@ class Dethumper:
         return total
 
     def _fitted(self, lowered: Array, start: int, step: int, sample_rate: int) -> _Thump | None:
-        """The thump that begins at a sample of what lies below the analysis rate's half, `(time,)`, or None."""
+        """The thump that begins at a sample, below half the analysis rate, `(time,)`, or None."""
         rate = sample_rate / step
         before, behind = round(_BEFORE_SECONDS * rate) * step, round(_FIT_SECONDS * rate) * step
         margin = 20 * step  # of the resampling filter
@@ -155,7 +155,7 @@ def _quadratures(time: Array, pitch: float, decay: float, fall: float) -> Array:
 
 @lru_cache(maxsize=4)
 def _grid(n_samples: int, rate: float) -> tuple[list[Shape], NDArray[np.complex128]]:
-    """Shapes to begin with, and spectra `(shape, 2, freq)` of their quadratures, with room for the filter's tail."""
+    """Initial shapes, and spectra `(shape, 2, freq)` of their quadratures, with room for the filter's tail."""
     time = np.arange(n_samples) / rate
     shapes = [(float(p), float(d), f) for p in _PITCHES for d in _DECAYS for f in _FALLS]
     return shapes, rfft(np.stack([_quadratures(time, *shape) for shape in shapes]), _n_fft(n_samples))
@@ -166,7 +166,7 @@ def _n_fft(n_samples: int) -> int:
 
 
 def _levels(surprise: Array, templates: Array) -> tuple[Array, Array]:
-    """Levels `(..., 2)` of whitened quadratures `(..., 2, time)` next to the surprise, and the energy they explain."""
+    """Levels `(..., 2)` of whitened quadratures `(..., 2, time)` closest to the error, and the energy they explain."""
     gram = templates @ np.swapaxes(templates, -1, -2)
     gram = gram + 1e-9 * np.trace(gram, axis1=-2, axis2=-1)[..., None, None] * np.eye(2)
     along = templates @ surprise
@@ -175,7 +175,7 @@ def _levels(surprise: Array, templates: Array) -> tuple[Array, Array]:
 
 
 def _nearest(surprise: Array, whiten: Array, rate: float) -> tuple[Shape, float]:
-    """Shape of the grid next to the surprise, and the share of its energy that it accounts for."""
+    """Shape of the grid closest to the error, and the share of its energy that it explains."""
     shapes, spectra = _grid(len(surprise), rate)
     n_fft = _n_fft(len(surprise))
     _, gained = _levels(surprise, irfft(spectra * rfft(whiten, n_fft), n_fft)[..., : len(surprise)])

@@ -243,7 +243,7 @@ def test_recording_of_no_samples_is_a_file_or_an_error(kind, tmp_path, read_whol
         _write(path, np.zeros((2, 0)), kind)
         assert read_whole(path).shape == (2, 0)
     else:
-        with pytest.raises(OutputError, match="cannot hold a recording of 0 samples"):
+        with pytest.raises(OutputError, match="cannot store a recording of 0 samples"):
             _write(path, np.zeros((2, 0)), kind)
         assert list(tmp_path.iterdir()) == []
 
@@ -271,7 +271,7 @@ def test_bang_is_never_written(bad, noise, tmp_path):
     block = noise(100)
     block[0, 3:5] = bad
     with (
-        pytest.raises(ValueError, match="2 samples that are not finite"),
+        pytest.raises(ValueError, match="2 NaN or infinite samples"),
         AudioWriter(tmp_path / "x.wav", Storage("wav", 44_100, 2)) as writer,
     ):
         writer.write(block)

@@ -146,7 +146,7 @@ class TestDefined:
         assert not estimates[1].any()
         assert np.allclose(estimates[3], -estimates[0], rtol=0, atol=1e-12)
         assert np.abs(estimates[0] - mixture[0]).max() > 0.01
-        assert [remark.split()[2] for remark in found.remarks] == ["is", "repeats"]
+        assert [remark.split()[3] for remark in found.remarks] == ["silent", "a"]
 
     @every_method
     def test_identical_tracks_stay(self, method):

@@ -44,7 +44,7 @@ def test_bleed_is_reduced_and_told(program, band):
     told = json.loads(ended.out)
     assert told["method"] == "linear"
     assert [track["output"] for track in told["tracks"]] == ["clean/a_clean.wav", "clean/b_clean.wav"]
-    assert "bleed arrives at once" in ended.err
+    assert "bleed has no delay" in ended.err
     found = read("clean/a_clean.wav", "clean/b_clean.wav")
     assert (bands.sdr(band, found) - bands.sdr(band, read("a.wav", "b.wav"))).min() > 20
     removed = read("clean/a_clean_removed.wav", "clean/b_clean_removed.wav")
@@ -98,7 +98,7 @@ def test_a_microphone_without_bleed_keeps_every_sample(program, write):
 def test_linear_on_late_bleed_says_so(program, write):
     for name, microphone in zip("ab", bands.delayed(bands.band(2, seconds=2), 0.2, 0.5).sum(axis=1), strict=True):
         write(f"{name}.wav", microphone)
-    assert "ms late, which linear cannot undo" in program("debleed", "a.wav", "b.wav", "--model", "linear").err
+    assert "ms late, which linear does not model" in program("debleed", "a.wav", "b.wav", "--model", "linear").err
 
 
 class TestRefused:
@@ -109,7 +109,7 @@ class TestRefused:
         return ended.err
 
     def test_one_track(self, program, band):
-        assert "a.wav: one track has no bleed to compare; give two or more" in self.refused(program, "a.wav")
+        assert "a.wav: one track alone cannot be compared; give two or more" in self.refused(program, "a.wav")
 
     def test_another_length(self, program, band, write):
         write("c.wav", bands.band(1, seconds=1))
@@ -134,12 +134,12 @@ class TestRefused:
         write("a_clean.wav", bands.band(1, seconds=2))
         ended = program("debleed", "a.wav", "a_clean.wav")
         assert ended.code == 2
-        assert "a_clean.wav: is what another track would be written to" in ended.err
+        assert "a_clean.wav: another track would be written there" in ended.err
 
     def test_an_unknown_method(self, program, band):
         ended = program("debleed", "a.wav", "b.wav", "--model", "magic")
         assert ended.code == 6
-        assert "choose one of auto, linear, kamir, mira, fastmira" in ended.err
+        assert "choose from auto, linear, kamir, mira, fastmira" in ended.err
 
 
 def test_nothing_is_overwritten_unless_asked(program, band):

@@ -45,7 +45,7 @@ def test_a_bad_file_is_told_and_does_not_stop_the_rest(program, folders):
     found = json.loads(ended.out)
     assert [one["name"] for one in found["recordings"]] == ["0"]
     assert len(found["failures"]) == 2
-    assert "1.wav: is not an audio file" in ended.err
+    assert "1.wav: not an audio file" in ended.err
     assert "2: is not in estimate" in ended.err
 
 
@@ -75,7 +75,7 @@ def test_two_files_as_csv_over_two_processes(program, folders):
         (["reference", "nothing"], 4, "nothing: does not exist"),
         (["reference", "estimate/0.wav"], 2, "files only, or folders only"),
         (["reference", "estimate", "--json", "--csv"], 2, "exclude each other"),
-        (["reference/0.wav", "text.wav"], 5, "text.wav: is not an audio file"),
+        (["reference/0.wav", "text.wav"], 5, "text.wav: not an audio file"),
         (["reference/0.wav", "short.wav"], 2, "is 0.50 s shorter than"),
         (["--dataset", "reference"], 2, "reference"),
     ],

@@ -51,7 +51,7 @@ def test_a_file_that_cannot_be_read_is_an_error_to_be_told(triple, tmp_path):
     (tmp_path / "bad.wav").write_bytes(b"no audio")
     found = score_files(PairFiles("a", reference, tmp_path / "bad.wav", None), Ask(("snr",)))
     assert isinstance(found, AudioFileError)
-    assert "bad.wav: is not an audio file" in str(found)
+    assert "bad.wav: not an audio file" in str(found)
 
 
 def test_a_mixture_is_judged_as_it_is_then_under_every_method(mixture, tiny_weights):

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from concertclean.classical.heard_noise import HeardNoise
+from concertclean.classical.given_noise import GivenNoise
 from concertclean.classical.noise_floor import frame_sizes, noise_profile
 from concertclean.errors import ConfigError
 
 
 def started(noise, sample_rate):
     n_fft, hop = frame_sizes(sample_rate)
-    return HeardNoise(noise, 22_050).start(np.zeros((0, n_fft // 2 + 1)), hop / sample_rate).noise
+    return GivenNoise(noise, 22_050).start(np.zeros((0, n_fft // 2 + 1)), hop / sample_rate).noise
 
 
 def test_at_its_own_rate_it_is_the_profile(noise):
