@@ -52,7 +52,7 @@ def test_a_folder_that_is_no_known_corpus_is_told(program, tmp_path):
     (tmp_path / "songs").mkdir()
     ended = program("dataset", "build", "concert", "data", "--corpus", "songs")
     assert ended.code == 2
-    assert "none of the known corpora" in ended.err
+    assert "not a known corpus" in ended.err
 
 
 def test_only_broken_music_ends_with_an_error(program, tmp_path):

@@ -351,7 +351,7 @@ def test_stdin_to_a_file_and_a_file_to_stdout(denoise: Program, sound: Any, tmp_
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (["-", "a.wav"], "one input"),
+        (["-", "a.wav"], "one recording from standard input"),
         (["-", "--json"], "--json"),
         (["a.wav", "-o", "-", "--json"], "--json"),
         (["-", "--residual"], "--removed"),

@@ -69,7 +69,7 @@ def test_two_files_as_csv_over_two_processes(program, folders):
     ("words", "code", "message"),
     [
         (["reference"], 2, "give REFERENCE and ESTIMATE, or --dataset"),
-        ([], 2, "nothing is to be judged"),
+        ([], 2, "there is nothing to judge"),
         (["--reproduce"], 2, "recipes/README.md"),
         (["reference", "estimate", "--metrics", "loud"], 2, "loud: no such metric; known are snr"),
         (["reference", "nothing"], 4, "nothing: does not exist"),
