@@ -87,7 +87,7 @@ def test_what_does_not_exist_is_named(tree: Path, word: str) -> None:
 
 def test_a_folder_without_audio(tree: Path) -> None:
     (tree / "empty").mkdir()
-    with pytest.raises(NoInputError, match="no audio files here; use --recursive"):
+    with pytest.raises(NoInputError, match="no audio files here; search recursively"):
         find_recordings(["empty"], recursive=False)
     with pytest.raises(NoInputError, match=r"no audio files here$"):
         find_recordings(["empty"], recursive=True)
