@@ -37,7 +37,7 @@ def test_files_score_what_was_mixed(triple):
 def test_without_a_noisy_one_there_are_no_gains_and_no_interference(triple):
     found = score_files(PairFiles("a", *triple()[:2], None), Ask(("snr", "sir")))
     assert (found.gains, found.scores["sir"]) == ({}, None)
-    assert "--noisy" in found.remarks[0]
+    assert "noisy recording" in found.remarks[0]
 
 
 def test_an_identical_estimate_is_infinitely_good(triple):
