@@ -37,10 +37,10 @@ class Items(Dataset[tuple[Tensor, Tensor, str]]):
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor, str]:
         item = self._mixer.item(number, self._n_samples)
-        return torch.from_numpy(item.degraded), torch.from_numpy(item.clean), item.story
+        return torch.from_numpy(item.degraded), torch.from_numpy(item.clean), item.description
 
 
-class Deal(Sampler[list[int]]):
+class Share(Sampler[list[int]]):
     """The items of each step on one device.
 
     Args:
@@ -71,18 +71,18 @@ class Deal(Sampler[list[int]]):
         return len(self._steps)
 
 
-def batches(items: Items, deal: Deal, workers: int, *, pin: bool = False) -> Iterator[Batch]:
-    """Batches `(degraded, clean, stories)` in order, waveforms `(batch, channel, time)`.
+def batches(items: Items, share: Share, workers: int, *, pin: bool = False) -> Iterator[Batch]:
+    """Batches `(degraded, clean, descriptions)` in order, waveforms `(batch, channel, time)`.
 
     Args:
         items: the items.
-        deal: which of them.
+        share: which of them.
         workers: processes that mix; 0: this one.
         pin: put them into memory that a GPU can read directly.
     """
     loader = DataLoader(
         items,
-        batch_sampler=deal,
+        batch_sampler=share,
         num_workers=workers,
         prefetch_factor=6 if workers else None,
         pin_memory=pin,
@@ -93,8 +93,8 @@ def batches(items: Items, deal: Deal, workers: int, *, pin: bool = False) -> Ite
 
 
 def _collate(items: list[tuple[Tensor, Tensor, str]]) -> Batch:
-    degraded, clean, stories = zip(*items, strict=True)
-    return torch.stack(degraded), torch.stack(clean), list(stories)
+    degraded, clean, descriptions = zip(*items, strict=True)
+    return torch.stack(degraded), torch.stack(clean), list(descriptions)
 
 
 def _begin_worker(_: int) -> None:

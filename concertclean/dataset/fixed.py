@@ -50,7 +50,7 @@ class FixedFiles:
         degraded: the file to restore.
         clean: the ideal result.
         kind: of noise, or "".
-        story: what was mixed.
+        description: what was mixed.
         is_sung: whether somebody sings.
     """
 
@@ -60,7 +60,7 @@ class FixedFiles:
     degraded: Path
     clean: Path
     kind: str
-    story: str
+    description: str
     is_sung: bool = False
 
 
@@ -72,7 +72,7 @@ class FixedItem:
         ratio_db: of music and noise; inf: clean.
         degraded: `(channel, time)`, full scale ±1.
         clean: same shape.
-        story: what was mixed.
+        description: what was mixed.
         kind: of noise, or "".
         is_sung: whether somebody sings.
     """
@@ -80,7 +80,7 @@ class FixedItem:
     ratio_db: float
     degraded: NDArray[np.float32]
     clean: NDArray[np.float32]
-    story: str
+    description: str
     kind: str = ""
     is_sung: bool = False
 
@@ -147,7 +147,8 @@ def list_fixed(store: Store, split: Split, n_items: int | None = None) -> list[F
         if n_items is None or number < n_items:
             name = f"{folder_name(ratio)}/{number:04d}"
             kind, is_sung = line.get("kind", ""), line.get("is_sung", False)
-            found.append(FixedFiles(name, number, ratio, degraded, clean, kind, line["story"], is_sung))
+            description = line.get("description", line.get("story", ""))  # "story" up to version 0.1
+            found.append(FixedFiles(name, number, ratio, degraded, clean, kind, description, is_sung))
     return found
 
 
@@ -166,7 +167,7 @@ def read_fixed(store: Store, split: Split, n_items: int | None = None) -> Iterat
         degraded = read_waveform(files.degraded)[0].astype(np.float32)
         if files.ratio_db == np.inf:  # the first of each item
             clean = degraded
-        yield FixedItem(files.ratio_db, degraded, clean, files.story, files.kind, files.is_sung)
+        yield FixedItem(files.ratio_db, degraded, clean, files.description, files.kind, files.is_sung)
 
 
 def read_waveform(path: Path) -> tuple[NDArray[np.float64], int]:
@@ -225,7 +226,7 @@ def _write_item(folder: Path, number: int, draws: _Draws, store: Store) -> list[
             "ratio_db": str(ratio),
             "kind": item.kind,
             "is_sung": item.is_sung,
-            "story": item.story,
+            "description": item.description,
         }
         for ratio, item in zip(ratios, items, strict=True)
     ]

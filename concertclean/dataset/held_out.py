@@ -58,8 +58,8 @@ class HeldOut:
         if not is_sung and self._voices and (number // n_kinds) % 2 == 0:
             song, is_sung = self._sung(rng, song), True
         degraded, clean = mix(song, self.kinds[kind](rng, n_samples), snr_db)
-        story = f"{entry.name}{', sung' if is_sung else ''} with {kind} at {snr_db:.1f} dB"
-        return Item(degraded, clean, story, kind, is_sung)
+        description = f"{entry.name}{', sung' if is_sung else ''} with {kind} at {snr_db:.1f} dB"
+        return Item(degraded, clean, description, kind, is_sung)
 
     def _excerpt(self, rng: np.random.Generator, entry: Entry, n_samples: int) -> Waveform:
         """A stretch of a song that is not silent, or the last one tried."""

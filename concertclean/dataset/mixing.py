@@ -32,14 +32,14 @@ class Item:
     Attributes:
         degraded: its input, `(channel, time)`, full scale ±1.
         clean: its target, same shape.
-        story: what was mixed, for messages.
+        description: what was mixed, for messages.
         kind: of noise, if items are distinguished by it.
         is_sung: whether there is singing, if known.
     """
 
     degraded: Waveform
     clean: Waveform
-    story: str
+    description: str
     kind: str = ""
     is_sung: bool = False
 

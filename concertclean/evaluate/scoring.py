@@ -52,7 +52,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Ask:
+class Request:
     """What to measure, and with which methods.
 
     Attributes:
@@ -74,34 +74,34 @@ class Ask:
     offline: bool = False
 
 
-def score_files(files: PairFiles, ask: Ask) -> Scored | ConcertCleanError:
+def score_files(files: PairFiles, request: Request) -> Scored | ConcertCleanError:
     """Scores of an estimate on disk, or the error that prevents them."""
     try:
-        pair = read_pair(files, downmix=ask.downmix)
+        pair = read_pair(files, downmix=request.downmix)
     except ConcertCleanError as error:
         return error
     interference = None if pair.noisy is None else pair.noisy - pair.reference
-    scores, remarks = measure(ask.metrics, pair.reference, pair.estimate, pair.sample_rate, interference)
+    scores, remarks = measure(request.metrics, pair.reference, pair.estimate, pair.sample_rate, interference)
     gains: Values = {}
     if pair.noisy is not None:
-        before, _ = measure(ask.metrics, pair.reference, pair.noisy, pair.sample_rate, interference)
+        before, _ = measure(request.metrics, pair.reference, pair.noisy, pair.sample_rate, interference)
         gains = _gains(scores, before)
     seconds = pair.reference.shape[1] / pair.sample_rate
     return Scored(files.name, "", "", None, scores, gains, [*pair.remarks, *remarks], seconds)
 
 
-def score_mixture(files: FixedFiles, ask: Ask) -> list[Scored]:
+def score_mixture(files: FixedFiles, request: Request) -> list[Scored]:
     """Scores of an unprocessed mixture, then of the result of each tool and model; clean music has no gains."""
     degraded, sample_rate = read_waveform(files.degraded)
     clean, _ = read_waveform(files.clean)
     interference = degraded - clean if np.isfinite(files.ratio_db) else None
     found: list[Scored] = []
     before: Values | None = None
-    for name, method in _methods(ask).items():
+    for name, method in _methods(request).items():
         begin = time.perf_counter()
         estimate = _estimate(name, method, degraded, clean, sample_rate)
         elapsed = time.perf_counter() - begin
-        scores, remarks = measure(ask.metrics, clean, estimate, sample_rate, interference)
+        scores, remarks = measure(request.metrics, clean, estimate, sample_rate, interference)
         gains = {} if before is None or interference is None else _gains(scores, before)
         before = before or scores
         lost, left = None, None
@@ -121,13 +121,13 @@ def _estimate(name: str, method: Method | None, degraded: Array, clean: Array, s
 
 
 @lru_cache(maxsize=1)
-def _methods(ask: Ask) -> dict[str, Method | None]:
+def _methods(request: Request) -> dict[str, Method | None]:
     """Every row by its name; the yardsticks need no tool. Loaded once per process."""
     loaded: dict[str, Method | None] = {methods.UNPROCESSED: None, methods.ONE_GAIN: None}
-    loaded |= {name: methods.baseline(name) for name in ask.baselines}
-    for name in ask.models:
+    loaded |= {name: methods.baseline(name) for name in request.baselines}
+    for name in request.models:
         loaded[methods.short_name(name)] = methods.model(
-            name, device=ask.device, threads=ask.threads, offline=ask.offline
+            name, device=request.device, threads=request.threads, offline=request.offline
         )
     return loaded
 

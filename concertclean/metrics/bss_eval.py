@@ -7,7 +7,7 @@ ignore an equaliser and a short delay, unlike plain SNR.
 *Conventions*: full scale ±1, order (reference, estimate), higher is better, dB. Sources keep their order. An estimate
 equal to its reference scores inf; a filtered one is limited by rounding, well over 100. With one reference there is no
 interference: SIR is inf and, in version 3, SAR equals SDR. A silent reference is not defined (`MetricError`). The
-    result is never NaN.
+result is never NaN.
 
 *Numbers*: a reference without energy in some band, or two equal references, leave filters undetermined. Every reference
 is scaled to unit energy and the normal equations are loaded by about 1e-11 of its mean power density, which selects the

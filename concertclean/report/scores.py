@@ -1,7 +1,7 @@
 """Results of a listening test: reading, post-screening, means with confidence intervals, box plots.
 
 Conventions: ITU-R BS.1534-3. A listener who rates the hidden reference below 90 in more than 15 % of the items is left
-    out. The standard's rule about the mid anchor is not applied, since some music loses little at 7 kHz. Scores of all
+out. The standard's rule about the mid anchor is not applied, since some music loses little at 7 kHz. Scores of all
 listeners and items are pooled for each condition; the interval is that of Student's t with n - 1 degrees of freedom.
 """
 

@@ -1,7 +1,7 @@
 """Spectrograms for looking at: level in dB over time and frequency, in bounded memory.
 
 Conventions: 0 dB is a full-scale sine. Channels are averaged in power. Frames that share a column are averaged in power
-    too, so the level of a steady sound does not depend on the length of the recording.
+too, so the level of a steady sound does not depend on the length of the recording.
 """
 
 import struct

@@ -65,7 +65,7 @@ def test_wrong_results(tmp_path: Path) -> None:
         read_results([saved(tmp_path / "b.json", score=101)])
     with pytest.raises(ConfigError, match="Ann scored 'x' of 'one' differently"):
         read_results([good, saved(tmp_path / "c.json", score=71)])
-    with pytest.raises(ConfigError, match="of 2 tests"):
+    with pytest.raises(ConfigError, match="from 2 tests"):
         read_results([good, saved(tmp_path / "d.json", test="t2")])
     with pytest.raises(ConfigError, match="is no result"):
         read_results([tmp_path / "missing.json"])

@@ -1,4 +1,4 @@
-"""Helpers of the generators: filters by their response, vowels by their harmonics, positions by their effect on sound."""
+"""Helpers of the generators: filters by their response, vowels by their harmonics, positions by their effect."""
 
 import numpy as np
 import pytest

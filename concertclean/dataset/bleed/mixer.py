@@ -75,8 +75,8 @@ class BleedMixer:
         heard = draw_matrix(len(stems), rng, *self._law.gains) @ stems
         if self._law.stem is not None:
             heard, stems = heard[:1], stems[:1]
-        story = f"{paths[0].parent.name}: {', '.join(path.stem for path in paths)}"
-        return Item(heard.astype(np.float32), stems.astype(np.float32), story)
+        description = f"{paths[0].parent.name}: {', '.join(path.stem for path in paths)}"
+        return Item(heard.astype(np.float32), stems.astype(np.float32), description)
 
     def _fits(self, song: list[Path]) -> bool:
         if self._instruments:
