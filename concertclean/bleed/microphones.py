@@ -187,7 +187,7 @@ def filtered(
 
     Segments start on multiples of `hop_length` and carry enough context that their frames are those of the whole
     recording: the result does not depend on how the recording was cut. What the gains remove is subtracted, so a gain
-        of 1 leaves the samples untouched.
+    of 1 leaves the samples untouched.
 
     Args:
         blocks: `(microphone, time)` in order.

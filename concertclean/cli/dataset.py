@@ -99,7 +99,7 @@ def listen(
         for kind, waveform in (("degraded", item.degraded), ("clean", item.clean)):
             path = output / f"{number:02d}_{kind}.wav"
             write_waveform(path, waveform, rate, overwrite=overwrite)
-        console.say(f"{output / f'{number:02d}'}\t{item.story}")
+        console.say(f"{output / f'{number:02d}'}\t{item.description}")
 
 
 @app.command()

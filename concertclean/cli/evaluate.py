@@ -14,7 +14,7 @@ from concertclean.cli.tables import names_in, print_table
 from concertclean.errors import ConcertCleanError, ConfigError
 
 if TYPE_CHECKING:
-    from concertclean.evaluate.scoring import Ask, Scored
+    from concertclean.evaluate.scoring import Request, Scored
 
 _WHAT, _HOW, _PRINTED = "What is judged", "How it is judged", "What is printed"
 _METRICS = "snr,sisdr,sdr"
@@ -86,7 +86,7 @@ def evaluate(
     Every score comes with its number of recordings, mean, 95 % interval, median and worst recording. A file that
     cannot be compared is reported; the rest go on.
     """
-    from concertclean.evaluate.scoring import Ask
+    from concertclean.evaluate.scoring import Request
 
     if list_metrics:
         _print_metrics()
@@ -96,10 +96,10 @@ def evaluate(
     how = "json" if as_json else "csv" if as_csv else "markdown" if as_markdown or reproduce else "screen"
     names = names_in(metrics or (_README["metrics"] if reproduce else _METRICS))
     baselines = names_in(_README["baselines"] if reproduce and not baseline else baseline)
-    ask = Ask(names, tuple(model or ()), baselines, downmix=downmix, device=device, offline=offline)
+    request = Request(names, tuple(model or ()), baselines, downmix=downmix, device=device, offline=offline)
     with console.ending_on_signals():
         if reference is not None and estimate is not None and not dataset and not reproduce:
-            failed = _judge_files(reference, estimate, noisy, ask, how=how, jobs=jobs, quiet=quiet)
+            failed = _judge_files(reference, estimate, noisy, request, how=how, jobs=jobs, quiet=quiet)
             if failed:
                 raise typer.Exit(console.SOME_FAILED)
             return
@@ -111,15 +111,15 @@ def evaluate(
                     metrics=metrics, baseline=baseline, by_kind=by_kind, downmix=downmix, jobs=jobs,
                     split=split != "test", offline=offline, device=device != "auto",
                 )  # fmt: skip
-                _judge_bands(folder, ask.models, items, how=how, quiet=quiet)
+                _judge_bands(folder, request.models, items, how=how, quiet=quiet)
                 continue
             _judge_dataset(
-                folder, ask, split, items, how=how, by_kind=by_kind, reproduce=reproduce, jobs=jobs, quiet=quiet
+                folder, request, split, items, how=how, by_kind=by_kind, reproduce=reproduce, jobs=jobs, quiet=quiet
             )
 
 
 def _judge_files(
-    reference: Path, estimate: Path, noisy: Path | None, ask: "Ask", *, how: str, jobs: int, quiet: bool
+    reference: Path, estimate: Path, noisy: Path | None, request: "Request", *, how: str, jobs: int, quiet: bool
 ) -> bool:
     """Files against files; whether any could not be judged."""
     from functools import partial
@@ -130,13 +130,13 @@ def _judge_files(
     from concertclean.metrics.catalogue import scores_of
     from concertclean.runtime.parallel import in_order
 
-    scores = scores_of(ask.metrics)  # an unknown name is reported first
+    scores = scores_of(request.metrics)  # an unknown name is reported first
     pairs, alone = find_pairs(reference, estimate, noisy)
     scored: list[Scored] = []
     errors: list[ConcertCleanError] = []
     workers = min(jobs or os.cpu_count() or 1, len(pairs))
     with bars(quiet=quiet) as progress:
-        for number, (_, found) in enumerate(in_order(partial(score_files, ask=ask), pairs, workers), start=1):
+        for number, (_, found) in enumerate(in_order(partial(score_files, request=request), pairs, workers), start=1):
             if isinstance(found, ConcertCleanError):
                 errors.append(found)
             else:
@@ -152,7 +152,7 @@ def _judge_files(
 
 def _judge_dataset(
     folder: Path,
-    ask: "Ask",
+    request: "Request",
     split: Any,
     items: int | None,
     *,
@@ -176,24 +176,28 @@ def _judge_dataset(
     from concertclean.runtime.devices import choose_device
     from concertclean.runtime.parallel import in_order
 
-    scores = scores_of(ask.metrics)
+    scores = scores_of(request.metrics)
     store = Store(folder)
     task = store.header.task
-    if not ask.models:  # the shipped model for the task
-        ask = replace(ask, models=_README_MODELS.get(task, (task,)) if reproduce else (task,))
+    if not request.models:  # the shipped model for the task
+        request = replace(request, models=_README_MODELS.get(task, (task,)) if reproduce else (task,))
     cores = os.cpu_count() or 1
-    workers = jobs or (cores if choose_device(ask.device).type == "cpu" else 1)
-    ask = replace(ask, threads=max(1, cores // workers))
+    workers = jobs or (cores if choose_device(request.device).type == "cpu" else 1)
+    request = replace(request, threads=max(1, cores // workers))
     mixtures = list_fixed(store, split, items)
     scored: list[Scored] = []
     with bars(quiet=quiet) as progress:
         progress("mixtures", 0, len(mixtures))
-        for number, (_, found) in enumerate(in_order(partial(score_mixture, ask=ask), mixtures, workers), start=1):
+        for number, (_, found) in enumerate(
+            in_order(partial(score_mixture, request=request), mixtures, workers), start=1
+        ):
             scored += found
             progress("mixtures", number, len(mixtures))
     rows = rows_of(scored, scores, by_kind=by_kind or reproduce)
     facts = {"dataset": str(folder), "task": task, "split": split}
-    by_kinds = {short_name(model) for model in (ask.models[:1] if reproduce else ask.models)}  # all would bury it
+    by_kinds = {
+        short_name(model) for model in (request.models[:1] if reproduce else request.models)
+    }  # all would bury it
     tables = [*ratio_tables(rows, by_kinds), harm_table(scored, by_kinds if by_kind or reproduce else set())]
     _tell(how, rows, scored, tables, facts, [])
 

@@ -9,9 +9,9 @@ import typer
 
 from concertclean.cli import console
 from concertclean.cli.stop_request import StopRequest
-from concertclean.cli.training_bleed import bleed_network, bleed_surroundings
+from concertclean.cli.training_bleed import bleed_environment, bleed_network
 from concertclean.cli.training_items import batch_source
-from concertclean.cli.training_scenes import scene_network, scene_surroundings
+from concertclean.cli.training_scenes import scene_environment, scene_network
 from concertclean.cli.training_screen import TrainingScreen, with_board
 from concertclean.errors import ConfigError, OutputError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from concertclean.config.training import AnySettings, Recipe, TrainingSettings
     from concertclean.dataset.store import Store
     from concertclean.train.distributed import Place
-    from concertclean.train.loop import Surroundings
+    from concertclean.train.loop import Environment
 
 
 def train(
@@ -109,18 +109,18 @@ def _train(
 
 def _prepared(
     settings: "AnySettings", folder: Path, place: "Place", *, overfit: int
-) -> "tuple[nn.Module, Surroundings]":
+) -> "tuple[nn.Module, Environment]":
     """The network and what its run gets from outside."""
     from concertclean.config.training import BleedTrainingSettings, DetectTrainingSettings
     from concertclean.dataset.store import Store
 
     if isinstance(settings, BleedTrainingSettings):
         network = bleed_network(settings)
-        return network, bleed_surroundings(settings, network, folder, place, overfit=overfit)
+        return network, bleed_environment(settings, network, folder, place, overfit=overfit)
     if isinstance(settings, DetectTrainingSettings):
-        return scene_network(settings), scene_surroundings(settings, folder, place, overfit=overfit)
+        return scene_network(settings), scene_environment(settings, folder, place, overfit=overfit)
     store = Store(settings.data.dataset)
-    return _network(settings, store), _surroundings(settings, folder, place, store, overfit=overfit)
+    return _network(settings, store), _environment(settings, folder, place, store, overfit=overfit)
 
 
 def _network(settings: "TrainingSettings", store: "Store") -> "nn.Module":
@@ -152,13 +152,13 @@ def _begin_from(network: "nn.Module", state: "dict[str, Tensor]", name: str) -> 
         console.note(f"network.init {name}: lacks {', '.join(parts)}, which starts fresh")
 
 
-def _surroundings(
+def _environment(
     settings: "TrainingSettings", folder: Path, place: "Place", store: "Store", *, overfit: int
-) -> "Surroundings":
+) -> "Environment":
     """Items, validation and facts for a run."""
     from concertclean.dataset.batches import Items
     from concertclean.dataset.mixing import Mixer
-    from concertclean.train.loop import Surroundings
+    from concertclean.train.loop import Environment
 
     mixer = Mixer(store, settings.mixing, "train", settings.run.seed)
     held = {entry.group for entry in store.entries if entry.split == "train"}
@@ -169,7 +169,7 @@ def _surroundings(
 
     give = batch_source(settings.data, items, place, overfit)
     facts = {"training_data": _data_facts(store)}
-    return Surroundings(
+    return Environment(
         folder, give, _judge(settings, folder, store, place), rank=place.rank, world_size=place.world_size, facts=facts
     )
 
@@ -212,7 +212,7 @@ def _data_facts(store: "Store") -> str:
     return f"{', '.join(parts)}; licences: {', '.join(licences)}"
 
 
-def _dry_run(settings: "Recipe", network: "nn.Module", place: "Place", around: "Surroundings") -> None:
+def _dry_run(settings: "Recipe", network: "nn.Module", place: "Place", around: "Environment") -> None:
     """One real step and what follows from it, for a person."""
     import tempfile
     import time

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from concertclean.config.training import BleedTrainingSettings
     from concertclean.train.distributed import Place
-    from concertclean.train.loop import Surroundings
+    from concertclean.train.loop import Environment
 
 
 def bleed_network(settings: "BleedTrainingSettings") -> "nn.Module":
@@ -37,9 +37,9 @@ def bleed_network(settings: "BleedTrainingSettings") -> "nn.Module":
     return network
 
 
-def bleed_surroundings(
+def bleed_environment(
     settings: "BleedTrainingSettings", network: "nn.Module", folder: Path, place: "Place", *, overfit: int
-) -> "Surroundings":
+) -> "Environment":
     """Items and facts for a run.
 
     Raises:
@@ -47,7 +47,7 @@ def bleed_surroundings(
     """
     from concertclean.dataset.batches import Items
     from concertclean.dataset.bleed.mixer import BleedMixer
-    from concertclean.train.loop import Surroundings
+    from concertclean.train.loop import Environment
 
     dataset = settings.data.dataset
     n_tracks: Any = network.channels
@@ -63,7 +63,7 @@ def bleed_surroundings(
     give = batch_source(settings.data, items, place, overfit)
     facts = {"training_data": f"{mixer.n_songs} songs of {dataset.name}"}
     judge = _judge(settings, n_tracks, n_samples, instruments, place)
-    return Surroundings(folder, give, judge, rank=place.rank, world_size=place.world_size, facts=facts)
+    return Environment(folder, give, judge, rank=place.rank, world_size=place.world_size, facts=facts)
 
 
 def _judge(

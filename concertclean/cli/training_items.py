@@ -20,10 +20,10 @@ def batch_source(
         place: of this process among those that share each batch.
         overfit: only so many items, repeated; 0: always new ones.
     """
-    from concertclean.dataset.batches import Deal, batches
+    from concertclean.dataset.batches import Share, batches
 
     def give(first: int, end: int) -> Iterator[Any]:
-        deal = Deal(
+        share = Share(
             batch=data.batch,
             first_step=first,
             n_steps=end,
@@ -31,6 +31,6 @@ def batch_source(
             world_size=place.world_size,
             n_items=overfit,
         )
-        return batches(items, deal, data.workers, pin=place.device.type == "cuda")
+        return batches(items, share, data.workers, pin=place.device.type == "cuda")
 
     return give

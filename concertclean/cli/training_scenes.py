@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from concertclean.config.training import DetectTrainingSettings
     from concertclean.dataset.store import Store
     from concertclean.train.distributed import Place
-    from concertclean.train.loop import Surroundings
+    from concertclean.train.loop import Environment
 
 _ITEMS_A_RATIO = 12  # of validation: run.validation_items of each scene, times this
 
@@ -36,15 +36,15 @@ def scene_network(settings: "DetectTrainingSettings") -> "nn.Module":
     return network
 
 
-def scene_surroundings(
+def scene_environment(
     settings: "DetectTrainingSettings", folder: Path, place: "Place", *, overfit: int
-) -> "Surroundings":
+) -> "Environment":
     """Items, validation and facts for a run."""
     from concertclean.dataset.batches import Items
     from concertclean.dataset.check import stock
     from concertclean.dataset.scenes import Scenes
     from concertclean.dataset.store import Store
-    from concertclean.train.loop import Surroundings
+    from concertclean.train.loop import Environment
 
     store = Store(settings.data.dataset)
     scenes = Scenes(store, settings.mixing, "train", settings.run.seed)
@@ -53,7 +53,7 @@ def scene_surroundings(
     hours = {one.role: one.seconds / 3600 for one in stock(store) if one.split == "train"}
     facts = {"training_data": ", ".join(f"{value:.1f} h {role}" for role, value in hours.items())}
     judge = _judge(settings, store, n_samples, place)
-    return Surroundings(folder, give, judge, rank=place.rank, world_size=place.world_size, facts=facts)
+    return Environment(folder, give, judge, rank=place.rank, world_size=place.world_size, facts=facts)
 
 
 def _judge(

@@ -1,1 +1,1 @@
-"""What recordings there are: folders, known corpora, the open corpus, and how to get it."""
+"""Sources of recordings: folders, known corpora, and the open corpus with its download."""

@@ -1,7 +1,7 @@
-"""Corpora that people have on their disks, as sources.
+"""Corpora on disk, as sources.
 
-A reader knows one layout: which file is what, who made it, on which side it stands. A table names the readers, and a
-folder is told apart by the files that only its layout has.
+Each reader knows one layout: the role, the artist and the split of each file. A table lists the readers, and a folder
+is recognised by the files that only its layout has.
 """
 
 import ast
@@ -39,23 +39,23 @@ def corpus_sources(kind: str, folder: Path, task: str) -> list[Source]:
     Args:
         kind: "musdb18hq", "musicnet", "gramophone-noise", "esc50", "esc10" or "open-corpus".
         folder: where it was unpacked.
-        task: "concert", "gramophone" or "reverb"; decides which noises are of use.
+        task: "concert", "gramophone" or "reverb"; decides which noises are used.
 
     Returns:
-        Sources in the order of their names. Splits are given as far as the corpus gives them.
+        Sources in the order of their names, with splits if the corpus has them.
 
     Raises:
-        ConfigError: no such kind or task, or the folder holds something else.
+        ConfigError: the kind or task is unknown, or the folder contains something else.
     """
     if kind not in _READERS:
-        raise ConfigError(f"no corpus is called {kind!r}; known: {', '.join(_READERS)}")
+        raise ConfigError(f"unknown corpus {kind!r}; choose from {', '.join(_READERS)}")
     if task not in get_args(Task):
-        raise ConfigError(f"no task is called {task!r}; known: {', '.join(get_args(Task))}")
+        raise ConfigError(f"unknown task {task!r}; choose from {', '.join(get_args(Task))}")
     return _READERS[kind](folder, cast(Task, task))
 
 
 def detect_corpus(folder: Path) -> str | None:
-    """Kind of corpus in a folder, told from the files that only this kind has.
+    """Kind of corpus in a folder, recognised by the files that only this kind has.
 
     Args:
         folder: any.
@@ -88,7 +88,7 @@ def _table(path: Path, columns: tuple[str, ...], cure: str) -> list[dict[str, st
             absent = [column for column in columns if column not in (reader.fieldnames or ())]
             rows = [{key: value or "" for key, value in row.items() if key} for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path}: is missing or cannot be read ({error}); {cure}") from error
+        raise ConfigError(f"{path}: missing, or cannot be read ({error}); {cure}") from error
     if absent:
         raise ConfigError(f"{path}: has no column {', '.join(absent)}; {cure}")
     return rows
@@ -97,8 +97,8 @@ def _table(path: Path, columns: tuple[str, ...], cure: str) -> list[dict[str, st
 def _musdb(folder: Path, task: Task) -> list[Source]:
     """MUSDB18-HQ: train/ARTIST - TITLE/mixture.wav and test/..., with the stems beside it.
 
-    The mixtures are the clean music. A part of train becomes validation later; artists that are in test too
-    (there are some) go there as a whole.
+    The mixtures are the clean music. A part of train becomes validation later; artists that are also in test (there are
+    some) move there completely.
 
     References:
         Rafii, Liutkus, Stöter, Mimilakis, Bittner, MUSDB18-HQ, 2019, doi:10.5281/zenodo.3338373; sigsep.github.io.
@@ -126,7 +126,7 @@ def _musdb(folder: Path, task: Task) -> list[Source]:
 def _musicnet(folder: Path, task: Task) -> list[Source]:
     """MusicNet: musicnet_metadata.csv; train_data/ID.wav and test_data/ID.wav beside it or in the folder musicnet.
 
-    Movements of one composition stay together, whoever plays.
+    Movements of one composition stay together, whoever performs them.
 
     References:
         Thickstun, Harchaoui, Kakade, Learning features of music from scratch, ICLR 2017, doi:10.5281/zenodo.5120004.
@@ -156,7 +156,7 @@ def _musicnet(folder: Path, task: Task) -> list[Source]:
 def _gramophone_noise(folder: Path, task: Task) -> list[Source]:
     """Gramophone Record Noise Dataset: info.csv with the segments of each recording, and wav files.
 
-    A segment is named with or without ".wav" and found in any folder; one of the recording's own name wins.
+    A segment is named with or without ".wav" and found in any folder; one with the recording's own name has priority.
 
     References:
         Moliner, Välimäki, A two-stage U-Net for high-fidelity denoising of historical recordings, ICASSP 2022.
@@ -182,7 +182,7 @@ def _gramophone_noise(folder: Path, task: Task) -> list[Source]:
                     )
                 )
     if not sources:
-        raise ConfigError(f"{folder}: none of the segments of info.csv is there; {cure}")
+        raise ConfigError(f"{folder}: none of the segments in info.csv was found; {cure}")
     return list({source.name: source for source in sources}.values())
 
 
@@ -197,12 +197,12 @@ def _by_last_parts(folder: Path) -> dict[str, list[Path]]:
 
 
 def _segments(text: str, table: Path, recording: str) -> Iterator[str]:
-    """Names in a list that was written as Python writes it."""
+    """Names in a list in Python syntax."""
     try:
         names = ast.literal_eval(text.strip() or "[]")
     except (ValueError, SyntaxError) as error:
         raise ConfigError(
-            f"{table}: segments of {recording} are no list ({error}); unpack the archive again"
+            f"{table}: segments of {recording} are not a list ({error}); unpack the archive again"
         ) from error
     yield from (_stem(str(name)) for name in (names if isinstance(names, list | tuple) else [names]))
 
@@ -251,10 +251,10 @@ def _esc10(folder: Path, task: Task) -> list[Source]:
 
 
 def _open_corpus(folder: Path, task: Task) -> list[Source]:
-    """What `fetch` has put into a folder, with the open-corpus.toml that it left there."""
+    """What `fetch` has put into a folder, by the open-corpus.toml it copied there."""
     sources, missing = corpus_files(read_corpus(folder / OPEN_CORPUS), folder, task)
     if not sources:
-        raise ConfigError(f"{folder}: nothing of its {OPEN_CORPUS} is there ({len(missing)} files); fetch it again")
+        raise ConfigError(f"{folder}: no file of its {OPEN_CORPUS} was found ({len(missing)} missing); fetch it again")
     return sources
 
 

@@ -1,7 +1,7 @@
-"""The files inside a Debian package, one after the other, without unpacking it to the disk.
+"""The files inside a Debian package, one by one, without unpacking it to disk.
 
-`dpkg-deb` reads it where there is one. Elsewhere we open the package ourselves: an `ar` archive with a compressed
-tar in it.
+`dpkg-deb` reads it if installed. Otherwise the package is opened here: it is an `ar` archive with a compressed tar in
+it.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _DAMAGED: Final = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.er
 
 
 class DebError(Exception):
-    """A package cannot be read; the message names it and the cure."""
+    """A package cannot be read; the message names it and says what to do."""
 
 
 @contextlib.contextmanager
@@ -34,23 +34,23 @@ def open_deb(deb: Path) -> Iterator[tarfile.TarFile]:
         deb: a .deb file.
 
     Yields:
-        Its files as a tar, to be gone through once and in order.
+        Its files as a tar, to be read once and in order.
 
     Raises:
-        DebError: no package, a damaged one, or one that only dpkg-deb can open. Damage shows itself late: while the
-            members are read, or, if dpkg-deb found it, after the last of them.
+        DebError: not a package, a damaged one, or one that only dpkg-deb can open. Damage is detected late: while the
+            members are read or, by dpkg-deb, after the last of them.
     """
     unpack = _dpkg if shutil.which("dpkg-deb") else _data_member
     try:
         with unpack(deb) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
             yield tar
     except _DAMAGED as error:
-        raise DebError(f"{deb.name}: is damaged or cut off ({error}); download it again") from error
+        raise DebError(f"{deb.name}: damaged or cut off ({error}); download it again") from error
 
 
 @contextlib.contextmanager
 def _dpkg(deb: Path) -> Iterator[IO[bytes]]:
-    """What dpkg-deb unpacks, without a copy on the disk."""
+    """The output of dpkg-deb, without a copy on disk."""
     command = ["dpkg-deb", "--fsys-tarfile", str(deb)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         stream = process.stdout or io.BytesIO()
@@ -74,7 +74,7 @@ def _data_member(deb: Path) -> Iterator[IO[bytes]]:
     """
     with deb.open("rb") as file:
         if file.read(8) != b"!<arch>\n":
-            raise DebError(f"{deb.name}: is no Debian package; download it again")
+            raise DebError(f"{deb.name}: not a Debian package; download it again")
         while len(header := file.read(60)) == 60 and header[48:58].strip().isdigit():
             name, size = header[:16].decode("ascii", "replace").strip().rstrip("/"), int(header[48:58])
             if name.startswith("data.tar"):
@@ -82,7 +82,7 @@ def _data_member(deb: Path) -> Iterator[IO[bytes]]:
                     yield stream
                 return
             file.seek(size + size % 2, os.SEEK_CUR)
-    raise DebError(f"{deb.name}: holds no data.tar; download it again")
+    raise DebError(f"{deb.name}: contains no data.tar; download it again")
 
 
 def _decompress(name: str, stream: io.BufferedReader, deb: Path) -> IO[bytes]:
@@ -93,11 +93,11 @@ def _decompress(name: str, stream: io.BufferedReader, deb: Path) -> IO[bytes]:
         return lzma.open(stream)
     if name == "data.tar.gz":
         return cast(IO[bytes], gzip.open(stream))
-    raise DebError(f"{deb.name}: holds {name}, which only dpkg-deb can open; install dpkg")
+    raise DebError(f"{deb.name}: contains {name}, which only dpkg-deb can open; install dpkg")
 
 
 class _Slice(io.RawIOBase):
-    """The next bytes of a file, as a file of their own."""
+    """The next bytes of a file, as a separate file."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self._file, self._left = file, size

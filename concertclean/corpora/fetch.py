@@ -1,7 +1,7 @@
-"""Gets the files of an open corpus: out of Debian packages, and from public repositories.
+"""Downloads the files of an open corpus from Debian packages and public repositories.
 
-A package is read as a stream and only the listed audio is written, also out of the zip-like archives that games
-keep their sounds in. What is there already is not fetched again, so an interrupted run is simply repeated.
+A package is read as a stream and only the listed audio is written, also from the zip-like archives in which games store
+their sounds. Existing files are not downloaded again, so an interrupted run can simply be repeated.
 """
 
 import contextlib
@@ -32,14 +32,14 @@ _BLOCK_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True)
 class PackageReport:
-    """What became of one package or repository.
+    """The result for one package or repository.
 
     Attributes:
         name: of the package, or owner and repository.
-        licences: as the corpus tells them.
-        found: names of the files that are there now.
+        licences: as listed in the corpus.
+        found: names of the files present now.
         missing: names and patterns that are not.
-        reason: why something is missing, and what to do; "" if nothing is, or if the version has other files.
+        reason: why something is missing, and what to do; "" if nothing is missing, or if the version has other files.
         version: of the package that was read; "" if none was.
     """
 
@@ -53,7 +53,7 @@ class PackageReport:
 
 @dataclass(frozen=True)
 class FetchReport:
-    """What became of a corpus.
+    """The result for a corpus.
 
     Attributes:
         packages: one report each, in the order of the corpus, repositories last.
@@ -68,7 +68,7 @@ class FetchReport:
 
 
 class _NotFetchedError(Exception):
-    """One package cannot be had; the others may."""
+    """A package is unavailable; the others may be available."""
 
 
 def fetch(
@@ -81,28 +81,29 @@ def fetch(
 ) -> FetchReport:
     """Fill a folder with the files of a corpus, as `OUT/PACKAGE/NAME` and `OUT/OWNER__REPOSITORY/NAME`.
 
-    Finished packages are skipped. One that cannot be had is reported, and the others go on.
+    Finished packages are skipped. An unavailable one is reported; the rest go on.
 
     Args:
         corpus: from `read_corpus`.
         out: made if it does not exist; gets a copy of the corpus' TOML too.
-        progress: called with what comes next, how many are done and how many there are.
-        debs: folder with what was downloaded by hand, searched first: `PACKAGE_*.deb`, and files of repositories
-            as `OWNER__REPOSITORY__PATH`.
+        progress: receives the name of the next package, the number done, and the total.
+        debs: folder with manual downloads, searched first: `PACKAGE_*.deb`, and files of repositories as
+            `OWNER__REPOSITORY__PATH`.
         only: names of packages and repositories; empty: all.
 
     Returns:
-        What was found and what is missing.
+        The files found and missing.
 
     Raises:
-        ConfigError: `only` names something unknown, or packages are needed and neither apt-get nor `debs` is there.
+        ConfigError: `only` contains an unknown name, or packages are needed and neither apt-get nor `debs` is
+            available.
         OutputError: `out` cannot be written.
     """
     jobs: dict[str, list[Any]] = defaultdict(list)
     for entry in corpus.entries:
         jobs[entry.name].append(entry)
     if unknown := [name for name in only if name not in jobs]:
-        raise ConfigError(f"{corpus.path}: does not name {', '.join(unknown)}; known: {', '.join(jobs)}")
+        raise ConfigError(f"{corpus.path}: does not list {', '.join(unknown)}; choose from {', '.join(jobs)}")
     chosen = {name: entries for name, entries in jobs.items() if not only or name in only}
     _check_tools(corpus, chosen, debs)
     with disk_errors(out):
@@ -122,14 +123,14 @@ def fetch(
 
 
 def _check_tools(corpus: OpenCorpus, chosen: dict[str, list[Any]], debs: Path | None) -> None:
-    """Say before the first package what no package can go without."""
+    """Check what every package needs before the first one."""
     if debs is not None and not debs.is_dir():
-        raise ConfigError(f"{debs}: is no folder; put the downloaded .deb files into one and name it")
+        raise ConfigError(f"{debs}: not a folder; put the downloaded .deb files into a folder and name it")
     if debs is None and not shutil.which("apt-get"):
         packages = [name for name, entries in chosen.items() if isinstance(entries[0], PackageEntry)]
         if packages:
             raise ConfigError(
-                f"{corpus.path}: its packages come with apt-get, and there is none here; download the .deb files "
+                f"{corpus.path}: its packages need apt-get, which was not found; download the .deb files "
                 f"of {', '.join(packages)} from https://packages.debian.org/NAME into a folder and name that folder"
             )
 
@@ -167,15 +168,15 @@ def _finished(folder: Path, wanted: Wanted) -> list[str]:
 
 
 def _find_deb(name: str, debs: Path | None) -> Path | None:
-    """The package among those that were downloaded by hand."""
+    """The package among the manual downloads."""
     found = sorted(debs.rglob(f"{name}_*.deb")) if debs else []
     return found[-1] if found else None
 
 
 def _download(name: str, folder: Path) -> Path:
-    """The package, from wherever this system has its packages."""
+    """The package, from the package sources of this system."""
     if not shutil.which("apt-get"):
-        raise _NotFetchedError(f"no {name}_*.deb in the folder, and no apt-get here; download it by hand")
+        raise _NotFetchedError(f"no {name}_*.deb in the folder, and apt-get was not found; download it by hand")
     done = subprocess.run(["apt-get", "download", name], cwd=folder, capture_output=True, text=True, check=False)
     found = list(folder.glob("*.deb"))
     if done.returncode or not found:
@@ -187,7 +188,7 @@ def _download(name: str, folder: Path) -> Path:
 def _keep_member(
     tar: tarfile.TarFile, member: tarfile.TarInfo, wanted: Wanted, folder: Path, kept: dict[str, bool]
 ) -> None:
-    """Write a member of a package that is asked for; look into it if it is an archive."""
+    """Write a member of a package if it is listed; search it if it is an archive."""
     path = member.name.removeprefix("./")
     stream = tar.extractfile(member) if member.isfile() else None
     if stream is None:
@@ -199,7 +200,7 @@ def _keep_member(
         archive = tempfile.TemporaryFile(dir=folder.parent)  # noqa: SIM115  (closed below)
     with archive:
         _copy(stream, archive, folder)
-        # What is no zip, or a damaged one, has nothing we could keep; its files are reported as missing.
+        # Anything else, or a damaged zip, has nothing to keep; its files are reported as missing.
         with contextlib.suppress(zipfile.BadZipFile, RuntimeError), zipfile.ZipFile(archive) as inner:
             for name in inner.namelist():
                 if wanted.target(name):
@@ -208,7 +209,7 @@ def _keep_member(
 
 
 def _keep(path: str, stream: IO[bytes], wanted: Wanted, folder: Path, kept: dict[str, bool]) -> None:
-    """Write one file under its name; the first whose folder agrees, else the first of that name."""
+    """Write one file under its name: the first whose folder matches, else the first with that name."""
     target = wanted.target(path)
     if target is None:
         return
@@ -226,14 +227,14 @@ def _write(stream: IO[bytes], target: Path) -> None:
 
 
 def _copy(stream: IO[bytes], file: IO[bytes], target: Path) -> None:
-    """Copy; only what the disk says becomes an error of the output."""
+    """Copy; only errors of the disk become errors of the output."""
     while block := stream.read(_BLOCK_BYTES):
         with disk_errors(target):
             file.write(block)
 
 
 def _fetch_repository(entries: list[RepositoryEntry], out: Path, debs: Path | None) -> PackageReport:
-    """Get the files of one repository that are not here yet, from the folder or the network."""
+    """Get the missing files of one repository, from the folder or the network."""
     name = entries[0].name
     copies = {spelling_key(path.name): path for path in sorted(debs.rglob("*")) if path.is_file()} if debs else {}
     found: list[str] = []
@@ -250,7 +251,7 @@ def _fetch_repository(entries: list[RepositoryEntry], out: Path, debs: Path | No
                 fetch_from_url(f"{_HOST}/{name}/{entry.commit}/{quote(path)}", target, sha256)
         except ModelError as error:
             is_offline = is_offline or isinstance(error, OfflineError)
-            reason = reason or f"{error}; or put it by hand into {target.parent}, as {target.name}"
+            reason = reason or f"{error}; or copy it by hand into {target.parent}, as {target.name}"
         (found if target.is_file() else missing).append(target.name)
     licences = tuple(dict.fromkeys(entry.licence for entry in entries))
     return PackageReport(name, licences, tuple(found), tuple(missing), reason)

@@ -1,7 +1,7 @@
-"""The open corpus: freely licensed audio that the shipped weights are made from, as a list in open-corpus.toml.
+"""The open corpus: the freely licensed audio behind the shipped weights, as a list in open-corpus.toml.
 
-The list names files of Debian packages and of public repositories, with licence, role, split and group; `fetch` gets
-them. Here it is read and checked, and what of it lies in a folder becomes sources.
+The list names files of Debian packages and of public repositories, with licence, role, split and group; `fetch`
+downloads them. This module reads and checks the list, and turns the files present in a folder into sources.
 """
 
 import tomllib
@@ -28,18 +28,18 @@ _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class _Entry(BaseModel):
-    """What packages and repositories have in common.
+    """The fields common to packages and repositories.
 
     Attributes:
         licence: of these files.
         role: what they are used for.
-        split: their side.
-        group: never on two sides; entries may share one.
+        split: their split.
+        group: never in two splits; entries may share one.
         category: kind of noise.
-        tasks: what they are of use for.
-        seconds: use at most so much of a file: its middle, or its beginning for claps and responses.
+        tasks: that they are useful for.
+        seconds: use at most this much of a file: its middle, or its beginning for claps and responses.
         spans: seconds to use, instead of `seconds`.
-        max_files: use only so many, evenly spaced in the order of their names.
+        max_files: use at most this many, evenly spaced in the order of their names.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,7 +67,7 @@ class PackageEntry(_Entry):
 
     Attributes:
         name: of the package.
-        version: in which the names were read; others mostly have the same.
+        version: from which the names were taken; others mostly have the same.
         kind: "debian".
         files: "FOLDER/NAME", the last folder inside the package or a zip in it, or "NAME" in any folder.
         patterns: of whole paths inside the package; `*` stands for "/" too, its first folders must be plain.
@@ -134,7 +134,7 @@ class OpenCorpus(BaseModel):
 
     @model_validator(mode="after")
     def _check_sides(self) -> "OpenCorpus":
-        """No group on two sides, no file in two entries, no entry without files; all such faults at once."""
+        """Reports groups in two splits, files in two entries and entries without files, all at once."""
         sides: dict[tuple[str, str], str] = {}
         owners: set[str] = set()
         faults = [f"{entry.name}: needs files or patterns" for entry in self.package if not _listed(entry)]
@@ -143,7 +143,7 @@ class OpenCorpus(BaseModel):
             if side != entry.split:
                 faults.append(f"{entry.name}: group {entry.group!r} is in {side} and in {entry.split}")
             names = [f"{entry.folder}/{stored_name(listed)}" for listed in _listed(entry)]
-            faults += [f"{name}: is named twice" for name in names if name in owners or names.count(name) > 1]
+            faults += [f"{name}: is listed twice" for name in names if name in owners or names.count(name) > 1]
             owners.update(names)
         if faults:
             raise ValueError("; ".join(dict.fromkeys(faults)))
@@ -160,7 +160,7 @@ def read_corpus(path: Path) -> OpenCorpus:
         The validated record.
 
     Raises:
-        ConfigError: the file cannot be read, or has wrong entries; all of them are named.
+        ConfigError: the file cannot be read, or has invalid entries; all of them are named.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -170,20 +170,20 @@ def read_corpus(path: Path) -> OpenCorpus:
         return OpenCorpus.model_validate({**content, "path": path})
     except ValidationError as error:
         faults = [_describe(fault, content) for fault in error.errors()]
-        raise ConfigError(f"{path}: {len(faults)} wrong:\n  " + "\n  ".join(faults)) from error
+        raise ConfigError(f"{path}: {len(faults)} invalid:\n  " + "\n  ".join(faults)) from error
 
 
 def corpus_files(corpus: OpenCorpus, folder: Path, task: Task | None = None) -> tuple[list[Source], list[str]]:
-    """What of an open corpus lies in a folder that `fetch` has filled.
+    """The part of an open corpus that is present in a folder filled by `fetch`.
 
     Args:
         corpus: from `read_corpus`.
-        folder: holds `PACKAGE/NAME`.
-        task: only what is of use for it; None: everything.
+        folder: contains `PACKAGE/NAME`.
+        task: only sources useful for it; None: everything.
 
     Returns:
-        The sources, in the order of the corpus, and what is missing: `PACKAGE/NAME` each, or
-        `PACKAGE: PATTERN` where nothing fits a pattern.
+        The sources in the order of the corpus, and the missing files: `PACKAGE/NAME` each, or `PACKAGE: PATTERN` if
+        nothing matches a pattern.
     """
     sources: list[Source] = []
     missing: list[str] = []
@@ -200,7 +200,7 @@ def corpus_files(corpus: OpenCorpus, folder: Path, task: Task | None = None) -> 
 
 
 def stored_name(path: str) -> str:
-    """Name under which `fetch` keeps a listed path or pattern: one folder a package, so "/" becomes "__".
+    """Name under which `fetch` stores a listed path or pattern: one folder per package, so "/" becomes "__".
 
     Args:
         path: a listed file, or a pattern, of whose plain folders only the last is kept.
@@ -230,7 +230,7 @@ def _listed(entry: PackageEntry | RepositoryEntry) -> list[str]:
 
 
 def _present_names(entry: PackageEntry | RepositoryEntry, folder: Path) -> tuple[list[str], list[str]]:
-    """Stored names of an entry that are there, thinned out if it asks for that, and what is not there."""
+    """Stored names of an entry that are present, thinned out if requested, and the missing ones."""
     patterns = entry.patterns if isinstance(entry, PackageEntry) else ()
     listed = [stored_name(name) for name in entry.files]
     present = [name for name in listed if (folder / name).is_file()]
@@ -280,7 +280,7 @@ def _limit(path: Path, entry: _Entry) -> tuple[tuple[float, float], ...]:
         return ()
     if length is not None and length <= entry.seconds:
         return ()
-    # A clap or a response begins with what matters; the rest of either is its decay.
+    # In a clap or a response the beginning matters; the rest is its decay.
     start = 0.0 if length is None or entry.role in ("clap", "response") else (length - entry.seconds) / 2
     return ((start, start + entry.seconds),)
 

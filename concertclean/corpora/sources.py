@@ -1,7 +1,7 @@
-"""What a dataset is made from: audio files, each with its role, its licence and its side of the split.
+"""Sources of a dataset: audio files, each with its role, licence and split.
 
-What leaks from training into a test is seldom the same file; it is the same artist, the same room, the same
-noise cut in two. So every source belongs to a group, and only whole groups are dealt out.
+Leaks from training into a test are seldom identical files; they are the same artist, the same room, the same noise cut
+in two. So every source belongs to a group, and only whole groups are assigned to a split.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from concertclean.errors import AudioFileError, ConfigError, NoInputError
 Role = Literal["clean", "vocals", "backing", "voice", "noise", "effect", "clap", "shout", "speech", "response"]
 Split = Literal["train", "validation", "test"]
 
-_DEALT_ROLES: Final = ("clean", "noise")  # the others are raw material of synthesis and only train
+_DEALT_ROLES: Final = ("clean", "noise")  # the others are raw material for synthesis and used only for training
 _NOBODY: Final = frozenset({"", "unknown", "<unknown>", "unknown artist", "various", "various artists", "va"})
 _TRACK_NUMBER: Final = re.compile(r"^\d{1,3}[\s._-]+")
 _PLACE: Final[dict[Split, float]] = {"train": 0.5, "validation": 0.0, "test": 1.0}
@@ -27,7 +27,7 @@ _PLACE: Final[dict[Split, float]] = {"train": 0.5, "validation": 0.0, "test": 1.
 
 @dataclass(frozen=True)
 class Source:
-    """One audio file and everything that decides how a dataset may use it.
+    """One audio file and the facts that decide how a dataset may use it.
 
     Attributes:
         path: the file.
@@ -36,8 +36,8 @@ class Source:
             "voice" alone, to be sung over other music; "noise"; an "effect": any other sound that is not music; or
             raw material of synthesis: a single "clap", a "shout", "speech", an impulse "response".
         group: artist, album or package; never on two sides of a split.
-        split: as its corpus gives it; None: dealt out by `assign_splits`.
-        licence: "unknown" if nobody told.
+        split: as its corpus gives it; None: assigned by `assign_splits`.
+        licence: "unknown" if it is not stated.
         title: for tables; what "vocals" and "backing" of one song have in common.
         category: kind of noise, such as "applause", "sung" for music with a singer; "" where it is unknown.
         spans: `(start, end)` in seconds of what may be used; empty: all.
@@ -79,8 +79,8 @@ def folder_sources(folder: Path, role: Role, *, licence: str = "unknown") -> lis
     """Every audio file below a folder as a source of one role.
 
     The group is the artist of the tags; without one, the folder just below `folder` that holds the file; for a
-    file directly in `folder`, the "Artist" of "Artist - Title", else the file itself. A file that cannot be
-    opened is listed all the same: whoever reads it reports it.
+    file directly in `folder`, the "Artist" of "Artist - Title", else the file itself. A file that cannot be opened is
+    listed all the same and reported when it is read.
 
     Args:
         folder: searched with all folders below.
@@ -94,7 +94,7 @@ def folder_sources(folder: Path, role: Role, *, licence: str = "unknown") -> lis
         NoInputError: no such folder, or no audio file in it.
     """
     if not folder.is_dir():
-        raise NoInputError(f"{folder}: is no folder; check the name")
+        raise NoInputError(f"{folder}: not a folder; check the name")
     paths = audio_files(folder)
     if not paths:
         raise NoInputError(f"{folder}: no audio file in it ({', '.join(sorted(AUDIO_EXTENSIONS))}); check the name")
@@ -104,16 +104,16 @@ def folder_sources(folder: Path, role: Role, *, licence: str = "unknown") -> lis
 def assign_splits(
     sources: Sequence[Source], *, seed: int = 0, validation: float = 0.1, test: float = 0.1
 ) -> list[Source]:
-    """The same sources, each with a split; whole groups only, each role for itself.
+    """The same sources, each with a split; whole groups only, each role separately.
 
-    A group's place is a hash of the seed and its name, so a new group moves no other, except to keep every
-    split filled: three or more groups of a role fill all three, two fill train and validation, one trains.
-    A split that a corpus gives is kept, holds for the rest of its group too, and counts towards the shares.
-    Raw material of synthesis trains unless its corpus says otherwise.
+    A group's place is a hash of the seed and its name, so a new group moves no other, except to keep every split
+    filled: three or more groups of a role fill all three, two fill train and validation, one goes to train. A split
+    given by a corpus is kept, applies to the rest of its group too, and counts towards the shares. Raw material for
+    synthesis goes to train unless its corpus says otherwise.
 
     Args:
         sources: with or without a split.
-        seed: of the deal.
+        seed: of the assignment.
         validation: share of the groups, 0 to 1.
         test: share of the groups, 0 to 1; `validation` and `test` together stay below 1.
 
@@ -121,7 +121,7 @@ def assign_splits(
         New sources in the same order, none without a split.
 
     Raises:
-        ConfigError: one group is given to two splits; all such groups are named.
+        ConfigError: a group is in two splits; all such groups are named.
         ValueError: a share is out of range.
     """
     if not (validation >= 0 and test >= 0 and validation + test < 1):
@@ -153,7 +153,7 @@ def _folder_source(folder: Path, path: Path, role: Role, licence: str) -> Source
 
 
 def _group(tags: dict[str, str], relative: Path) -> str:
-    """Whose recording this is, as well as it can be known."""
+    """The artist of this recording, as far as known."""
     for key in ("album_artist", "artist"):
         artist = " ".join(tags.get(key, "").split()).casefold()
         if artist not in _NOBODY:
@@ -174,12 +174,12 @@ def _given_splits(sources: Iterable[Source]) -> dict[str, Split | None]:
             faults.append(f"{source.group!r} is in {known} but its {source.name} is in {source.split}")
         given[source.group] = known or source.split
     if faults:
-        raise ConfigError(f"a group stands on one side only: {'; '.join(faults)}; correct the groups or the splits")
+        raise ConfigError(f"a group must be in one split only: {'; '.join(faults)}; correct the groups or the splits")
     return given
 
 
 def _deal(given: dict[str, Split | None], seed: int, shares: dict[Split, float]) -> dict[str, Split]:
-    """A split for every group of one role: low draws validate, high draws test."""
+    """A split for every group of one role: low draws go to validation, high draws to test."""
     dealt: dict[str, Split] = {group: split for group, split in given.items() if split}
     draws = {group: _draw(seed, group) for group, split in given.items() if not split}
     possible: tuple[Split, ...] = ("train", "validation", "test")
@@ -195,7 +195,7 @@ def _deal(given: dict[str, Split | None], seed: int, shares: dict[Split, float])
 
 
 def _share_left(share: float, split: Split, given: dict[str, Split | None]) -> float:
-    """Part of the free groups that goes to a split; fewer where corpora have filled it already."""
+    """Share of the free groups that goes to a split; less if corpora have filled it already."""
     splits = list(given.values())
     n_free = splits.count(None)
     missing = share * len(splits) - splits.count(split)
@@ -203,7 +203,7 @@ def _share_left(share: float, split: Split, given: dict[str, Split | None]) -> f
 
 
 def _move_one(dealt: dict[str, Split], draws: dict[str, float], split: Split) -> None:
-    """Give an empty split the free group whose draw came nearest, if another split can spare one."""
+    """Give an empty split the free group with the nearest draw, if another split can spare one."""
     sizes = Counter(dealt.values())
     spare = [group for group in draws if sizes[dealt[group]] > 1]
     if spare:
@@ -211,6 +211,6 @@ def _move_one(dealt: dict[str, Split], draws: dict[str, float], split: Split) ->
 
 
 def _draw(seed: int, group: str) -> float:
-    """A number from 0 to 1 that depends on nothing else."""
+    """A number from 0 to 1 that depends only on the arguments."""
     digest = hashlib.sha256(f"{seed}:{group}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

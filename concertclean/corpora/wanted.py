@@ -1,7 +1,7 @@
 """What to keep of a package, and under which name.
 
-The list of a corpus names a file by its last folder and its name. Packages and the archives in them spell both with
-other case, spaces and punctuation from version to version, so paths are compared without these.
+The list of a corpus names a file by its last folder and its name. Case, spaces and punctuation of both vary between
+versions of packages and archives, so paths are compared without these.
 """
 
 import hashlib
@@ -33,11 +33,11 @@ class Wanted:
         by_name: dict[str, list[str]] = defaultdict(list)
         for name, path in self.files.items():
             by_name[spelling_key(path.rpartition("/")[2])].append(name)
-        # A file whose folder is spelt otherwise is still found, if no other file is called the same.
+        # A file whose folder is spelt differently is still found, if no other file has the same name.
         self._by_name = {key: names[0] for key, names in by_name.items() if len(names) == 1}
 
     def target(self, path: str) -> tuple[str, bool] | None:
-        """Name to keep a member under, and whether its folder agreed too; None if nobody asked for it.
+        """Name to keep a member under, and whether its folder matched too; None if it is not listed.
 
         Args:
             path: inside the package, or inside an archive in it.
@@ -70,7 +70,7 @@ class Wanted:
         return (*(name for name in self.files if name not in found), *empty)
 
     def digest(self) -> str:
-        """Changes when something else is asked for.
+        """Hash of the list; it changes with the list.
 
         Returns:
             64 hexadecimal digits.
@@ -79,7 +79,7 @@ class Wanted:
 
 
 def spelling_key(path: str) -> str:
-    """A path without case, spaces and punctuation, so that spellings in archives and lists meet.
+    """A path without case, spaces and punctuation, to compare spellings in archives and lists.
 
     Args:
         path: or a file name.

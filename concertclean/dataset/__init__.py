@@ -1,11 +1,11 @@
 """Floor 5: from recordings to training items.
 
 ====================  ====================================================================================
-``corpus``            what recordings there are and who they are by; fetching the open corpus
+``corpora``           sources of recordings and their artists; downloading the open corpus
 ``prepare``, ``build``  each decoded once, into a ``store`` of shards and a manifest; ``check`` looks it over
 ``synthesis``         crowds, disc noise and degradations that are made, not recorded
 ``shelf``, ``mixing``   excerpts drawn at random and mixed into items by a law; ``batches`` deals them out
 ``fixed``             mixtures that stay the same, for validation and test
-``bleed``             bands whose microphones hear each other, made from stems
+``bleed``             bands with bleed between their microphones, made from stems
 ====================  ====================================================================================
 """

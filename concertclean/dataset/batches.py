@@ -1,7 +1,7 @@
-"""Items for the training loop: shuffled by their seed, dealt out to processes and devices by their number.
+"""Items for the training loop: shuffled by seed, distributed to processes and devices by number.
 
 Item n of a run depends on n alone. Step s takes items `s·B` to `s·B + B - 1`, whatever the number of devices and
-worker processes, so a run can stop after any step and go on from there as if nothing had happened.
+worker processes, so a run can stop after any step and continue as if it had not stopped.
 """
 
 import signal
@@ -18,14 +18,14 @@ Batch = tuple[Tensor, Tensor, list[str]]
 
 
 class Mixes(Protocol):
-    """What makes items by their number."""
+    """A source of items by number."""
 
     def item(self, number: int, n_samples: int) -> Item:
         """Item `number`, of this length."""
 
 
 class Items(Dataset[tuple[Tensor, Tensor, str]]):
-    """Items of a mixer by their number.
+    """Items of a mixer by number.
 
     Args:
         mixer: makes them.
@@ -37,11 +37,11 @@ class Items(Dataset[tuple[Tensor, Tensor, str]]):
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor, str]:
         item = self._mixer.item(number, self._n_samples)
-        return torch.from_numpy(item.degraded), torch.from_numpy(item.clean), item.story
+        return torch.from_numpy(item.degraded), torch.from_numpy(item.clean), item.description
 
 
-class Deal(Sampler[list[int]]):
-    """Which items each step takes on one device.
+class Share(Sampler[list[int]]):
+    """The items of each step on one device.
 
     Args:
         batch: items a step over all devices, a multiple of `world_size`.
@@ -49,14 +49,14 @@ class Deal(Sampler[list[int]]):
         n_steps: step to end before.
         rank: of this device.
         world_size: devices.
-        n_items: take only so many different items, again and again; 0: ever new ones.
+        n_items: number of different items, which repeat; 0: always new ones.
     """
 
     def __init__(
         self, *, batch: int, first_step: int, n_steps: int, rank: int = 0, world_size: int = 1, n_items: int = 0
     ) -> None:
         if batch % world_size:
-            raise ValueError(f"batch is {batch}, must be a multiple of the {world_size} devices")
+            raise ValueError(f"batch is {batch}, must be a multiple of {world_size}, the number of devices")
         self._batch, self._steps = batch, range(first_step, n_steps)
         self._share, self._rank = batch // world_size, rank
         self._n_items = n_items
@@ -71,18 +71,18 @@ class Deal(Sampler[list[int]]):
         return len(self._steps)
 
 
-def batches(items: Items, deal: Deal, workers: int, *, pin: bool = False) -> Iterator[Batch]:
-    """Batches `(degraded, clean, stories)` in order, waveforms `(batch, channel, time)`.
+def batches(items: Items, share: Share, workers: int, *, pin: bool = False) -> Iterator[Batch]:
+    """Batches `(degraded, clean, descriptions)` in order, waveforms `(batch, channel, time)`.
 
     Args:
         items: the items.
-        deal: which of them.
+        share: which of them.
         workers: processes that mix; 0: this one.
-        pin: put them where a GPU can fetch them.
+        pin: put them into memory that a GPU can read directly.
     """
     loader = DataLoader(
         items,
-        batch_sampler=deal,
+        batch_sampler=share,
         num_workers=workers,
         prefetch_factor=6 if workers else None,
         pin_memory=pin,
@@ -93,12 +93,12 @@ def batches(items: Items, deal: Deal, workers: int, *, pin: bool = False) -> Ite
 
 
 def _collate(items: list[tuple[Tensor, Tensor, str]]) -> Batch:
-    degraded, clean, stories = zip(*items, strict=True)
-    return torch.stack(degraded), torch.stack(clean), list(stories)
+    degraded, clean, descriptions = zip(*items, strict=True)
+    return torch.stack(degraded), torch.stack(clean), list(descriptions)
 
 
 def _begin_worker(_: int) -> None:
-    """One thread, and deaf to what a terminal or a service manager sends to all: the loop says when to end."""
+    """One thread; ignores signals sent to all processes: the loop decides when to end."""
     torch.set_num_threads(1)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -19,7 +19,7 @@ CHANNELS = {"concert": 2, "gramophone": 1, "reverb": 1}
 
 @dataclass(frozen=True)
 class Plan:
-    """What a dataset is to be.
+    """Plan of a dataset.
 
     Attributes:
         folder: where.
@@ -27,10 +27,10 @@ class Plan:
         sources: with their splits.
         sample_rate: Hz.
         channels: stored; None: as the task needs, two for concerts.
-        seconds_per_file: only so much from the middle of each; None: all.
+        seconds_per_file: at most this much from the middle of each; None: all.
         synthetic_minutes: of synthetic crowd, for task "concert".
-        singing_minutes: of voices made from the speech of the training side; a tenth as much of that of each other
-            side, at least two minutes.
+        singing_minutes: of voices made from the speech of the training split; a tenth of that for each other split, at
+            least two minutes.
         validation_items: fixed mixtures of each ratio for validation; 0: none.
         test_items: the same for test.
         seed: of synthesis and fixed mixtures.
@@ -53,12 +53,12 @@ class Plan:
 
 @dataclass
 class BuildReport:
-    """What became of the sources.
+    """The result for the sources.
 
     Attributes:
         n_stored: stored now.
         n_kept: stored by an earlier run.
-        failures: name of a source and why it is not stored.
+        failures: name of a source and the reason why it is not stored.
     """
 
     n_stored: int = 0
@@ -67,17 +67,17 @@ class BuildReport:
 
 
 def build(plan: Plan, progress: Progress = lambda what, done, total: None) -> BuildReport:
-    """Build a dataset, or go on with one.
+    """Build a dataset, or continue one.
 
     Args:
-        plan: what it is to be.
-        progress: told what is being made, how many are done, and of how many.
+        plan: of the dataset.
+        progress: receives the current step, the number done, and the total.
 
     Returns:
         What was stored and what could not be.
 
     Raises:
-        OutputError: the folder cannot be written, or holds something else.
+        OutputError: the folder cannot be written, or contains something else.
         ConfigError: there is no music, or nothing at all could be stored.
     """
     if not any(source.role == "clean" for source in plan.sources):
@@ -105,7 +105,7 @@ def build(plan: Plan, progress: Progress = lambda what, done, total: None) -> Bu
 
 
 def _store_sources(plan: Plan, writer: StoreWriter, report: BuildReport, progress: Progress) -> None:
-    """Decodes in parallel and stores in order; a source whose like is there already is left out and told."""
+    """Decodes in parallel and stores in order; a duplicate source is left out and reported."""
     done = {(entry.role, entry.name) for entry in writer.entries}
     wanted = [source for source in plan.sources if (source.role, source.name) not in done]
     report.n_kept = len(plan.sources) - len(wanted)
@@ -146,7 +146,7 @@ class _DecodePlan:
 
 
 def _try_prepare(source: Source, plan: _DecodePlan) -> Prepared | str:
-    """What is stored of a source, or why nothing is."""
+    """The part of a source to store, or the reason why nothing is stored."""
     try:
         return prepare(source, plan.sample_rate, plan.channels, plan.seconds)
     except ConcertCleanError as error:

@@ -1,4 +1,4 @@
-"""What is wrong with a dataset, and what is in it."""
+"""Faults of a dataset, and its statistics."""
 
 import zlib
 from collections import Counter
@@ -14,7 +14,7 @@ from concertclean.errors import ConfigError
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong with an item.
+    """A fault of an item.
 
     Attributes:
         kind: "broken", "silent", "clipped", "duplicated" or "leaking".
@@ -28,11 +28,11 @@ class Fault:
 
 
 def faults(store: Store, progress: Callable[[int, int], None] = lambda done, total: None) -> Iterator[Fault]:
-    """What is wrong, item by item: broken, silent, clipped, duplicated, leaking from one side to another.
+    """Faults, item by item: broken, silent, clipped, duplicated, leaking between splits.
 
     Args:
         store: the dataset.
-        progress: told how many items are looked at, and of how many.
+        progress: receives the number of items checked, and the total.
     """
     seen: dict[tuple[str, int, int], Entry] = {}
     sides: dict[tuple[str, str], Entry] = {}
@@ -45,38 +45,38 @@ def faults(store: Store, progress: Callable[[int, int], None] = lambda done, tot
             other = sides.setdefault((entry.role, entry.group), entry)
             if other.split != entry.split:
                 yield Fault(
-                    "leaking", entry.name, f"{entry.group} is in {entry.split}, and in {other.split} with {other.name}"
+                    "leaking", entry.name, f"{entry.group} is in {entry.split} and, with {other.name}, in {other.split}"
                 )
         progress(number, len(store.entries))
 
 
 def _damage(store: Store, entry: Entry) -> Iterator[Fault]:
-    """What is wrong with one item alone."""
+    """Faults of one item on its own."""
     try:
         samples = store.samples(entry)
     except ConfigError as error:
         yield Fault("broken", entry.name, str(error))
         return
     if zlib.crc32(np.ascontiguousarray(samples).tobytes()) != entry.crc32:
-        yield Fault("broken", entry.name, f"the samples in {entry.shard} are not those that were stored")
+        yield Fault("broken", entry.name, f"the samples in {entry.shard} differ from those that were stored")
     elif sum(entry.pieces) != entry.n_samples:
         yield Fault("broken", entry.name, "its pieces do not add up to its length")
     elif np.abs(samples.astype(np.int32)).max() < FULL_SCALE * 10 ** (-60 / 20):
-        yield Fault("silent", entry.name, "nothing louder than -60 dB in it")
+        yield Fault("silent", entry.name, "nothing is louder than -60 dB")
     elif entry.role in ("clean", "noise") and entry.sha256:
         block = round(BLOCK_SECONDS * store.header.sample_rate)
         share = clipped_blocks(samples.T / FULL_SCALE, block).mean()
         if share > 0.01:
-            yield Fault("clipped", entry.name, f"{100 * share:.0f} % of it stands still at the peak")
+            yield Fault("clipped", entry.name, f"{100 * share:.0f} % is constant at the peak")
 
 
 @dataclass(frozen=True)
 class Stock:
-    """How much there is of a role on one side.
+    """Amount of material of one role in one split.
 
     Attributes:
-        role: what it is for.
-        split: which side.
+        role: its use.
+        split: train, validation or test.
         n_items: sources, or clips of synthesis.
         n_groups: artists, albums or packages.
         seconds: stored.
@@ -94,7 +94,7 @@ class Stock:
 
 
 def stock(store: Store) -> list[Stock]:
-    """How much there is of every role on every side."""
+    """Amount of material of every role in every split."""
     places = dict.fromkeys((entry.role, entry.split) for entry in store.entries)
     result = []
     for role, split in sorted(places):

@@ -13,7 +13,7 @@ from concertclean.synthesis import crowd, degradation
 from concertclean.synthesis.shaping import Waveform, log_uniform, rms
 from concertclean.synthesis.variation import Equaliser, decorrelate, grain_cloud
 
-_GRAIN_SOURCE: Final = 4  # a cloud is made of a stretch so many times as long as the item
+_GRAIN_SOURCE: Final = 4  # a cloud is made from a stretch this many times as long as the item
 _TILT_DB: Final = 1.5  # per octave
 
 
@@ -43,7 +43,7 @@ class Crowd:
         return len(self._recorded) + len(self._synthetic)
 
     def draw(self, rng: np.random.Generator, n_samples: int) -> tuple[Waveform, str]:
-        """Layers on top of each other `(channel, time)`, and what they are."""
+        """Layers on top of each other `(channel, time)`, and their description."""
         low, high = self._law.layers
         names, total = [], np.zeros((self._channels, n_samples), np.float32)
         for _ in range(rng.integers(low, high + 1)):
@@ -87,7 +87,7 @@ class Crowd:
         return filled(shelf.excerpt(rng, entry, n_samples, speed), n_samples), entry.name
 
     def _scene(self, rng: np.random.Generator, n_samples: int) -> tuple[Waveform, str]:
-        """Some sounds that are not music, near and far, at times of their own."""
+        """Some sounds that are not music, near and far, at independent times."""
         kinds = [self._effects[number] for number in rng.integers(len(self._effects), size=2)]
         scene = crowd.scattered(rng, n_samples, self._sample_rate, clips=kinds, speeds=self._law.noise_speeds)
         if self._channels == 1:

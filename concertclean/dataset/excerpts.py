@@ -1,4 +1,4 @@
-"""Excerpts made as long as they are needed."""
+"""Adjusts the length of excerpts."""
 
 import numpy as np
 
@@ -8,11 +8,11 @@ _JOINT_SAMPLES = 2205  # 50 ms at 44.1 kHz
 
 
 def filled(waveform: Waveform, n_samples: int) -> Waveform:
-    """A waveform made exactly `n_samples` long: repeated, with cross-fades of equal power, or cut.
+    """A waveform extended or cut to exactly `n_samples`; repetitions are joined by equal-power cross-fades.
 
     Args:
         waveform: `(channel, time)`, not empty.
-        n_samples: wanted.
+        n_samples: length of the result.
     """
     if waveform.shape[1] >= n_samples:
         return waveform[:, :n_samples]

@@ -1,4 +1,4 @@
-"""Noise out of recordings: the stretches without music, each as a file of its own."""
+"""Extracts noise from recordings: the stretches without music, each as a separate file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ class Extract:
 
     Attributes:
         path: of the file.
-        stretch: where it lies in its recording.
+        stretch: its place in the recording.
     """
 
     path: Path
@@ -32,16 +32,16 @@ def extract_noise(
     guesses: bool = False,
     overwrite: bool = False,
 ) -> list[Extract]:
-    """Write the stretches of noise of a recording, at its own rate and with its channels.
+    """Write the stretches of noise of a recording, with its rate and channels.
 
     Args:
         recording: audio file.
         folder: where NAME_START-END.wav go, seconds in the name.
         detector: the classifier.
-        least_seconds: length below which a stretch does not count.
-        most: only so many, the longest; None: all.
-        guesses: where none is recognised, also write the quietest stretches.
-        overwrite: replace files that exist.
+        least_seconds: shortest stretch that counts.
+        most: number of stretches at most, the longest; None: all.
+        guesses: if none is recognised, write the quietest stretches.
+        overwrite: replace existing files.
 
     Returns:
         What was written, the longest first.

@@ -1,4 +1,4 @@
-"""Mixtures that stay the same: written once as FLAC, so that every model and tool is judged on the same files.
+"""Fixed mixtures: written once as FLAC, so every model and tool is evaluated on the same files.
 
 ::
 
@@ -6,9 +6,9 @@
     fixed/SPLIT/-5 dB/0003.flac                 music and noise at that ratio, at the same level
     fixed/SPLIT/fixed.jsonl                     a line a file: ratio, kind of noise, what was mixed
 
-Both sides go round their songs and kinds of noise, with and without singers (`held_out`); nothing of either has been
-trained on. Concert ratios -10, -5 and 0 dB stand for the H, M and L of Zhang, who does not give his; 5 and 12 dB
-are where real recordings live. Gramophone ratios 3 and 10 dB are those of Moliner and Välimäki.
+Both splits cycle through their songs and kinds of noise, with and without singers (`held_out`); none of them is used
+for training. Concert ratios of -10, -5 and 0 dB correspond to H, M and L of Zhang, who does not state his; 5 and 12 dB
+are typical of real recordings. Gramophone ratios 3 and 10 dB are those of Moliner and Välimäki.
 """
 
 import json
@@ -41,16 +41,16 @@ _ROOM_DB = -3.0  # peak of the loudest file of an item
 
 @dataclass(frozen=True)
 class FixedFiles:
-    """Where a fixed mixture lies.
+    """Files and facts of a fixed mixture.
 
     Attributes:
         name: as "0 dB/0003".
         number: of the item.
         ratio_db: of music and noise; inf: clean.
-        degraded: what is to be restored.
-        clean: what should come of it.
+        degraded: the file to restore.
+        clean: the ideal result.
         kind: of noise, or "".
-        story: what was mixed.
+        description: what was mixed.
         is_sung: whether somebody sings.
     """
 
@@ -60,19 +60,19 @@ class FixedFiles:
     degraded: Path
     clean: Path
     kind: str
-    story: str
+    description: str
     is_sung: bool = False
 
 
 @dataclass(frozen=True)
 class FixedItem:
-    """A degraded recording and what should come of it.
+    """A degraded recording and its ideal result.
 
     Attributes:
         ratio_db: of music and noise; inf: clean.
         degraded: `(channel, time)`, full scale ±1.
         clean: same shape.
-        story: what was mixed.
+        description: what was mixed.
         kind: of noise, or "".
         is_sung: whether somebody sings.
     """
@@ -80,13 +80,13 @@ class FixedItem:
     ratio_db: float
     degraded: NDArray[np.float32]
     clean: NDArray[np.float32]
-    story: str
+    description: str
     kind: str = ""
     is_sung: bool = False
 
 
 class _Draws(Protocol):
-    """What gives items by their numbers."""
+    """A source of items by number."""
 
     def item(self, number: int, n_samples: int, snr_db: float) -> Item:
         """Item `number` at a ratio."""
@@ -95,12 +95,12 @@ class _Draws(Protocol):
 def write_fixed(
     store: Store, n_items: dict[Split, int], progress: Callable[[int, int], None] = lambda done, total: None
 ) -> None:
-    """Write the fixed mixtures of the sides that have music and noise; those that are there are left alone.
+    """Write the fixed mixtures of the splits that have music and noise; existing ones are kept.
 
     Args:
         store: the dataset.
         n_items: of each ratio, for "validation" and "test"; 0: none.
-        progress: told how many items are done, and of how many.
+        progress: receives the number of items done, and the total.
     """
     sides = {
         split: n for split, n in n_items.items() if n and _has_sounds(store, split) and not has_fixed(store, split)
@@ -118,12 +118,12 @@ def write_fixed(
 
 
 def has_fixed(store: Store, split: Split) -> bool:
-    """Whether the fixed mixtures of a side are there, all of them."""
+    """Whether all fixed mixtures of a split exist."""
     return (store.folder / "fixed" / split / "fixed.jsonl").exists()
 
 
 def list_fixed(store: Store, split: Split, n_items: int | None = None) -> list[FixedFiles]:
-    """Where the fixed mixtures of a side lie, ratio by ratio within each item, clean first.
+    """Files of the fixed mixtures of a split, ratio by ratio within each item, clean first.
 
     Args:
         store: the dataset.
@@ -147,12 +147,13 @@ def list_fixed(store: Store, split: Split, n_items: int | None = None) -> list[F
         if n_items is None or number < n_items:
             name = f"{folder_name(ratio)}/{number:04d}"
             kind, is_sung = line.get("kind", ""), line.get("is_sung", False)
-            found.append(FixedFiles(name, number, ratio, degraded, clean, kind, line["story"], is_sung))
+            description = line.get("description", line.get("story", ""))  # "story" up to version 0.1
+            found.append(FixedFiles(name, number, ratio, degraded, clean, kind, description, is_sung))
     return found
 
 
 def read_fixed(store: Store, split: Split, n_items: int | None = None) -> Iterator[FixedItem]:
-    """The fixed mixtures of a side, in the order of `list_fixed`.
+    """The fixed mixtures of a split, in the order of `list_fixed`.
 
     Args:
         store: the dataset.
@@ -166,22 +167,22 @@ def read_fixed(store: Store, split: Split, n_items: int | None = None) -> Iterat
         degraded = read_waveform(files.degraded)[0].astype(np.float32)
         if files.ratio_db == np.inf:  # the first of each item
             clean = degraded
-        yield FixedItem(files.ratio_db, degraded, clean, files.story, files.kind, files.is_sung)
+        yield FixedItem(files.ratio_db, degraded, clean, files.description, files.kind, files.is_sung)
 
 
 def read_waveform(path: Path) -> tuple[NDArray[np.float64], int]:
-    """All of a file that is known to be short, `(channel, time)`, and its sample rate."""
+    """All of a short file, `(channel, time)`, and its sample rate."""
     with AudioReader(path) as reader:
         return reader.read_all(), reader.info.sample_rate
 
 
 def folder_name(ratio_db: float) -> str:
-    """Where the files of a ratio lie."""
+    """Folder of the files of a ratio."""
     return "clean" if ratio_db == np.inf else f"{ratio_db:g} dB"
 
 
 def _plain_law(task: str) -> MixingLaw:
-    """Music as it is and one noise, nothing done to them; in task "reverb", a room."""
+    """Unprocessed music and one noise; in task "reverb", a room."""
     return MixingLaw(
         task=task,  # type: ignore[arg-type]
         snr_db=(0.0, 0.0),
@@ -203,7 +204,7 @@ def _has_sounds(store: Store, split: Split) -> bool:
 
 
 def _draws(store: Store, split: Split) -> _Draws:
-    """What the mixtures of a side come from; reverberation has no kinds of noise to tell apart."""
+    """Source of the mixtures of a split; reverberation has no kinds of noise."""
     if store.header.task != "reverb":
         return HeldOut(store, split, store.header.seed)
     return Mixer(store, _plain_law(store.header.task), split, store.header.seed)
@@ -225,7 +226,7 @@ def _write_item(folder: Path, number: int, draws: _Draws, store: Store) -> list[
             "ratio_db": str(ratio),
             "kind": item.kind,
             "is_sung": item.is_sung,
-            "story": item.story,
+            "description": item.description,
         }
         for ratio, item in zip(ratios, items, strict=True)
     ]

@@ -1,9 +1,8 @@
-"""Mixtures that judge: every song of a side in turn under every kind of noise in turn, with and without singers.
+"""Mixtures for evaluation: every song of a split in turn with every kind of noise in turn, with and without singers.
 
-Training draws by chance what a recording may be; a table has to show how each kind of noise fares, over songs that
-all have the same weight. So the kinds go round, the songs go round in an order of their own, and nothing is done to
-either: no phone, no room, one level. On every second item of music without a singer somebody sings, if the side has
-voices.
+Training draws items at random; a table must show the result for each kind of noise, with equal weight for all songs. So
+the kinds and the songs cycle, each in its own order, without processing: no phone, no room, one level. Every second
+item of music without a singer gets a voice, if the split has voices.
 """
 
 from collections.abc import Callable
@@ -23,17 +22,17 @@ SUNG = "sung"
 
 _QUIETEST = 3e-3  # rms of an excerpt: in quieter ones the noise would be below 16 bits
 _TRIES = 20
-_FEW = 8  # so few noises are told apart by their names, more by their categories
+_FEW = 8  # up to this many noises are distinguished by name, more by category
 _VOICE_DB = (-3.0, 3.0)  # of a voice over the music
 
 Noise = Callable[[np.random.Generator, int], Waveform]
 
 
 class HeldOut:
-    """Items over one side of a dataset, of task "concert" or "gramophone".
+    """Items from one split of a dataset, of task "concert" or "gramophone".
 
     Args:
-        store: the dataset; the side has music and at least one noise, or the task is "gramophone".
+        store: the dataset; the split has music and at least one noise, or the task is "gramophone".
         split: which side.
         seed: of excerpts and order.
 
@@ -59,11 +58,11 @@ class HeldOut:
         if not is_sung and self._voices and (number // n_kinds) % 2 == 0:
             song, is_sung = self._sung(rng, song), True
         degraded, clean = mix(song, self.kinds[kind](rng, n_samples), snr_db)
-        story = f"{entry.name}{', sung' if is_sung else ''} with {kind} at {snr_db:.1f} dB"
-        return Item(degraded, clean, story, kind, is_sung)
+        description = f"{entry.name}{', sung' if is_sung else ''} with {kind} at {snr_db:.1f} dB"
+        return Item(degraded, clean, description, kind, is_sung)
 
     def _excerpt(self, rng: np.random.Generator, entry: Entry, n_samples: int) -> Waveform:
-        """A stretch of a song in which something is heard, or the last one tried."""
+        """A stretch of a song that is not silent, or the last one tried."""
         for _ in range(_TRIES):
             song = filled(self._songs.excerpt(rng, entry, n_samples), n_samples)
             if rms(song) > _QUIETEST:
@@ -91,7 +90,7 @@ class HeldOut:
         return kinds
 
     def _voiced_kinds(self, rate: int) -> dict[str, Noise]:
-        """Near voices and shouts of the side's speech; whistles too for validation, which has no recorded ones."""
+        """Near voices and shouts from the split's speech; whistles too for validation, which has no recorded ones."""
         speech, shouts = (Shelf(self._store, role, self._split) for role in ("speech", "shout"))
         kinds: dict[str, Noise] = {}
         if speech:

@@ -1,4 +1,4 @@
-"""What a dataset holds that nobody recorded: crowds from single claps and shouts, singing from speech."""
+"""The synthetic part of a dataset: crowds from single claps and shouts, singing from speech."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from concertclean.synthesis.shaping import Waveform
 
 _CROWD_SECONDS: Final = 12.0
 _PHRASE_SECONDS: Final = 8.0
-_LEAST_HELD_BACK: Final = 2.0  # minutes of singing of a side that judges
+_LEAST_HELD_BACK: Final = 2.0  # minutes of singing for validation and test
 _PEAK: Final = 0.89  # -1 dBFS
 _CROWD_ROLES: Final[tuple[Role, ...]] = ("clap", "shout", "speech")
 _SIDES: Final[tuple[Split, ...]] = ("train", "validation", "test")
@@ -29,14 +29,14 @@ Make = Callable[[int], Waveform]
 
 @dataclass(frozen=True)
 class Making:
-    """Stores what is made; what an earlier run stored is left alone.
+    """Stores synthetic sounds; those of an earlier run are kept.
 
     Attributes:
         folder: of the dataset.
         writer: into it.
         seed: of everything that is made.
         workers: processes.
-        progress: told what is being made, how many are done, and of how many.
+        progress: receives the current step, the number done, and the total.
     """
 
     folder: Path
@@ -46,14 +46,14 @@ class Making:
     progress: Progress
 
     def store_crowds(self, minutes: float) -> int:
-        """Synthetic crowds from the claps, shouts and speech of the training side; how many were stored."""
+        """Stores crowds from the claps, shouts and speech of the training split; returns how many."""
         names = [f"synthetic crowd {number:05d}" for number in range(round(minutes * 60 / _CROWD_SECONDS))]
         make = partial(_make_crowd, folder=self.folder, seed=self.seed)
         facts = {"role": "noise", "split": "train", "group": "synthesis", "category": "synthetic crowd"}
         return self._store("synthetic crowds", names, make, facts)
 
     def store_singing(self, minutes: float) -> int:
-        """Voices from the speech of each side that has some; how many were stored."""
+        """Stores singing from the speech of each split that has some; returns how many."""
         n_stored = 0
         for side in _SIDES:
             if not any((entry.role, entry.split) == ("speech", side) for entry in self.writer.entries):
@@ -66,7 +66,7 @@ class Making:
         return n_stored
 
     def _store(self, what: str, names: Sequence[str], make: Make, facts: dict[str, str]) -> int:
-        """Makes in parallel and stores in order what is not stored yet."""
+        """Makes in parallel, and stores in order, what is not stored yet."""
         role: Role = facts["role"]  # type: ignore[assignment]
         done = {entry.name for entry in self.writer.entries if entry.role == role and not entry.sha256}
         wanted = [number for number, name in enumerate(names) if name not in done]
@@ -107,7 +107,7 @@ def _make_phrase(number: int, folder: Path, seed: int, side: Split) -> Waveform:
 
 @lru_cache(maxsize=1)
 def _store(folder: Path) -> Store:
-    """The dataset as it is when a process first asks: what things are made of is stored by then."""
+    """The dataset when a process first needs it; the raw material is stored by then."""
     return Store(folder)
 
 

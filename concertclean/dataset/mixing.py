@@ -1,7 +1,7 @@
-"""Training items, mixed when they are needed: a seed and a number give an item, the same one every time.
+"""Training items, mixed on demand: a seed and a number determine an item.
 
-The law of an item (levels, ratios, how often each degradation comes) is a `MixingLaw`; the recipes in `recipes/`
-hold those of the papers and those of the weights that ship.
+The law of an item (levels, ratios, probability of each degradation) is a `MixingLaw`; the recipes in `recipes/` contain
+those of the papers and of the shipped weights.
 """
 
 from dataclasses import dataclass
@@ -20,26 +20,26 @@ from concertclean.synthesis import degradation
 from concertclean.synthesis.shaping import Waveform, rms
 
 _NEARLY_CLEAN_DB = 30.0
-_SILENCE = 3e-5  # rms below which there is nothing to measure a ratio by
+_SILENCE = 3e-5  # rms below which no ratio can be measured
 _ROOM_SECONDS = 2.0
-_RECORDED_SHARE = 0.2  # of the phones; there are few recorded microphones, old ones that end at 7 kHz
+_RECORDED_SHARE = 0.2  # of the phones; recorded microphones are few, old ones that end at 7 kHz
 
 
 @dataclass(frozen=True)
 class Item:
-    """What a network learns from.
+    """A training item of a network.
 
     Attributes:
-        degraded: what it gets, `(channel, time)`, full scale ±1.
-        clean: what it should give, same shape.
-        story: what was mixed, for messages.
-        kind: of noise, where items are told apart by it.
-        is_sung: whether somebody sings, where that is known.
+        degraded: its input, `(channel, time)`, full scale ±1.
+        clean: its target, same shape.
+        description: what was mixed, for messages.
+        kind: of noise, if items are distinguished by it.
+        is_sung: whether there is singing, if known.
     """
 
     degraded: Waveform
     clean: Waveform
-    story: str
+    description: str
     kind: str = ""
     is_sung: bool = False
 
@@ -50,11 +50,11 @@ class Mixer:
     Args:
         store: the dataset.
         law: of the items.
-        split: side the sounds come from.
+        split: the sounds come from.
         seed: of the items.
 
     Raises:
-        ConfigError: the dataset has no music, or no noise that the task needs, on this side.
+        ConfigError: this split of the dataset has no music, or no noise for the task.
     """
 
     def __init__(self, store: Store, law: MixingLaw, split: Split, seed: int) -> None:
@@ -80,13 +80,13 @@ class Mixer:
             snr_db: signal-to-noise ratio, inf for clean; None: drawn by the law.
         """
         rng = np.random.default_rng((self._seed, number))
-        music, told = self._music.draw(rng, n_samples)
-        heard = self._in_room(rng, music)
-        noise, noise_told = self._noise.draw(rng, n_samples)
+        music, music_name = self._music.draw(rng, n_samples)
+        placed = self._in_room(rng, music)
+        noise, noise_name = self._noise.draw(rng, n_samples)
         ratio = draw_snr_db(rng, self._law) if snr_db is None else snr_db
-        degraded, clean = mix(heard, noise, ratio)
+        degraded, clean = mix(placed, noise, ratio)
         if self._law.task == "reverb" and ratio != -np.inf:
-            clean = music  # the room is to go as well
+            clean = music  # the room is to be removed too
         if rng.random() < self._law.phone_share:
             is_recorded = rng.random() < _RECORDED_SHARE and self._microphones
             response = self._microphones.beginning(rng, 1.0) if is_recorded else None
@@ -94,17 +94,19 @@ class Mixer:
                 rng, degraded, clean, self.sample_rate, response=response, codec_share=self._law.codec_share
             )
         degraded, clean = self._levelled(rng, degraded, clean)
-        return Item(degraded, clean, f"item {number} of seed {self._seed}: {told} with {noise_told} at {ratio:.1f} dB")
+        return Item(
+            degraded, clean, f"item {number} of seed {self._seed}: {music_name} with {noise_name} at {ratio:.1f} dB"
+        )
 
     def _in_room(self, rng: np.random.Generator, music: Waveform) -> Waveform:
-        """Music as it is heard where it is recorded."""
+        """Music as it sounds at the place of the recording."""
         if rng.random() >= self._law.room_share or not self._rooms:
             return music
         response = self._rooms.beginning(rng, _ROOM_SECONDS)
         return degradation.reverberate(music, response, dry=rng.uniform(0.2, 0.9))
 
     def _levelled(self, rng: np.random.Generator, degraded: Waveform, clean: Waveform) -> tuple[Waveform, Waveform]:
-        """Both with the one gain that the law asks for, the peak below full scale."""
+        """Both with one gain by the law, and the peak below full scale."""
         gain = 10 ** (rng.uniform(*self._law.level_db) / 20)
         if self._law.level == "rms":
             gain /= rms(degraded) + 1e-6

@@ -1,4 +1,4 @@
-"""The music of training items: excerpts of a dataset, with singers where the law asks for them, in many colours."""
+"""The music of training items: excerpts of a dataset, with singers if the law requires them, in many timbres."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,15 +14,15 @@ from concertclean.synthesis import degradation
 from concertclean.synthesis.shaping import Waveform, rms
 from concertclean.synthesis.variation import Equaliser
 
-_SINGS: Final = 3e-3  # rms of vocals that are heard, -50 dB of full scale
+_SINGS: Final = 3e-3  # rms of audible vocals, -50 dB of full scale
 _TRIES: Final = 6
 _ROOM_SECONDS: Final = 1.5
-_QUIET: Final = 1e-3  # rms below which music is a rest, and a voice is as loud as this
+_QUIET: Final = 1e-3  # rms below which music counts as a rest and a voice gets this level
 
 
 @dataclass(frozen=True)
 class Song:
-    """A song whose singers and band are stored apart, aligned to the sample.
+    """A song whose singers and band are stored separately, aligned to the sample.
 
     Attributes:
         vocals: all that is sung.
@@ -60,7 +60,7 @@ class Music:
         return len(self._pieces) + len(self.songs)
 
     def draw(self, rng: np.random.Generator, n_samples: int) -> tuple[Waveform, str]:
-        """An excerpt `(channel, time)` and what it is."""
+        """An excerpt `(channel, time)` and its description."""
         law = self._law
         if self.songs and rng.random() < law.song_share:
             music, name = self._draw_song(rng, n_samples)
@@ -88,7 +88,7 @@ class Music:
         return music, entry.name
 
     def _draw_song(self, rng: np.random.Generator, n_samples: int) -> tuple[Waveform, str]:
-        """Singers and band of one song at levels of their own, where somebody sings."""
+        """Singers and band of one song at independent levels, from a stretch with singing."""
         law, song = self._law, self.songs[rng.integers(len(self.songs))]
         for _ in range(_TRIES):
             start = int(rng.integers(0, max(1, song.n_samples - n_samples)))
@@ -103,7 +103,7 @@ class Music:
         return filled(music, n_samples), song.vocals.title + (", vocals alone" if is_alone else "")
 
     def _draw_voice(self, rng: np.random.Generator, n_samples: int) -> Waveform:
-        """A voice in a place, in a colour, in half of the items in a room; silent where it rests."""
+        """A voice at a position, with a timbre, in half of the items in a room; silent in its rests."""
         entry = self._voices.choose(rng)
         voice = filled(self._voices.excerpt(rng, entry, n_samples), n_samples)
         if self._channels == 2 and rng.random() < 0.3:
@@ -121,14 +121,14 @@ class Music:
 
 
 def songs_of(store: Store, split: Split) -> list[Song]:
-    """Songs of a side whose vocals and backing are both there."""
+    """Songs of a split with both vocals and backing."""
     backing = {(entry.group, entry.title): entry for entry in store.select("backing", split)}
     vocals = store.select("vocals", split)
     return [Song(entry, backing[entry.group, entry.title]) for entry in vocals if (entry.group, entry.title) in backing]
 
 
 def _on_top(rng: np.random.Generator, music: Waveform, other: Waveform, level_db: tuple[float, float]) -> Waveform:
-    """Music with something else in it, at a level in dB of the music."""
+    """Music with something added, at a level in dB relative to the music."""
     level = rms(other)
     if level < 1e-4:
         return music

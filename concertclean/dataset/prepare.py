@@ -1,4 +1,4 @@
-"""From a source file to what is stored of it: decoded and resampled once, without its silent and clipped stretches."""
+"""Prepares a source file for storage: decoded and resampled once, without its silent and clipped stretches."""
 
 import hashlib
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from concertclean.files.download import file_sha256
 
 Real = TypeVar("Real", bound=np.floating)
 
-BLOCK_SECONDS = 0.1  # of what is judged silent or clipped as a whole
+BLOCK_SECONDS = 0.1  # length of a block that counts as silent or clipped as a whole
 _SILENCE_DB = -60.0  # below the recording's loudest block
-_FLAT_RUN = 4  # samples in a row at one value near the peak: no music stands still there
+_FLAT_RUN = 4  # consecutive equal samples near the peak: music is never constant there
 _MARGIN_BLOCKS = 2  # of silence left around sound, so that its decay is kept
 _PEAK = 10 ** (-1 / 20)
 _DIGITAL_SILENCE = 1e-4
 
-_WHOLE_ROLES = ("response", "vocals", "backing")  # its quiet tail is what one is for; stems must stay aligned
+_WHOLE_ROLES = ("response", "vocals", "backing")  # the quiet tail of a response matters; stems must stay aligned
 
 # A shorter stretch is dropped: music and noise need some context, single claps and shouts do not.
 SHORTEST_SECONDS: dict[Role, float] = {
@@ -44,7 +44,7 @@ SHORTEST_SECONDS: dict[Role, float] = {
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is stored of a source.
+    """The part of a source to store.
 
     Attributes:
         samples: int16 `(time, channel)`, peak at -1 dBFS.
@@ -64,27 +64,27 @@ class Prepared:
 
 
 def prepare(source: Source, sample_rate: int, channels: int, seconds: float | None) -> Prepared:
-    """Return what is stored of a source.
+    """Return the part of a source to store.
 
     Args:
         source: the file.
         sample_rate: Hz to store at.
         channels: to store, 1 or 2; of more than two the first two are taken.
-        seconds: take only so much from the middle; None: all.
+        seconds: take at most this much from the middle; None: all.
 
     Raises:
-        AudioFileError: it cannot be decoded, or nothing is left of it.
+        AudioFileError: it cannot be decoded, or nothing remains.
     """
     waveforms = _decode(source, sample_rate, channels, seconds)
     if max(float(np.abs(waveform).max(initial=0.0)) for waveform in waveforms) < _DIGITAL_SILENCE:
-        raise AudioFileError(f"{source.path}: is silent; leave it out")
+        raise AudioFileError(f"{source.path}: silent; leave it out")
     stretches = [_kept(waveform, source.role, sample_rate) for waveform in waveforms]
     pieces = [piece for kept, _, _ in stretches for piece in kept]
     silent = sum(seconds for _, seconds, _ in stretches)
     clipped = sum(seconds for _, _, seconds in stretches)
     if not pieces:
         what = "clipped" if clipped > silent else "silent, or too short"
-        raise AudioFileError(f"{source.path}: nothing is left of it, it is {what}; leave it out")
+        raise AudioFileError(f"{source.path}: nothing remains of it, because it is {what}; leave it out")
     gain = _PEAK / max(float(np.abs(piece).max()) for piece in pieces)
     return Prepared(
         samples=np.round(np.concatenate(pieces, axis=1).T * (gain * FULL_SCALE)).astype(np.int16),
@@ -125,7 +125,7 @@ def silent_blocks(waveform: NDArray[np.float64], block: int) -> NDArray[np.bool_
 
 
 def clipped_blocks(waveform: NDArray[np.float64], block: int) -> NDArray[np.bool_]:
-    """Which blocks of `(channel, time)` hold four samples in a row that stand still at the recording's peak."""
+    """Which blocks of `(channel, time)` contain four equal consecutive samples at the recording's peak."""
     blocks = _blocks(waveform, block)
     at_peak = np.abs(blocks) > 0.98 * np.abs(waveform).max()
     standing = (np.abs(np.diff(blocks, axis=2)) < 1e-4) & at_peak[..., 1:]
@@ -135,7 +135,7 @@ def clipped_blocks(waveform: NDArray[np.float64], block: int) -> NDArray[np.bool
 
 
 def _decode(source: Source, sample_rate: int, channels: int, seconds: float | None) -> list[NDArray[np.float64]]:
-    """What is wanted of a source, at the stored rate and channels: each of its spans, its middle, or the sum of all."""
+    """The requested parts of a source, at the stored rate and channels: its spans, its middle, or the sum of all."""
     if source.layers:
         layers = [_decode_whole(path, sample_rate, channels) for path in (source.path, *source.layers)]
         summed = np.zeros((channels, max(layer.shape[1] for layer in layers)))
@@ -153,7 +153,7 @@ def _decode(source: Source, sample_rate: int, channels: int, seconds: float | No
                 reader.skip(max(0, (total - wanted) // 2))
             parts = [reader.read_all() if wanted is None else reader.read(wanted)]
     if not any(part.shape[1] for part in parts):
-        raise AudioFileError(f"{source.path}: holds no samples; leave it out")
+        raise AudioFileError(f"{source.path}: contains no samples; leave it out")
     return [resample(with_channels(part, channels), rate, sample_rate) for part in parts]
 
 

@@ -1,6 +1,6 @@
-"""Items for the classifier of scenes: clean music, music under a crowd, disc transfers and speech, each as often.
+"""Items for the scene classifier: clean music, music under a crowd, disc transfers and speech in equal numbers.
 
-All come through the same phones, codecs, rooms and equalisers, so that none of these gives a scene away.
+All pass the same phones, codecs, rooms and equalisers, so none of these reveals a scene.
 """
 
 from typing import Final
@@ -21,22 +21,22 @@ from concertclean.synthesis import degradation, disc, transfer
 from concertclean.synthesis.shaping import Waveform, rms, room_response
 from concertclean.synthesis.variation import Equaliser
 
-_QUIET: Final = 1e-4  # rms of an excerpt that holds nothing
+_QUIET: Final = 1e-4  # rms of an empty excerpt
 _TRIES: Final = 8
 _PAUSE_SECONDS: Final = 0.4
 
 
 class Scenes:
-    """Items of one side of a dataset of task "concert".
+    """Items from one split of a dataset of task "concert".
 
     Args:
-        store: the dataset, with speech in it.
+        store: the dataset, including speech.
         law: of the items.
         split: side.
         seed: of the items.
 
     Raises:
-        ConfigError: the side lacks music, a crowd or speech.
+        ConfigError: the split lacks music, a crowd or speech.
     """
 
     def __init__(self, store: Store, law: DetectLaw, split: Split, seed: int) -> None:
@@ -59,7 +59,7 @@ class Scenes:
             raise ConfigError(f"{store.folder}: needs music, crowds and speech for {split}; build it with speech")
 
     def item(self, number: int, n_samples: int) -> Item:
-        """Item `number`: a waveform `(1, time)`, and in place of a clean one the index of its scene, `(1, 1)`."""
+        """Item `number`: a waveform `(1, time)`, and, instead of a clean one, the index of its scene, `(1, 1)`."""
         rng = np.random.default_rng((self._seed, number))
         scene = SCENES[number % len(SCENES)]
         for _ in range(_TRIES):
@@ -99,7 +99,7 @@ class Scenes:
         return words
 
     def _recorded(self, rng: np.random.Generator, waveform: Waveform) -> Waveform:
-        """What a recorder, an engineer and a codec make of it."""
+        """The waveform after a recorder, an engineer and a codec."""
         if rng.random() < 0.5:
             waveform = Equaliser.draw(rng, 4.0).apply(waveform, self.sample_rate)
         if rng.random() < 0.2:

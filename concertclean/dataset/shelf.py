@@ -14,18 +14,18 @@ _Real = TypeVar("_Real", np.float32, np.float64)
 
 
 class Shelf:
-    """Random excerpts of what a dataset holds of one role on one side.
+    """Random excerpts of one role in one split of a dataset.
 
     Args:
         store: the dataset.
-        role: what is drawn.
-        split: which side.
+        role: to draw from.
+        split: to draw from.
         synthetic: only synthesis (True), only recordings (False), or both (None).
         categories: only of these kinds; None: of any.
         favourites: how many times as often a group is drawn, by its name.
 
     Attributes:
-        entries: that can be drawn.
+        entries: to draw from.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Shelf:
 
         Args:
             rng: source of randomness.
-            seconds: wanted.
+            seconds: at most.
             speed: of playing, pitch with it.
 
         Returns:
@@ -71,7 +71,7 @@ class Shelf:
         return self.excerpt(rng, self.choose(rng), round(seconds * self.store.header.sample_rate), speed)
 
     def beginning(self, rng: np.random.Generator, seconds: float) -> NDArray[np.float32]:
-        """At most the first `seconds` of a random entry, where an impulse response has its direct sound."""
+        """At most the first `seconds` of a random entry, which contain the direct sound of an impulse response."""
         entry = self.choose(rng)
         stored = self.store.samples(entry)[: round(seconds * self.store.header.sample_rate)]
         return np.asarray(stored, dtype=np.float32).T / np.float32(FULL_SCALE)
@@ -97,7 +97,7 @@ def room_shelf(store: Store) -> Shelf:
 
 
 def at_speed(waveform: NDArray[_Real], speed: float) -> NDArray[_Real]:
-    """A waveform played faster or slower, by interpolation along straight lines: a colour of its own, as tape has."""
+    """A waveform played faster or slower, by linear interpolation, which colours it as tape does."""
     if speed == 1.0 or waveform.shape[1] < 2:
         return waveform
     at = np.arange(0, waveform.shape[1] - 1, speed)

@@ -4,12 +4,12 @@
 
     FOLDER/
       dataset.json      Header: task, rate, channels, how it was split
-      manifest.jsonl    an Entry a line: source, licence, hashes, where its samples lie
+      manifest.jsonl    an Entry per line: source, licence, hashes, place of its samples
       shards/           raw int16, little-endian, `(time, channel)`; read by memory map, never decoded again
       fixed/            validation and test mixtures as FLAC, see `fixed`
 
 Entries are only ever appended, samples first and their line last, so an interrupted build leaves a dataset that can
-be read and continued. The numbers are 16 bits with the peak of each source at -1 dBFS: noise of their own at -97 dB.
+be read and continued. Samples have 16 bits with the peak of each source at -1 dBFS: quantisation noise is at -97 dB.
 """
 
 import json
@@ -35,7 +35,7 @@ _SHARD_BYTES = 512 * 2**20
 
 
 class Header(BaseModel):
-    """What holds for all of a dataset.
+    """Facts about a whole dataset.
 
     Attributes:
         format: of the folder; this version writes and reads 1.
@@ -43,7 +43,7 @@ class Header(BaseModel):
         sample_rate: Hz.
         channels: of the stored samples.
         seed: of the splits, the synthesis and the fixed mixtures.
-        made_by: version that began it.
+        made_by: version that created it.
     """
 
     model_config = STRICT
@@ -63,9 +63,9 @@ class Entry:
     Attributes:
         name: of the source, unique within its role.
         role: what it is for.
-        split: which side it is on.
-        group: artist, album or package; on one side only.
-        licence: as the corpus tells.
+        split: train, validation or test.
+        group: artist, album or package; in one split only.
+        licence: as listed in the corpus.
         title: of the recording.
         category: kind of noise, or "".
         sha256: of the source file; "" for synthesis.
@@ -98,18 +98,18 @@ class Entry:
 
 
 class Store:
-    """A dataset that exists.
+    """An existing dataset.
 
     Args:
         folder: as made by `concertclean dataset build`.
 
     Raises:
-        ConfigError: there is no dataset, it is of another format, or its manifest is damaged.
+        ConfigError: there is no dataset, it has another format, or its manifest is damaged.
 
     Attributes:
         folder: as given.
         header: of the dataset.
-        entries: all that is stored, in order.
+        entries: everything stored, in order.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -119,7 +119,7 @@ class Store:
         self._maps: dict[str, Samples] = {}
 
     def select(self, role: Role, split: Split) -> list[Entry]:
-        """Entries of a role on one side."""
+        """Entries of a role in one split."""
         return [entry for entry in self.entries if (entry.role, entry.split) == (role, split)]
 
     def samples(self, entry: Entry) -> Samples:
@@ -131,7 +131,7 @@ class Store:
         if entry.shard not in self._maps:
             path = self.folder / "shards" / entry.shard
             try:
-                n_whole = path.stat().st_size // (2 * self.header.channels)  # an interruption may leave a part of one
+                n_whole = path.stat().st_size // (2 * self.header.channels)  # an interruption may leave a partial line
                 self._maps[entry.shard] = np.memmap(path, "<i2", mode="r", shape=(n_whole, self.header.channels))
             except (OSError, ValueError) as error:
                 raise ConfigError(f"{path}: cannot be read ({error}); build the dataset again") from error
@@ -144,17 +144,17 @@ class Store:
 
 
 class StoreWriter:
-    """Appends to a dataset, a new one or one that was begun; a context manager.
+    """Appends to a new or existing dataset; a context manager.
 
     Args:
         folder: made if missing.
         header: of the dataset.
 
     Raises:
-        OutputError: the folder holds something else, or a dataset with another header.
+        OutputError: the folder contains something else, or a dataset with another header.
 
     Attributes:
-        entries: all that is stored by now.
+        entries: everything stored so far.
     """
 
     def __init__(self, folder: Path, header: Header) -> None:
@@ -184,7 +184,7 @@ class StoreWriter:
         path = self.folder / "shards" / shard
         try:
             with path.open("r+b" if path.exists() else "wb") as file:
-                file.truncate(2 * self.header.channels * end)  # what an interrupted run left has no line
+                file.truncate(2 * self.header.channels * end)  # samples left by an interrupted run have no line
                 file.seek(0, 2)
                 file.write(raw)
             place = {"shard": shard, "start": end, "n_samples": len(samples), "crc32": zlib.crc32(raw)}
@@ -192,32 +192,34 @@ class StoreWriter:
             self._manifest.write(_line(entry))
             self._manifest.flush()
         except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error.strerror}); make room and run it again") from error
+            raise OutputError(
+                f"{path}: cannot be written ({error.strerror}); free some space and run it again"
+            ) from error
         self.entries.append(entry)
         return entry
 
     def _begin(self) -> None:
         if self.folder.exists() and any(self.folder.iterdir()):
-            raise OutputError(f"{self.folder}: is not empty and holds no dataset; name a new folder")
+            raise OutputError(f"{self.folder}: is not empty and contains no dataset; name a new folder")
         try:
             (self.folder / "shards").mkdir(parents=True)
         except OSError as error:
-            raise OutputError(f"{self.folder}: cannot be made ({error.strerror}); choose another place") from error
+            raise OutputError(f"{self.folder}: cannot be created ({error.strerror}); choose another place") from error
         write_text(self.folder / "dataset.json", self.header.model_dump_json(indent=2) + "\n")
 
     def _continue(self) -> None:
         store = Store(self.folder)
-        told = store.header.model_copy(update={"made_by": self.header.made_by})
-        if told != self.header:
+        continued = store.header.model_copy(update={"made_by": self.header.made_by})
+        if continued != self.header:
             raise OutputError(
-                f"{self.folder}: holds a dataset of other settings ({store.header}); name a new folder or delete it"
+                f"{self.folder}: contains a dataset with other settings ({store.header}); name a new folder"
             )
         self.entries = store.entries
-        # A line cut off by an interruption goes; what it described is stored again.
+        # A line cut off by an interruption is dropped; its samples are stored again.
         write_text(self.folder / "manifest.jsonl", "".join(map(_line, self.entries)))
 
     def _open_shard(self, role: str, split: str) -> tuple[str, int]:
-        """The last shard of a role and split while it has room, else a new one; and the samples in it."""
+        """The last shard of a role and split if it has room, else a new one; and the samples in it."""
         ends: dict[str, int] = {}
         for entry in self.entries:
             if (entry.role, entry.split) == (role, split):
@@ -239,17 +241,17 @@ def _read_header(folder: Path) -> Header:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigError(f"{folder}: holds no dataset; make one with `concertclean dataset build`") from error
+        raise ConfigError(f"{folder}: contains no dataset; make one with `concertclean dataset build`") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); build the dataset again") from error
     header = validated(Header, values, str(path))
     if header.format != 1:
-        raise ConfigError(f"{path}: dataset of format {header.format}, this version reads 1; update concertclean")
+        raise ConfigError(f"{path}: dataset has format {header.format}, this version reads 1; update concertclean")
     return header
 
 
 def _read_entries(path: Path) -> Iterator[Entry]:
-    """Entries of a manifest; a last line that an interruption cut off is left out."""
+    """Entries of a manifest; a last line cut off by an interruption is left out."""
     if not path.exists():
         return
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -260,4 +262,4 @@ def _read_entries(path: Path) -> Iterator[Entry]:
         except (ValueError, TypeError, KeyError) as error:
             if number == len(lines):
                 return
-            raise ConfigError(f"{path}: line {number} cannot be understood; build the dataset again") from error
+            raise ConfigError(f"{path}: line {number} cannot be parsed; build the dataset again") from error

@@ -35,7 +35,7 @@ class Surface:
         return len(self._recorded)
 
     def draw(self, rng: np.random.Generator, n_samples: int) -> tuple[Waveform, str]:
-        """The noise of a disc `(channel, time)`, and what it is."""
+        """The noise of a disc `(channel, time)`, and its description."""
         is_recorded = self._recorded and rng.random() >= self._law.synthetic_share
         recorded = self._surface(rng, n_samples) if is_recorded else None
         is_measured = rng.random() < self._law.transfer_share
@@ -46,7 +46,7 @@ class Surface:
         return noise, "noise of a transfer" if is_measured else "disc noise"
 
     def _surface(self, rng: np.random.Generator, n_samples: int) -> Waveform:
-        """Recorded noise, often another one on top, each with a speed, a direction and a colour of its own."""
+        """Recorded noise, often with another one on top, each with its own speed, direction and timbre."""
         total = np.zeros((self._channels, n_samples), np.float32)
         for _ in range(1 + (rng.random() < _SECOND_SURFACE)):
             speed = log_uniform(rng, *_SPEEDS)

@@ -1,4 +1,4 @@
-"""What audio is in memory, outside of networks."""
+"""Types of audio in memory, outside networks."""
 
 from collections.abc import Iterator
 

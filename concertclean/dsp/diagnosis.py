@@ -1,7 +1,8 @@
-"""What can be measured of a recording without learning: bandwidth, hiss, rumble, clipping, channels.
+"""Measurements of a recording without learned weights: bandwidth, hiss, rumble, clipping, channels.
 
-*Conventions*: waveforms `(channel, time)`, full scale ±1; levels in dB of the loud parts, so that the volume of a
-recording does not matter. Channels are measured apart and their powers added, so opposite channels do not cancel.
+*Conventions*: waveforms `(channel, time)`, full scale ±1; levels in dB relative to the loud parts, so the volume of a
+recording does not matter. Channels are measured separately and their powers added, so channels of opposite polarity do
+not cancel.
 """
 
 from dataclasses import dataclass
@@ -27,10 +28,10 @@ class Measured:
 
     Attributes:
         bandwidth_hz: where the mean spectrum falls 65 dB below its strongest band; 0 for silence.
-        hiss_db: 4 to 12 kHz in the quietest tenth of the frames, dB of the loud ones; -inf where there is none.
-        rumble_db: 4 to 40 Hz there, likewise.
-        clipped_share: samples in runs that stand still at the peak, 0 to 1.
-        channels: "mono", "stereo", "mono in stereo", or "opposite" where right is left turned over.
+        hiss_db: 4 to 12 kHz in the quietest tenth of the frames, dB relative to the loud ones; -inf if there is none.
+        rumble_db: the same for 4 to 40 Hz.
+        clipped_share: share of the samples in constant runs at the peak, 0 to 1.
+        channels: "mono", "stereo", "mono in stereo", or "opposite" if right is left with inverted polarity.
     """
 
     bandwidth_hz: float
@@ -65,7 +66,7 @@ def measure(waveform: Array, sample_rate: int) -> Measured:
 
 
 def clipped_share(waveform: Array) -> float:
-    """Share of the samples that stand still for three in a row at the peak of their channel."""
+    """Share of the samples in runs of three or more equal ones at the peak of their channel."""
     if waveform.shape[1] < _FLAT_RUN:
         return 0.0
     peak = np.abs(waveform).max(axis=1, keepdims=True)

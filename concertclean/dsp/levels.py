@@ -12,13 +12,13 @@ _MOMENTARY_HOPS = 4  # 400 ms, the gating block of the integrated loudness
 _SHORT_TERM_HOPS = 30  # 3 s, that of the loudness range
 _OFFSET_DB = -0.691  # a full-scale sine of 997 Hz in one channel reads -3.01 LUFS
 _ABSOLUTE_GATE = -70.0
-_KNEE = 0.89  # -1 dBFS: what lies below is not touched by the limiter
+_KNEE = 0.89  # -1 dBFS: the limiter leaves everything below unchanged
 
 
 class LoudnessMeter:
-    """Integrated loudness and loudness range of a waveform that comes in blocks, in constant memory per hour.
+    """Integrated loudness and loudness range of a waveform in blocks, in constant memory per hour.
 
-    Conventions: ITU-R BS.1770-4; every channel weighs 1 (no surround gains, so that pairs of channels are treated
+    Conventions: ITU-R BS.1770-4; every channel has weight 1 (no surround gains, so all pairs of channels are treated
     alike). The range is that of EBU Tech 3342; no silence is appended.
 
     Args:
@@ -67,7 +67,7 @@ class LoudnessMeter:
 
 
 class EnergyMeter:
-    """Energy of each step of a waveform that comes in blocks, however these are cut.
+    """Energy of each step of a waveform in blocks; the result does not depend on how they are cut.
 
     Args:
         step: samples.
@@ -85,13 +85,13 @@ class EnergyMeter:
         self._rest = power[n_steps * self._step :]
 
     def values(self) -> NDArray[np.float64]:
-        """Sum of the squares of all channels, one a step; the last step may be shorter."""
+        """Sum of the squares of all channels for each step; the last step may be shorter."""
         last = [self._rest.sum(keepdims=True)] if len(self._rest) else []
         return np.concatenate([*self._found, *last])
 
 
 def reduction_db(before: NDArray[np.float64], after: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean and 95th percentile of the level of before over after, over the steps that are not silent, dB.
+    """Mean and 95th percentile of the level before over the level after, over the steps that are not silent, dB.
 
     Args:
         before: energies of steps.
@@ -108,7 +108,7 @@ def reduction_db(before: NDArray[np.float64], after: NDArray[np.float64]) -> tup
 
 
 def soft_limit(block: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bends what exceeds -1 dBFS smoothly below full scale; everything below is returned as it is.
+    """Compresses what exceeds -1 dBFS smoothly below full scale; everything below is returned unchanged.
 
     Args:
         block: any shape, full scale ±1.

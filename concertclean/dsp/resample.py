@@ -35,7 +35,7 @@ def resampled(blocks: Blocks, rate_in: int, rate_out: int, channels: int) -> Blo
 
 
 def resample(waveform: NDArray[np.floating], rate_in: int, rate_out: int) -> NDArray[np.float64]:
-    """A whole waveform `(channel, time)` at another rate, `round(time · rate_out / rate_in)` samples to one."""
+    """A whole waveform `(channel, time)` at another rate, `round(time · rate_out / rate_in)` samples, ±1."""
     whole = iter([waveform.astype(np.float64)])
     return np.concatenate(list(resampled(whole, rate_in, rate_out, len(waveform))), axis=1)
 
@@ -50,7 +50,7 @@ def _time_last(block: NDArray[np.float64], channels: int) -> NDArray[np.float64]
 
 
 class Fifo:
-    """Samples in, samples out, in order; holds what has not been taken yet.
+    """A queue of samples; holds what has not been taken yet.
 
     Args:
         channels: number of channels.
@@ -67,7 +67,7 @@ class Fifo:
         self._held = np.concatenate([self._held, block], axis=1)
 
     def passing(self, blocks: Blocks) -> Blocks:
-        """Passes blocks on and holds a copy of each, so that what is made of them can be set beside them."""
+        """Passes blocks on and holds a copy of each, for comparison with the processed blocks."""
         for block in blocks:
             self.push(block)
             yield block
@@ -83,7 +83,7 @@ class Fifo:
 
 
 def in_step(streams: Sequence[Blocks]) -> Iterator[list[NDArray[np.float64]]]:
-    """Streams that are cut differently, cut alike.
+    """Streams with different cuts, cut at the same places.
 
     Args:
         streams: of `(channel, time)` pieces, each as long as the others.

@@ -1,7 +1,7 @@
 """A stream of any length in segments with context, and the segments joined again.
 
-Neighbours overlap a little and are joined by straight ramps that sum to one, so where two segments agree the result is
-exactly what both say.
+Neighbours overlap a little and are joined by linear ramps that sum to one. So where two segments agree, the result is
+exactly their common value.
 """
 
 import math
@@ -21,7 +21,7 @@ class Segment:
 
     Attributes:
         audio: `(channel, time)`.
-        n_valid: samples of the segment, context apart, that lie in the recording.
+        n_valid: samples of the segment, without context, that lie in the recording.
     """
 
     audio: NDArray[np.float64]
@@ -42,11 +42,10 @@ def segments(
     Args:
         blocks: `(channel, time)` pieces in order.
         channels: of the stream.
-        segment: samples a segment, context apart.
+        segment: samples per segment, without context.
         hop: samples between the starts of segments, 1 to `segment`.
         context: samples on each side that come with a segment.
-        outside: what stands for the context that lies outside the stream; "mirrored" is the stream itself, backwards
-            from its end.
+        outside: what replaces the context outside the stream; "mirrored" is the stream itself, backwards from its end.
 
     Yields:
         Segments of `segment + 2 * context` samples.
@@ -84,7 +83,7 @@ def joined(estimates: Iterator[Segment], segment: int, overlap: int) -> Iterator
 
     Args:
         estimates: in order, `segment` samples each.
-        segment: samples a segment.
+        segment: samples per segment.
         overlap: samples shared with the next.
 
     Yields:
@@ -96,7 +95,7 @@ def joined(estimates: Iterator[Segment], segment: int, overlap: int) -> Iterator
     for window in estimates:
         audio = window.audio[:, :segment].copy()
         if tail is not None and overlap:
-            # Rising and falling ramp sum to one: nothing is left to be divided out.
+            # Rising and falling ramp sum to one, so no division is needed.
             audio[:, :overlap] = audio[:, :overlap] * ramp + tail * (1 - ramp)
         tail = audio[:, segment - overlap :]
         last = window.n_valid

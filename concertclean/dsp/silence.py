@@ -1,4 +1,4 @@
-"""Digital silence: runs of zeros, which hold neither music nor noise."""
+"""Digital silence: runs of zeros, which contain neither music nor noise."""
 
 import numpy as np
 from numpy.typing import NDArray

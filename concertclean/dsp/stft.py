@@ -1,9 +1,8 @@
 """The one STFT convention of the project.
 
-Centred frames over a zero-extended waveform, periodic window, spectrogram divided by the sum of the window, so that
-a full-scale sine has magnitude 0.5 whatever the window. Frame k is centred on sample `k * hop_length`; a waveform
-that starts on a multiple of `hop_length` of a longer one therefore has the same inner frames, which lets a
-recording be processed in segments.
+Centred frames over a zero-extended waveform, periodic window, spectrogram divided by the sum of the window, so a
+full-scale sine has magnitude 0.5 with any window. Frame k is centred on sample `k * hop_length`; a waveform that starts
+on a multiple of `hop_length` of a longer one therefore has the same inner frames, which allows processing in segments.
 """
 
 from typing import Literal
@@ -11,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-_LEAST_WEIGHT = 1e-11  # of a sample that hardly a frame sees
+_LEAST_WEIGHT = 1e-11  # of a sample that hardly any frame covers
 
 WindowName = Literal["hann", "hamming"]
 
@@ -66,9 +65,9 @@ def waveform(spectrogram: Tensor, window: Tensor, hop_length: int, n_samples: in
 
 
 def _overlapped(frames: Tensor, hop_length: int) -> Tensor:
-    """Frames `(batch, frame, n_fft)` put side by side and added up, `(batch, time)`.
+    """Overlap-add of frames `(batch, frame, n_fft)`, `(batch, time)`.
 
-    In pieces of a hop, several times as fast as the library, which spreads every sample on its own.
+    It works in pieces of a hop, several times as fast as the library, which places every sample separately.
     """
     batch, n_frames, _ = frames.shape
     pieces = torch.split(frames, hop_length, dim=2)

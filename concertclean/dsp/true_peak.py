@@ -1,9 +1,9 @@
 """True peak of a stream of blocks: the height of the wave between its samples.
 
-Four times as many samples, by a windowed sinc that leaves the samples themselves untouched: the true peak is never
-below the sample peak. The sinc is 32 samples long where ITU-R BS.1770 shows one of 12, and flat to 0.13 dB up to 20 kHz
-at 44.1 kHz; the rate itself does not enter. Between four points a period a wave may still hide `1 - cos(π f / 4
-sample_rate)` of its height: 0.17 dB at a quarter of the rate, 0.5 dB at 20 kHz.
+Fourfold oversampling by a windowed sinc that leaves the samples themselves untouched: the true peak is never below the
+sample peak. The sinc is 32 samples long (ITU-R BS.1770 shows one of 12) and flat to 0.13 dB up to 20 kHz at 44.1 kHz;
+the rate itself does not matter. Between four points per period a wave may still hide `1 - cos(π f / 4 sample_rate)` of
+its height: 0.17 dB at a quarter of the rate, 0.5 dB at 20 kHz.
 
 References:
     ITU-R BS.1770-4, annex 2; EBU Tech 3341, table 1, cases 15 to 19.
@@ -22,10 +22,10 @@ _BLOCK = 65536  # samples interpolated at once
 
 
 class TruePeakMeter:
-    """Largest magnitude of a waveform between its samples; it comes in blocks, in constant memory.
+    """Largest magnitude of a waveform between its samples, from blocks, in constant memory.
 
-    Before its first sample and after its last the waveform is silent; a tone that starts or stops hard overshoots
-    there, as it will in any converter.
+    Before its first sample and after its last the waveform is silent; a tone that starts or stops abruptly overshoots
+    there, as in any converter.
 
     Args:
         channels: number of channels.
@@ -45,12 +45,12 @@ class TruePeakMeter:
 
     @property
     def peak_db(self) -> float:
-        """True peak of all that came so far, dB of full scale (dBTP); -inf for silence."""
+        """True peak of all blocks so far, dB relative to full scale (dBTP); -inf for silence."""
         ending = np.concatenate([self._recent, np.zeros_like(self._recent)], axis=1)
         return to_db(max(self._peak, self._largest(ending)))
 
     def _largest(self, known: NDArray[np.float64]) -> float:
-        """Peak of what the last samples of `known` complete; the first `_TAPS - 1` only lead in."""
+        """Peak of the interval that the last samples of `known` complete; the first `_TAPS - 1` only lead in."""
         fine = upfirdn(self._filter, known, up=_FACTOR, axis=1)
         return float(np.abs(fine[:, _FACTOR * (_TAPS - 1) : _FACTOR * known.shape[1]]).max())
 

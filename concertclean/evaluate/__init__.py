@@ -1,1 +1,1 @@
-"""Floor 5: metrics over many recordings, models and tools, to a table that can be trusted."""
+"""Floor 5: evaluation of recordings, models and tools with metrics, as tables."""

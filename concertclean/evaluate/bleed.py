@@ -1,8 +1,8 @@
 """Methods of bleed reduction on the test bands of a dataset: quality, matrix error, speed.
 
-*Conventions*: SDR is that of BSS Eval 4 as museval tells it: the ratio in every second, median over seconds (its
-filters do not enter the SDR). `whole` is the ratio of the recording as a whole. Gains are over the microphone as it
-came. Speed is the time of a method over that of KAMIR in the same run.
+*Conventions*: SDR is that of BSS Eval 4 as computed by museval: the ratio in every second, median over seconds (its
+filters do not affect the SDR). `whole` is the ratio of the recording as a whole. Gains are relative to the unprocessed
+microphone. Speed is the time of a method over that of KAMIR in the same run.
 """
 
 import time
@@ -27,12 +27,12 @@ class Judged:
     """One method on one band.
 
     Attributes:
-        method: name as asked for.
+        method: name as requested.
         band: see there.
         sdr_before, sdr: of each track, dB.
         whole_before, whole: of each track, dB.
-        matrix_error: Frobenius norm of the error of the mixing matrix; None where there is none to compare.
-        seconds: learning and applying took, wall time.
+        matrix_error: Frobenius norm of the error of the mixing matrix; None if there is none to compare.
+        seconds: wall time of fitting and applying.
     """
 
     method: str
@@ -46,12 +46,12 @@ class Judged:
 
     @property
     def gains(self) -> Array:
-        """SDR after less before, of each track, dB."""
+        """SDR after minus before, of each track, dB."""
         return np.subtract(self.sdr, self.sdr_before)
 
     @property
     def whole_gains(self) -> Array:
-        """Ratio of the recording as a whole, after less before, of each track, dB."""
+        """Ratio of the recording as a whole, after minus before, of each track, dB."""
         return np.subtract(self.whole, self.whole_before)
 
 
@@ -64,8 +64,7 @@ def segment_sdr(reference: Array, estimate: Array, sample_rate: int) -> float:
         sample_rate: Hz.
 
     Returns:
-        dB; seconds in which the reference is silent do not count; nan where all are. A last second that is not full
-        is dropped.
+        dB; seconds in which the reference is silent do not count; nan if all are. An incomplete last second is dropped.
     """
     signal, noise = window_energies(reference, estimate, min(sample_rate, len(reference)))
     sounding = signal > 0
@@ -79,11 +78,11 @@ def judge(folder: Path, band: BandSet, methods: Sequence[str]) -> list[Judged]:
     Args:
         folder: of the dataset.
         band: one of its test sets.
-        methods: names, see `debleed.methods`.
+        methods: names, see `bleed.methods`.
 
     Raises:
         AudioFileError: a file is missing or damaged.
-        ModelError: no such method.
+        ModelError: the method is unknown.
     """
     mixture, rate = _read([band.microphone(folder, track) for track in band.tracks])
     truth, _ = _read([band.reference(folder, track) for track in band.tracks])
@@ -91,7 +90,7 @@ def judge(folder: Path, band: BandSet, methods: Sequence[str]) -> list[Judged]:
     found = []
     for method in methods:
         begin = time.perf_counter()
-        heard = excerpt(iter([mixture]), mixture.shape[1], rate)  # as `debleed` learns
+        heard = excerpt(iter([mixture]), mixture.shape[1], rate)  # as for `debleed`
         reduction = learn(method, heard[:, None], rate, tracks=band.tracks)
         stems = np.concatenate(list(reduction.apply(iter([mixture[:, None]]))), axis=2)[:, 0]
         seconds = time.perf_counter() - begin
@@ -127,7 +126,7 @@ def method_table(judged: Sequence[Judged]) -> tuple[list[str], list[list[str]]]:
 
 
 def track_table(judged: Sequence[Judged]) -> tuple[list[str], list[list[str]]]:
-    """Mean gain in SDR of each track by name, a column a method and condition."""
+    """Mean gain in SDR of each track by name, one column per method and condition."""
     groups = _groups(judged)
     tracks = list(dict.fromkeys(track for one in judged for track in one.band.tracks))
     header = ["track", *(f"{method}, {condition}" for method, condition in groups)]
@@ -151,7 +150,7 @@ def _groups(judged: Sequence[Judged]) -> dict[tuple[str, str], list[Judged]]:
 
 
 def _speed(group: Sequence[Judged], judged: Sequence[Judged]) -> str:
-    """Time over that of the reference on the same bands; nothing where it did not run."""
+    """Time over that of the reference on the same bands; empty if the reference did not run."""
     bands = [one.band for one in group]
     reference = [one.seconds for one in judged if one.method == SPEED_REFERENCE and one.band in bands]
     if len(reference) != len(group):

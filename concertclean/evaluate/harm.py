@@ -1,4 +1,4 @@
-"""What a method costs: music lost beside noise left, and how often a mixture is worse than before."""
+"""What a method costs: music lost, noise left, and how often a mixture gets worse."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -8,22 +8,22 @@ from concertclean.evaluate.methods import UNPROCESSED
 from concertclean.evaluate.scoring import Scored
 
 HARM_DB: Final = -0.5
-"""A mixture whose SI-SDR falls by more than this counts as made worse."""
+"""A mixture whose SI-SDR falls by more than this counts as worse."""
 
 _GAIN: Final = "sisdr"
 Text = list[str]
 
 
 def harm_table(scored: Sequence[Scored], models: Collection[str]) -> tuple[str, Text, list[Text]]:
-    """A line a method, with and without singers and by kind of noise; title, header and lines.
+    """One line per method, with and without singers and by kind of noise; title, header and lines.
 
     Args:
-        scored: every mixture under every method.
-        models: methods that get lines of singers and kinds; the others get one.
+        scored: every mixture with every method.
+        models: methods with lines for singers and kinds; the others get one.
 
     Returns:
-        In each cell music lost and noise left at a ratio, dB of the music; then the share of the mixtures made worse,
-        and the mixture that fares worst, by name, with its gain.
+        In each cell music lost and noise left at a ratio, dB relative to the music; then the share of mixtures that get
+        worse, and the worst mixture by name, with its gain.
     """
     noisy = [one for one in scored if one.music_lost_db is not None and one.method != UNPROCESSED]
     ratios = sorted({one.ratio_db for one in noisy if one.ratio_db is not None})
@@ -36,7 +36,7 @@ def harm_table(scored: Sequence[Scored], models: Collection[str]) -> tuple[str, 
             kinds = dict.fromkeys(one.kind for one in own if one.kind)
             groups |= {f"{method}, {kind}": [one for one in own if one.kind == kind] for kind in kinds}
         lines += [_line(name, group, ratios) for name, group in groups.items() if group]
-    title = "music lost / noise left, dB of the music; share made worse by more than 0.5 dB; the worst of all"
+    title = "music lost / noise left, dB relative to the music; share worse by more than 0.5 dB; the worst of all"
     return title, ["method", *(f"{ratio:+g} dB" for ratio in ratios), "worse", "worst", "recording"], lines
 
 

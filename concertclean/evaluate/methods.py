@@ -1,7 +1,7 @@
-"""What turns a degraded waveform into an estimate: models, the tools people use today, and two yardsticks.
+"""Methods that turn a degraded waveform into an estimate: models, common tools, and two yardsticks.
 
-Every method gets the degraded waveform at the rate of the recording and gives back as many samples, in place. A
-filter that delays is moved back by its delay, which is found once on noise.
+Every method receives the degraded waveform at the rate of the recording and returns as many samples, aligned. A filter
+with a delay is moved back by it; the delay is measured once with noise.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ Method = Callable[[Array, int], Array]
 
 _LONGEST_DELAY = 8192
 
-# FFmpeg's filters with the settings their users choose for music under noise.
+# FFmpeg's filters with the usual settings for music under noise.
 FILTERS = {
     "afftdn": "nr=20:nf=-30:tn=1",
     "afwtdn": "percent=85:sigma=0.02",
@@ -43,33 +43,33 @@ class Model:
     """A restorer as a `Method`.
 
     Attributes:
-        restorer: with the settings that `concertclean denoise` has by default.
+        restorer: with the default settings of `concertclean denoise`.
     """
 
     restorer: Restorer
 
     @property
     def network(self) -> "WaveformModel | None":
-        """The network, if the restorer is one network alone, whose gains can be seen; else None."""
+        """The network, if the restorer is a single network with accessible gains; else None."""
         networks = self.restorer.networks
         return networks[0].weights.model if len(self.restorer.stages) == len(networks) == 1 else None
 
     def __call__(self, degraded: Array, sample_rate: int) -> Array:
-        """Restores a waveform that fits into memory."""
+        """Restores a waveform that fits in memory."""
         return self.restorer(degraded, sample_rate)[0]
 
 
 UNPROCESSED = "unprocessed"
-ONE_GAIN = "one gain for all"  # the best one, which needs the clean recording to be known
+ONE_GAIN = "one gain for all"  # the best one, which requires the clean recording
 
 
 def baseline_names() -> tuple[str, ...]:
-    """Every tool that can be named, installed or not."""
+    """Every known tool, installed or not."""
     return (*FILTERS, *NOISEREDUCE)
 
 
 def is_installed(name: str) -> bool:
-    """Whether a known tool is here; FFmpeg's filters come with PyAV, as far as its FFmpeg was built with them."""
+    """Whether a known tool is installed; FFmpeg's filters come with PyAV if its FFmpeg was built with them."""
     if name in FILTERS:
         from av.filter import filters_available
 
@@ -78,21 +78,21 @@ def is_installed(name: str) -> bool:
 
 
 def baseline(name: str) -> Method:
-    """A tool people use today.
+    """A common tool.
 
     Raises:
-        ConfigError: the name is not known, or the tool is not installed.
+        ConfigError: the name is unknown, or the tool is not installed.
     """
     if name not in baseline_names():
-        raise ConfigError(f"{name}: no such baseline; known are {', '.join(baseline_names())}")
+        raise ConfigError(f"{name}: unknown baseline; choose from {', '.join(baseline_names())}")
     if not is_installed(name):
         package = "noisereduce" if name in NOISEREDUCE else "av, built with all filters"
-        raise ConfigError(f"{name}: is not installed; pip install {package}")
+        raise ConfigError(f"{name}: not installed; pip install {package}")
     return partial(_filtered, name) if name in FILTERS else partial(_noisereduced, NOISEREDUCE[name])
 
 
 def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = False) -> Model:
-    """A model, a method without weights or a chain, run as `concertclean denoise` runs it.
+    """A model, a method without weights or a chain, run as by `concertclean denoise`.
 
     Args:
         name: a model, a method without weights, a weights file, or several of them between commas.
@@ -101,7 +101,7 @@ def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = 
         offline: never use the network.
 
     Raises:
-        ConfigError: there is no such device.
+        ConfigError: the device does not exist.
         ModelError: the model cannot be loaded.
     """
     settings = RestorerSettings(model=name, device=device, threads=threads, offline=offline)
@@ -109,13 +109,13 @@ def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = 
 
 
 def parts(method: Method | None, estimate: Array, clean: Array, noise: Array, sample_rate: int) -> tuple[Array, Array]:
-    """What a method left of the music and of the noise: by its gains if they can be seen, else by projection.
+    """What a method left of the music and of the noise: from its gains if they are accessible, else by projection.
 
     Args:
         method: that made the estimate; None for a yardstick.
         estimate: `(channel, time)`.
         clean: same shape.
-        noise: same shape, what the degraded waveform has more.
+        noise: same shape, the degraded minus the clean waveform.
         sample_rate: Hz.
     """
     network = method.network if isinstance(method, Model) else None
@@ -134,13 +134,13 @@ def parts(method: Method | None, estimate: Array, clean: Array, noise: Array, sa
 
 
 def short_name(model: str) -> str:
-    """What a model is called in a table: its card's name, or its file's; of a chain, those of its stages."""
+    """Name of a model in a table: that of its card or file; for a chain, those of its stages."""
     parts = [model] if Path(model).is_file() else model.split(",")
     return ",".join(Path(part).stem if part.endswith(".safetensors") else part for part in parts)
 
 
 def best_gain(degraded: Array, clean: Array) -> Array:
-    """The degraded waveform at the one gain with the highest SNR: what attenuation alone can reach."""
+    """The degraded waveform at the single gain with the highest SNR: the most that attenuation alone can reach."""
     energy = float(np.square(degraded).sum())
     return degraded * (float((degraded * clean).sum()) / energy if energy else 1.0)
 
@@ -152,20 +152,20 @@ def _noisereduced(stationary: bool, degraded: Array, sample_rate: int) -> Array:
 
 
 def _filtered(name: str, degraded: Array, sample_rate: int) -> Array:
-    """A filter of FFmpeg, moved back by the delay it has."""
+    """A filter of FFmpeg, moved back by its delay."""
     delay = _delay_of(name, len(degraded), sample_rate)
     return _fitted(_through(name, degraded, sample_rate)[:, delay:], degraded.shape[1])
 
 
 @lru_cache
 def _delay_of(name: str, channels: int, sample_rate: int) -> int:
-    """Samples by which a filter of FFmpeg comes late."""
+    """Delay of a filter of FFmpeg, samples."""
     probe = 0.1 * np.random.default_rng(0).standard_normal((channels, 4 * _LONGEST_DELAY))
     return _delay(probe, _through(name, probe, sample_rate))
 
 
 def _through(name: str, degraded: Array, sample_rate: int) -> Array:
-    """What a filter of FFmpeg gives, through PyAV."""
+    """The output of a filter of FFmpeg, through PyAV."""
     import av
     from av.filter import Graph
 
@@ -190,12 +190,12 @@ def _through(name: str, degraded: Array, sample_rate: int) -> Array:
 
 
 def _delay(probe: Array, heard: Array) -> int:
-    """Samples by which a filter's output comes late."""
+    """Delay of a filter's output, samples."""
     size = 1 << (probe.shape[1] + heard.shape[1]).bit_length()
     spectrum = np.fft.rfft(heard[0], size) * np.fft.rfft(probe[0], size).conj()
     return int(np.argmax(np.fft.irfft(spectrum)[:_LONGEST_DELAY]))
 
 
 def _fitted(waveform: Array, n_samples: int) -> Array:
-    """Exactly `n_samples`: cut, or silence at the end."""
+    """Exactly `n_samples`: cut, or padded with silence at the end."""
     return np.pad(waveform[:, :n_samples], ((0, 0), (0, max(0, n_samples - waveform.shape[1]))))

@@ -1,7 +1,7 @@
-"""Which files belong together, and whether they may be compared.
+"""Matches files in pairs and checks whether they can be compared.
 
-Nothing is shifted, stretched or resampled in silence: what does not fit is refused with the reason, what fits nearly
-(some samples of padding at the end, a delay) is compared as it is and told.
+Nothing is silently shifted, stretched or resampled. A pair that does not match is refused with the reason. One that
+nearly matches (some samples of padding at the end, a delay) is compared unchanged, with a remark.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from concertclean.audio_io.reader import AudioReader
 from concertclean.dsp.arrays import Array
 from concertclean.errors import ConfigError, MetricError, NoInputError
 
-_CLEANED = "_clean"  # what `denoise` adds to a name
+_CLEANED = "_clean"  # the suffix that `denoise` adds to a name
 _PADDING_SECONDS = 0.1  # lossy codecs add up to two packets
 _LAG_SECONDS = 0.1
 
@@ -39,14 +39,14 @@ class PairFiles:
 
 @dataclass(frozen=True)
 class AlignedPair:
-    """Waveforms to be compared, `(channel, time)`, all of one shape, full scale ±1.
+    """Waveforms to compare, `(channel, time)`, all of one shape, full scale ±1.
 
     Attributes:
         reference: the truth.
         estimate: the candidate.
         noisy: what the candidate was made from, or None.
         sample_rate: Hz.
-        remarks: what has to be known beside the numbers.
+        remarks: to read beside the numbers.
     """
 
     reference: Array
@@ -65,11 +65,11 @@ def find_pairs(reference: Path, estimate: Path, noisy: Path | None = None) -> tu
         noisy: the same, or None.
 
     Returns:
-        The pairs in the order of their names, and a sentence for every reference that has no partner.
+        The pairs in the order of their names, and a sentence for every reference without a partner.
 
     Raises:
         NoInputError: there is nothing to compare.
-        ConfigError: a file stands beside a folder.
+        ConfigError: a file and a folder are given.
     """
     given = [path for path in (reference, estimate, noisy) if path is not None]
     for path in given:
@@ -83,11 +83,11 @@ def find_pairs(reference: Path, estimate: Path, noisy: Path | None = None) -> tu
 
 
 def _mirrored(reference: Path, estimate: Path, noisy: Path | None) -> tuple[list[PairFiles], list[str]]:
-    """Pairs of folders, and what has no partner."""
+    """Pairs of folders, and the files without a partner."""
     references, estimates = _by_name(reference), _by_name(estimate)
     degraded = {} if noisy is None else _by_name(noisy)
     if not references:
-        raise NoInputError(f"{reference}: holds no recordings")
+        raise NoInputError(f"{reference}: contains no recordings")
     pairs, alone = [], []
     for name, path in references.items():
         found = estimates.get(name) or estimates.get(name + _CLEANED)
@@ -99,7 +99,7 @@ def _mirrored(reference: Path, estimate: Path, noisy: Path | None) -> tuple[list
         else:
             pairs.append(PairFiles(name, path, found, before))
     if not pairs:
-        raise NoInputError(f"{estimate}: holds nothing named like the recordings in {reference}")
+        raise NoInputError(f"{estimate}: contains nothing named like the recordings in {reference}")
     return pairs, alone
 
 
@@ -113,12 +113,12 @@ def read_pair(files: PairFiles, *, downmix: bool = False) -> AlignedPair:
     """The waveforms of a pair.
 
     Args:
-        files: to be read.
+        files: to read.
         downmix: compare the mean of the channels.
 
     Raises:
         AudioFileError: a file cannot be read.
-        MetricError: rates, channels or lengths do not fit.
+        MetricError: rates, channels or lengths do not match.
     """
     paths = [path for path in (files.reference, files.estimate, files.noisy) if path is not None]
     waveforms, rates, remarks = [], [], []
@@ -134,12 +134,12 @@ def read_pair(files: PairFiles, *, downmix: bool = False) -> AlignedPair:
     reference, estimate, *rest = (waveform[:, :n_samples] for waveform in waveforms)
     lag = lag_of(reference, estimate, round(_LAG_SECONDS * rates[0]))
     if lag:
-        remarks.append(f"the estimate is {abs(lag)} samples {'late' if lag > 0 else 'early'}; compared as it is")
+        remarks.append(f"the estimate is {abs(lag)} samples {'late' if lag > 0 else 'early'}; not corrected")
     return AlignedPair(reference, estimate, rest[0] if rest else None, rates[0], tuple(remarks))
 
 
 def _fitting(path: Path, waveform: Array, rate: int, truth_path: Path, truth: Array, truth_rate: int) -> list[str]:
-    """Remarks about a file beside its reference; raises where they cannot be compared."""
+    """Remarks about a file and its reference; raises if they cannot be compared."""
     if rate != truth_rate:
         raise MetricError(f"{path}: has {rate} Hz, {truth_path} {truth_rate} Hz; resample one of them")
     if len(waveform) != len(truth):
@@ -147,7 +147,7 @@ def _fitting(path: Path, waveform: Array, rate: int, truth_path: Path, truth: Ar
         raise MetricError(f"{path}: {counts}; use downmix to compare the mean of the channels")
     longer = waveform.shape[1] - truth.shape[1]
     if not waveform.shape[1] or not truth.shape[1]:
-        raise MetricError(f"{path if not waveform.shape[1] else truth_path}: holds no samples")
+        raise MetricError(f"{path if not waveform.shape[1] else truth_path}: contains no samples")
     if abs(longer) > _PADDING_SECONDS * rate:
         kind = "longer" if longer > 0 else "shorter"
         raise MetricError(f"{path}: is {abs(longer) / rate:.2f} s {kind} than {truth_path}; cut both to one length")
@@ -156,17 +156,17 @@ def _fitting(path: Path, waveform: Array, rate: int, truth_path: Path, truth: Ar
 
 
 def lag_of(reference: Array, estimate: Array, largest: int) -> int:
-    """Samples by which an estimate comes late, where the cross-correlation is highest; 0 unless that is clear.
+    """Delay of an estimate in samples, at the highest cross-correlation; 0 unless that is clear.
 
     Args:
         reference: `(channel, time)`.
         estimate: same shape.
-        largest: lag looked for, samples.
+        largest: lag searched, samples.
     """
     truth, candidate = reference.mean(axis=0), estimate.mean(axis=0)
     found = correlate(candidate, truth, mode="full", method="fft")
     centre = len(truth) - 1
     near = found[max(0, centre - largest) : centre + largest + 1]
     best = int(np.argmax(near)) - min(centre, largest)
-    # Periodic music correlates at many lags: only a lag that explains the estimate much better is told.
+    # Periodic music correlates at many lags: only a lag that explains the estimate much better is reported.
     return best if near.max() > 1.1 * max(found[centre], 0.0) and near.max() > 0 else 0

@@ -1,4 +1,4 @@
-"""Scores of one recording: a pair of files, or a mixture of a dataset under several methods."""
+"""Scores of one recording: a pair of files, or a mixture of a dataset with several methods."""
 
 import time
 from dataclasses import dataclass, field
@@ -20,20 +20,20 @@ Values = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Scored:
-    """What the metrics say of one recording under one method.
+    """The scores of one recording with one method.
 
     Attributes:
         name: of the recording.
-        method: model or tool; "" where files are compared.
+        method: model or tool; "" if files are compared.
         kind: of noise, or "".
-        ratio_db: of the mixture, inf for clean music; None where files are compared.
-        scores: by name; inf for an identical estimate, None where a metric is not defined.
-        gains: score less that of the noisy recording; empty without one.
-        remarks: what has to be known beside the numbers.
+        ratio_db: of the mixture, inf for clean music; None if files are compared.
+        scores: by name; inf for an identical estimate, None if a metric is not defined.
+        gains: score minus that of the noisy recording; empty if there is none.
+        remarks: to read beside the numbers.
         seconds: of the recording.
-        elapsed_seconds: that the method took.
-        is_sung: whether somebody sings in it.
-        music_lost_db: see `metrics.parts`; None without a mixture of known music and noise.
+        elapsed_seconds: of the method.
+        is_sung: whether there is singing in it.
+        music_lost_db: see `metrics.parts`; None unless it is a mixture of known music and noise.
         noise_left_db: likewise.
     """
 
@@ -52,8 +52,8 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Ask:
-    """What is measured, and of what.
+class Request:
+    """What to measure, and with which methods.
 
     Attributes:
         metrics: names of `METRICS`.
@@ -61,7 +61,7 @@ class Ask:
         baselines: names as in `baseline_names`.
         downmix: compare the mean of the channels.
         device: for the models.
-        threads: CPU cores a model may take; 0: all.
+        threads: CPU cores a model may use; 0: all.
         offline: never use the network.
     """
 
@@ -74,34 +74,34 @@ class Ask:
     offline: bool = False
 
 
-def score_files(files: PairFiles, ask: Ask) -> Scored | ConcertCleanError:
-    """Scores of an estimate on disk, or the error that stands in their way."""
+def score_files(files: PairFiles, request: Request) -> Scored | ConcertCleanError:
+    """Scores of an estimate on disk, or the error that prevents them."""
     try:
-        pair = read_pair(files, downmix=ask.downmix)
+        pair = read_pair(files, downmix=request.downmix)
     except ConcertCleanError as error:
         return error
     interference = None if pair.noisy is None else pair.noisy - pair.reference
-    scores, remarks = measure(ask.metrics, pair.reference, pair.estimate, pair.sample_rate, interference)
+    scores, remarks = measure(request.metrics, pair.reference, pair.estimate, pair.sample_rate, interference)
     gains: Values = {}
     if pair.noisy is not None:
-        before, _ = measure(ask.metrics, pair.reference, pair.noisy, pair.sample_rate, interference)
+        before, _ = measure(request.metrics, pair.reference, pair.noisy, pair.sample_rate, interference)
         gains = _gains(scores, before)
     seconds = pair.reference.shape[1] / pair.sample_rate
     return Scored(files.name, "", "", None, scores, gains, [*pair.remarks, *remarks], seconds)
 
 
-def score_mixture(files: FixedFiles, ask: Ask) -> list[Scored]:
-    """Scores of a mixture as it is, then of what each tool and each model makes of it; clean music has no gains."""
+def score_mixture(files: FixedFiles, request: Request) -> list[Scored]:
+    """Scores of an unprocessed mixture, then of the result of each tool and model; clean music has no gains."""
     degraded, sample_rate = read_waveform(files.degraded)
     clean, _ = read_waveform(files.clean)
     interference = degraded - clean if np.isfinite(files.ratio_db) else None
     found: list[Scored] = []
     before: Values | None = None
-    for name, method in _methods(ask).items():
+    for name, method in _methods(request).items():
         begin = time.perf_counter()
         estimate = _estimate(name, method, degraded, clean, sample_rate)
         elapsed = time.perf_counter() - begin
-        scores, remarks = measure(ask.metrics, clean, estimate, sample_rate, interference)
+        scores, remarks = measure(request.metrics, clean, estimate, sample_rate, interference)
         gains = {} if before is None or interference is None else _gains(scores, before)
         before = before or scores
         lost, left = None, None
@@ -121,19 +121,19 @@ def _estimate(name: str, method: Method | None, degraded: Array, clean: Array, s
 
 
 @lru_cache(maxsize=1)
-def _methods(ask: Ask) -> dict[str, Method | None]:
-    """Every row by its name; the yardsticks need no tool. Loaded once a process."""
+def _methods(request: Request) -> dict[str, Method | None]:
+    """Every row by its name; the yardsticks need no tool. Loaded once per process."""
     loaded: dict[str, Method | None] = {methods.UNPROCESSED: None, methods.ONE_GAIN: None}
-    loaded |= {name: methods.baseline(name) for name in ask.baselines}
-    for name in ask.models:
+    loaded |= {name: methods.baseline(name) for name in request.baselines}
+    for name in request.models:
         loaded[methods.short_name(name)] = methods.model(
-            name, device=ask.device, threads=ask.threads, offline=ask.offline
+            name, device=request.device, threads=request.threads, offline=request.offline
         )
     return loaded
 
 
 def _gains(scores: Values, before: Values) -> Values:
-    """Differences; none where either has no value, or both are infinite."""
+    """Differences; None if either has no value, or both are infinite."""
     gains: Values = {}
     for name, value in scores.items():
         start = before[name]

@@ -1,7 +1,7 @@
-"""How fast a model is, from file to file, beside the tools people use today, on the machine that asks.
+"""The speed of a model from file to file, compared with common tools, on this machine.
 
-Every model runs as its user would run it, as a program of its own, so that start-up and memory are its own too. The
-tools run in this process on the same recording, one after the other: only ratios from one run are worth telling.
+Every model runs as a user would run it, as a separate program, so start-up and memory are its own too. The tools run in
+this process on the same recording, one after the other: only ratios from one run are meaningful.
 """
 
 import json
@@ -31,17 +31,17 @@ CHANNELS = 2
 
 @dataclass(frozen=True)
 class Speed:
-    """What a run cost.
+    """The cost of a run.
 
     Attributes:
         name: of the model or tool.
         device: or "" for a tool.
         precision: or "" for a tool.
         seconds: of the recording.
-        elapsed_seconds: from opened to written; of a tool, of its call alone.
+        elapsed_seconds: from opening to writing; for a tool, its call alone.
         startup_seconds: before the recording is opened, and after it is written; None for a tool.
         peak_memory_mib: of the whole program; None for a tool.
-        outside_network: share of the time of all workers in which no network ran; None without one.
+        outside_network: share of the time of all workers in which no network ran; None if there is no network.
     """
 
     name: str
@@ -55,12 +55,12 @@ class Speed:
 
     @property
     def times_real_time(self) -> float:
-        """Seconds of recording in a second."""
+        """Seconds of recording per second."""
         return self.seconds / self.elapsed_seconds
 
 
 def recording_to_time(seconds: float) -> NDArray[np.float64]:
-    """Chords under a murmur of noise, `(2, time)`: what it is made of does not change how long it takes."""
+    """Chords under a murmur of noise, `(2, time)`: the content does not change the time."""
     n_samples = round(seconds * SAMPLE_RATE)
     rng = np.random.default_rng(0)
     time_axis = np.arange(n_samples) / SAMPLE_RATE
@@ -87,7 +87,7 @@ def model_speed(name: str, recording: Path, command: Command, *, device: str, pr
         repeats: runs, at least 1.
 
     Raises:
-        ConcertCleanError: the run failed, with what it said.
+        ConcertCleanError: the run failed; with its error message.
     """
     runs = sorted(
         (_run(name, command(name, recording, device, precision)) for _ in range(repeats)),
@@ -112,7 +112,7 @@ def _run(name: str, words: Sequence[str]) -> Speed:
         outside = max(0.0, 1 - record["network_seconds"] / (workers * elapsed))
     return Speed(
         methods.short_name(name),
-        record.get("device", "cpu"),  # methods without weights know nothing else
+        record.get("device", "cpu"),  # methods without weights have nothing else
         record.get("precision", ""),
         record["duration_seconds"],
         elapsed,
@@ -123,7 +123,7 @@ def _run(name: str, words: Sequence[str]) -> Speed:
 
 
 def tool_speed(name: str, seconds: float, *, repeats: int) -> Speed:
-    """A tool of today on the same recording, in memory; the median run of several."""
+    """A common tool on the same recording, in memory; the median run of several."""
     method, recording = methods.baseline(name), recording_to_time(seconds)
     return Speed(name, "", "", seconds, statistics.median_low(_timed(lambda: method(recording, SAMPLE_RATE), repeats)))
 
@@ -136,7 +136,7 @@ def _timed(work: Callable[[], Any], repeats: int) -> Iterator[float]:
 
 
 def speed_table(found: Sequence[Speed]) -> tuple[str, list[str], list[list[str]]]:
-    """Title, header and lines; a column for each model says how many times as fast it is as the others."""
+    """Title, header and lines; the column of a model shows how many times as fast it is as the others."""
     models = [one for one in found if one.device]
     header = ["", "on", "x real time", "start, s", "memory, MiB", "outside network"]
     body = []

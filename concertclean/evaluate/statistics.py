@@ -1,4 +1,4 @@
-"""What a table says about many values of one score."""
+"""Summary statistics of one score for tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ class Summary:
     """One cell of a table.
 
     Attributes:
-        n: values that the rest is about.
-        mean, median: None without values.
+        n: number of values summarised.
+        mean, median: None if there are no values.
         half_width: of the 95 % interval of the mean (Student's t); None for fewer than two values.
-        worst: the worst value, and the name it has.
+        worst: the worst value, and its name.
         n_perfect: values left out because they are infinitely good.
         n_undefined: values left out because the metric is not defined for them.
     """
@@ -35,10 +35,10 @@ def summarise(values: Sequence[float | None], names: Sequence[str], better: Bett
     """Summary of the values of one score.
 
     Args:
-        values: inf where the estimate is identical, None where the metric is not defined. Infinitely bad ones (a
-            silent estimate has an SI-SDR of minus infinity) count as not defined too.
-        names: of the recordings, one a value.
-        better: which way the score goes.
+        values: inf if the estimate is identical, None if the metric is not defined. Infinitely bad ones (a silent
+            estimate has an SI-SDR of minus infinity) count as not defined too.
+        names: of the recordings, one per value.
+        better: whether higher or lower is better.
     """
     best = np.inf if better == "higher" else -np.inf
     finite = [
@@ -61,6 +61,6 @@ def summarise(values: Sequence[float | None], names: Sequence[str], better: Bett
 
 
 def worst_of(named: Sequence[tuple[float, str]], better: Better) -> tuple[float, str]:
-    """The worst of some values with their names, the first of equals."""
+    """The worst value with its name; the first of equals."""
     badness = {"higher": lambda value: -value, "lower": lambda value: value, "zero": abs}[better]
     return max(named, key=lambda each: badness(each[0]))

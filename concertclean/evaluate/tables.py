@@ -1,4 +1,4 @@
-"""From scores to tables: one long list of rows, and the text that people and programs read."""
+"""From scores to tables: one long list of rows, and text for people and programs."""
 
 import csv
 import io
@@ -12,20 +12,20 @@ from concertclean.evaluate.scoring import Scored
 from concertclean.evaluate.statistics import Summary, summarise, worst_of
 from concertclean.metrics.catalogue import Score
 
-_TOGETHER = 2  # scores that share a table: the second tells what the first may hide
+_TOGETHER = 2  # scores that share a table: the second shows what the first may hide
 Text = list[str]
 
 
 @dataclass(frozen=True)
 class Row:
-    """Many values of one score in few.
+    """A summary of many values of one score.
 
     Attributes:
-        method: model or tool; "" where files are compared.
+        method: model or tool; "" if files are compared.
         kind: of noise that the row is about, or "" for all.
-        ratio_db: of the mixtures, inf for clean music; None where files are compared.
-        score: what is told.
-        is_gain: whether the values are differences to the noisy recording.
+        ratio_db: of the mixtures, inf for clean music; None if files are compared.
+        score: to report.
+        is_gain: whether the values are differences from the noisy recording.
         summary: of the values.
     """
 
@@ -41,8 +41,8 @@ def rows_of(scored: Sequence[Scored], scores: Sequence[Score], *, by_kind: bool 
     """Rows in the order of methods, kinds, ratios, scores; a gain after the score it belongs to.
 
     Args:
-        scored: every recording under every method.
-        scores: what is to be told.
+        scored: every recording with every method.
+        scores: to report.
         by_kind: also a row for each kind of noise.
     """
     groups: dict[tuple[str, str, float | None], list[Scored]] = {}
@@ -68,13 +68,13 @@ def _rows(key: tuple[str, str, float | None], group: list[Scored], score: Score)
 
 
 def as_json(rows: Sequence[Row], scored: Sequence[Scored], facts: dict[str, Any]) -> str:
-    """All of it: what was asked, the rows, and every recording. JSON has no infinity: null, with a note."""
+    """Everything: the request, the rows, and every recording. JSON has no infinity: null, with a note."""
     records = [_plain(asdict(row)) for row in rows]
     return json.dumps({**facts, "rows": records, "recordings": [_plain(asdict(one)) for one in scored]}, indent=2)
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON can say it; what is infinite gets a note beside it."""
+    """A value as JSON; an infinite one gets a note beside it."""
     if isinstance(value, dict):
         plain = {key: _plain(each) for key, each in value.items()}
         perfect = [key for key, each in value.items() if each == math.inf and key != "ratio_db"]
@@ -87,7 +87,7 @@ def _plain(value: Any) -> Any:
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """One line a row, for spreadsheets."""
+    """One line per row, for spreadsheets."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = ["method", "kind", "ratio_db", "score", "unit", "is_gain"]
@@ -113,7 +113,7 @@ def as_markdown(tables: Iterable[tuple[str, Text, list[Text]]]) -> str:
 
 
 def file_table(rows: Sequence[Row]) -> tuple[str, Text, list[Text]]:
-    """A line a score, for files against files: title, header, lines."""
+    """One line per score, for files against files: title, header, lines."""
     header = ["score", "n", "mean", "95 %", "median", "worst", "recording"]
     body = []
     for row in rows:
@@ -127,10 +127,10 @@ def file_table(rows: Sequence[Row]) -> tuple[str, Text, list[Text]]:
 
 
 def ratio_tables(rows: Sequence[Row], models: Collection[str] | None = None) -> list[tuple[str, Text, list[Text]]]:
-    """A line a method, a column a ratio, two scores a table: titles, headers, lines.
+    """One line per method, one column per ratio, two scores per table: titles, headers, lines.
 
     Args:
-        rows: what was found.
+        rows: of `rows_of`.
         models: methods whose kinds of noise get lines; None: all.
     """
     rows = [row for row in rows if not row.kind or models is None or row.method in models]
@@ -139,7 +139,7 @@ def ratio_tables(rows: Sequence[Row], models: Collection[str] | None = None) -> 
 
 
 def _ratio_table(rows: Sequence[Row], scores: list[Score]) -> tuple[str, Text, list[Text]]:
-    """One table; the worst recording is that of the first score, clean music apart."""
+    """One table; the worst recording is that of the first score, clean music excluded."""
     told = {(row.method, row.kind, row.ratio_db, row.score): row.summary for row in _told(rows)}
     ratios = sorted({row.ratio_db for row in rows if row.ratio_db is not None})
     body = []
@@ -152,13 +152,13 @@ def _ratio_table(rows: Sequence[Row], scores: list[Score]) -> tuple[str, Text, l
         worst = [summary.worst for summary in of_ratios if summary is not None and summary.worst is not None]
         body.append([*line, _number(worst_of(worst, scores[0].better)[0]) if worst else "-"])
     names = " / ".join(map(_titled, scores))
-    title = f"{names}: `unprocessed` and column `clean` as they are, all else as gain over unprocessed"
+    title = f"{names}: `unprocessed` and column `clean` are absolute, all else is the gain over unprocessed"
     header = ["method", *("clean" if ratio == math.inf else f"{ratio:+g} dB" for ratio in ratios), "worst"]
     return title, header, body
 
 
 def _told(rows: Sequence[Row]) -> list[Row]:
-    """The rows a ratio table shows: gains, and plain values where there is nothing to gain."""
+    """The rows of a ratio table: gains, or absolute values if there is nothing to gain."""
     with_gain = {(row.method, row.kind, row.ratio_db, row.score) for row in rows if row.is_gain}
     return [row for row in rows if row.is_gain or (row.method, row.kind, row.ratio_db, row.score) not in with_gain]
 
@@ -175,9 +175,9 @@ def _cell(summary: Summary | None, *, first: bool) -> str:
 
 
 def _number(value: float | None, *, signed: bool = False) -> str:
-    """Two digits that matter."""
+    """Two significant digits."""
     if value is None:
         return "-"
     digits = 1 if abs(value) >= 1 else 2
-    rounded = round(value, digits) + 0.0  # no minus before nothing
+    rounded = round(value, digits) + 0.0  # no minus sign before zero
     return f"{rounded:+.{digits}f}" if signed else f"{rounded:.{digits}f}"

@@ -1,1 +1,1 @@
-"""Floor 3: how good an estimate is; each module one family of metrics."""
+"""Floor 3: quality metrics; each module is one family."""

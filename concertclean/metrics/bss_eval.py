@@ -1,19 +1,19 @@
 """BSS Eval: how much of an estimate is its reference, other sources, and artifacts.
 
-The estimate is projected, by least squares, on the references delayed by 0 to 511 samples: what a short filter makes of
-the own reference counts as target, what it makes of the other references as interference, the rest as artifacts. So
-the ratios forgive an equaliser and a short delay, which plain SNR does not.
+The estimate is projected, by least squares, on the references delayed by 0 to 511 samples: the filtered version of its
+own reference counts as target, those of the other references as interference, the rest as artifacts. So the ratios
+ignore an equaliser and a short delay, unlike plain SNR.
 
-*Conventions*: full scale ±1, order (reference, estimate), higher is better, dB. Sources stay in the order they come in.
-An estimate equal to its reference scores inf; one that was filtered from it scores what rounding leaves, well over 100.
-With one reference there is no interference: SIR is inf and, in version 3, SAR equals SDR. A silent reference is not
-defined (`MetricError`). NaN never comes out.
+*Conventions*: full scale ±1, order (reference, estimate), higher is better, dB. Sources keep their order. An estimate
+equal to its reference scores inf; a filtered one is limited by rounding, well over 100. With one reference there is no
+interference: SIR is inf and, in version 3, SAR equals SDR. A silent reference is not defined (`MetricError`). The
+result is never NaN.
 
-*Numbers*: a reference without energy in some band, or two equal references, leave filters open. Every reference is
-brought to unit energy and the normal equations are loaded by about 1e-11 of its mean power density, which picks the
-smallest of the open filters; refinement takes the effect of the load back wherever there is energy. Version 4 cuts the
+*Numbers*: a reference without energy in some band, or two equal references, leave filters undetermined. Every reference
+is scaled to unit energy and the normal equations are loaded by about 1e-11 of its mean power density, which selects the
+smallest possible filters; refinement undoes the effect of the load wherever there is energy. Version 4 cuts the
 references into windows before it filters them, and a filter that had to lift an almost empty band lifts what the cuts
-add there: ISR and SAR then tell of the cuts, more so in museval, whose open filters are whatever rounding makes them.
+add there: ISR and SAR then reflect the cuts, more so in museval, whose undetermined filters depend on rounding.
 
 References:
     Vincent, Gribonval, Févotte: Performance measurement in blind audio source separation, IEEE TASLP 2006 (version 3).
@@ -78,12 +78,12 @@ class ImageScores:
 
 
 def sdr(reference: Waveform, estimate: Waveform, *, n_taps: int = 512) -> float:
-    """SDR of version 3 with one reference: each channel alone, mean over channels, dB.
+    """SDR of version 3 with one reference: each channel separately, mean over channels, dB.
 
     Args:
         reference: `(channel, time)`.
         estimate: same shape; a silent channel gives -inf, its gain does not matter.
-        n_taps: samples of the filter that is forgiven; 512 are 12 ms at 44.1 kHz.
+        n_taps: samples of the ignored filter; 512 are 12 ms at 44.1 kHz.
 
     Raises:
         ValueError: see `pair.validate`, or `n_taps` is not positive.
@@ -103,7 +103,7 @@ def sources(references: Waveform, estimates: Waveform, *, n_taps: int = 512) -> 
     Args:
         references: `(source, time)`.
         estimates: same shape; their gains do not matter.
-        n_taps: samples of the filters that are forgiven.
+        n_taps: samples of the ignored filters.
 
     Raises:
         ValueError: see `pair.validate`, or `n_taps` is not positive.
@@ -189,7 +189,7 @@ class _Decomposition:
         self._spectra: dict[int, tuple[Spectra, Spectra]] = {}
 
     def projections(self, start: int, n_samples: int) -> tuple[Array, Array]:
-        """What the filters make of one part, silence around it, as version 4 cuts it before filtering.
+        """One part after the filters, with silence around it, as version 4 cuts before filtering.
 
         Returns:
             On the own reference and on all, each `(source, channel, time)`, `n_taps - 1` samples longer than the part.
@@ -283,7 +283,7 @@ def _demand_sound(waveforms: Waveform, what: str, n_taps: int) -> None:
     if n_taps < 1:
         raise ValueError(f"n_taps is {n_taps}, must be at least 1")
     if waveforms.shape[-1] < n_taps:
-        raise MetricError(f"BSS Eval needs {n_taps} samples, these are {waveforms.shape[-1]}")
+        raise MetricError(f"BSS Eval needs {n_taps} samples, got {waveforms.shape[-1]}")
     silent = [i for i, waveform in enumerate(waveforms, 1) if not waveform.any()]
     if silent:
         raise MetricError(f"{what} {silent[0]} is silent: BSS Eval is not defined")

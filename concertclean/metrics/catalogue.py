@@ -1,7 +1,7 @@
-"""Every metric by the name people ask for, with what it gives, and one call that measures several.
+"""Every metric by name, with its scores, and one call that measures several.
 
-Several metrics come out of one computation (PEAQ and the 2f-model, the ratios of BSS Eval), which is then done once.
-A score that is not defined for a recording is None with a sentence why; it is never NaN.
+Several metrics share one computation (PEAQ and the 2f-model, the ratios of BSS Eval), which is then done once. A score
+that is not defined for a recording is None, with a sentence why; it is never NaN.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -23,12 +23,12 @@ Better = Literal["higher", "lower", "zero"]
 
 @dataclass(frozen=True)
 class Score:
-    """A number that a metric gives.
+    """A number that a metric returns.
 
     Attributes:
         name: column of a table.
         unit: or "".
-        better: which way it goes; "zero": it is a change, least is best.
+        better: whether higher or lower is better; "zero": it is a change, the smallest is best.
     """
 
     name: str
@@ -38,13 +38,13 @@ class Score:
 
 @dataclass(frozen=True)
 class Sounds:
-    """What a metric may look at: waveforms `(channel, time)` of one shape, full scale ±1.
+    """Input of a metric: waveforms `(channel, time)` of one shape, full scale ±1.
 
     Attributes:
         reference: the truth.
         estimate: the candidate.
         sample_rate: Hz.
-        interference: noisy recording less reference, or None; what `sir` needs.
+        interference: noisy recording minus reference, or None; required for `sir`.
     """
 
     reference: Waveform
@@ -53,19 +53,19 @@ class Sounds:
     interference: Waveform | None
 
 
-Found = tuple[Mapping[str, float], Sequence[str]]  # scores by name, and what has to be known beside them
+Found = tuple[Mapping[str, float], Sequence[str]]  # scores by name, and remarks about them
 Family = Callable[[Sounds], Found]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A name people ask for.
+    """A metric by name.
 
     Attributes:
         title: in a few words.
-        scores: that it gives.
-        family: computation that gives at least these.
-        needs_interference: defined only where the noisy recording is known.
+        scores: that it returns.
+        family: computation that returns at least these.
+        needs_interference: defined only if the noisy recording is known.
     """
 
     title: str
@@ -85,7 +85,7 @@ def _pemoq_like(sounds: Sounds) -> Found:
 
 
 def _bss_eval(sounds: Sounds) -> Found:
-    """Version 4; the interference, if it is known, is the second source, whose own estimate nobody asks for."""
+    """Version 4; the interference, if known, is the second source, whose own estimate is not scored."""
     references, estimates = [sounds.reference], [sounds.estimate]
     if sounds.interference is not None and sounds.interference.any():
         references.append(sounds.interference)
@@ -122,7 +122,7 @@ def _plain(name: str, function: Callable[[Waveform, Waveform], float]) -> Family
 
 
 def _rated(name: str, function: Callable[[Waveform, Waveform, int], float]) -> Family:
-    """A metric that has to know the rate."""
+    """A metric that needs the rate."""
     return lambda sounds: ({name: function(sounds.reference, sounds.estimate, sounds.sample_rate)}, ())
 
 
@@ -174,10 +174,10 @@ METRICS: dict[str, Metric] = {
 
 
 def scores_of(names: Iterable[str]) -> list[Score]:
-    """The scores that metrics give, in order.
+    """The scores that metrics return, in order.
 
     Raises:
-        ConfigError: a name is not known.
+        ConfigError: a name is unknown.
     """
     return [score for name in names for score in _metric(name).scores]
 
@@ -196,13 +196,13 @@ def measure(
         reference: `(channel, time)`, full scale ±1.
         estimate: same shape.
         sample_rate: Hz.
-        interference: noisy recording less reference, or None.
+        interference: noisy recording minus reference, or None.
 
     Returns:
-        Scores by name, None where one is not defined, and sentences: why not, and what else has to be known.
+        Scores by name, None if one is not defined, and remarks: why not, and what else matters.
 
     Raises:
-        ConfigError: a metric is not known, or its package is not installed.
+        ConfigError: a metric is unknown, or its package is not installed.
         ValueError: shapes differ.
     """
     sounds = Sounds(reference, estimate, sample_rate, interference)
@@ -240,7 +240,7 @@ def measure_scores(
         noisy: what the estimate was made from, for metrics that need it.
 
     Returns:
-        Scores by name, None where one is not defined, for example of silence.
+        Scores by name, None if one is not defined, for example for silence.
 
     Raises:
         ConfigError: a metric is unknown, or its package is not installed.
@@ -250,7 +250,7 @@ def measure_scores(
 
 
 def _found(family: Family, sounds: Sounds) -> Found:
-    """What a computation gives; nothing, with the reason, where it is not defined."""
+    """The result of a computation; empty, with the reason, if it is not defined."""
     try:
         return family(sounds)
     except MetricError as error:
@@ -259,5 +259,5 @@ def _found(family: Family, sounds: Sounds) -> Found:
 
 def _metric(name: str) -> Metric:
     if name not in METRICS:
-        raise ConfigError(f"{name}: no such metric; known are {', '.join(METRICS)}")
+        raise ConfigError(f"{name}: unknown metric; choose from {', '.join(METRICS)}")
     return METRICS[name]

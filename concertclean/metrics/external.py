@@ -1,13 +1,13 @@
-"""Listening models of others, for those who have them installed: ViSQOL and Zimtohrli.
+"""External listening models, if installed: ViSQOL and Zimtohrli.
 
-Both predict the mean opinion of listeners and come as packages of their own (Apache-2.0, no download at run time). They
-are adapters only: rate, channels and edge cases are settled here, the rest is theirs.
+Both predict the mean opinion of listeners and are separate packages (Apache-2.0, no download at run time). This module
+only adapts them: it handles rate, channels and edge cases, the packages the rest.
 
-*Conventions*: arrays `(channel, time)`, full scale ±1, order (reference, estimate), higher is better. Both work at
-48 kHz and get there by `dsp.resample`. ViSQOL hears the mean of the channels, as the original program does; Zimtohrli
-hears each channel, and the mean of the opinions is told. Neither hears a change of polarity: tell SNR beside them.
-Silence and less than a second are not defined (`MetricError`): ViSQOL gives a silent reference its best mark, Zimtohrli
-writes beyond its memory below a tenth of a second.
+*Conventions*: arrays `(channel, time)`, full scale ±1, order (reference, estimate), higher is better. Both work at 48
+kHz, after `dsp.resample`. ViSQOL receives the mean of the channels, as in the original program. Zimtohrli receives each
+channel, and the mean of the opinions is returned. Neither detects a change of polarity: report SNR beside them. Silence
+and less than a second are not defined (`MetricError`): ViSQOL gives a silent reference its best grade, and Zimtohrli
+writes out of bounds below a tenth of a second.
 
 References:
     Chinen, Lim, Skoglund, Gureev, O'Gorman, Hines: ViSQOL v3, QoMEX 2020; package visqol-python, version 3.8.
@@ -85,4 +85,4 @@ def _installed(module: str, package: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ConfigError(f"{module} is not installed: pip install {package}") from error
+        raise ConfigError(f"{module} is not installed; pip install {package}") from error

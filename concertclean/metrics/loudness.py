@@ -1,8 +1,8 @@
-"""What happened to the loudness: integrated loudness, loudness range and true peak, estimate minus reference.
+"""Change of loudness: integrated loudness, loudness range and true peak, estimate minus reference.
 
 *Conventions*: arrays `(channel, time)`, full scale ±1, order (reference, estimate). A value is a change, not a score:
-0 is best, positive is louder, wider, higher. Every channel weighs 1. What the reference does not have (loudness in
-silence, a range in less than 3 s) is not defined; an estimate that fell silent changed by -inf.
+0 is best, positive is louder, wider, higher. Every channel has weight 1. If the reference has no value (loudness of
+silence, range of less than 3 s), the change is not defined; for a silent estimate it is -inf.
 
 References:
     ITU-R BS.1770-4 (loudness, true peak); EBU Tech 3341; EBU Tech 3342 (loudness range).
@@ -21,7 +21,7 @@ _BLOCK = 1 << 19  # samples measured at once, 12 s at 44.1 kHz
 
 
 def loudness_change(reference: Waveform, estimate: Waveform, sample_rate: int) -> float:
-    """Change of the integrated loudness, LU; -inf where the estimate has none.
+    """Change of the integrated loudness, LU; -inf if the estimate has none.
 
     Args:
         reference: `(channel, time)`.

@@ -1,8 +1,8 @@
-"""How much of the music went, and how much of the noise stayed, both in dB of the music.
+"""How much of the music was lost, and how much of the noise is left, both in dB relative to the music.
 
 *Conventions*: arrays `(channel, time)`, lower is better, dB; -inf where nothing is lost or left. Both refer to the
-power of the music, so that they can be compared: music lost at -9 dB beside noise left at -12 dB means that the
-larger part of the error is missing music.
+power of the music, so they can be compared: music lost at -9 dB and noise left at -12 dB means that the larger part of
+the error is missing music.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ _LOAD = 1e-9  # of the larger power, against waveforms that are silent or equal
 
 
 def music_lost_db(reference: Waveform, music_part: Waveform) -> float:
-    """Power of the music less what is left of it, over the power of the music.
+    """Power of the music minus what is left of it, over the power of the music.
 
     Args:
         reference: the music.
@@ -35,7 +35,7 @@ def noise_left_db(reference: Waveform, noise_part: Waveform) -> float:
 
 
 def projected(estimate: Waveform, reference: Waveform, interference: Waveform) -> tuple[Array, Array]:
-    """An estimate as music and noise, where the gains that made it cannot be seen.
+    """An estimate split into music and noise, if its gains are not accessible.
 
     Channel by channel the estimate is projected onto the plane of music and noise; what lies outside are artifacts,
     which count as lost music, as they do in SAR.

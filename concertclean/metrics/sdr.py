@@ -1,8 +1,8 @@
 """Signal-to-noise and scale-invariant signal-to-distortion ratio, whole and segmental.
 
 *Conventions*: arrays `(channel, time)`, order (reference, estimate), higher is better, dB. A perfect estimate gives
-inf, a silent reference or estimate -inf; the segmental SNR ends at 35 and is not defined for a silent reference. NaN
-never comes out. Channels are measured apart and averaged for SI-SDR and the segmental SNR, as museval and
+inf, a silent reference or estimate -inf; the segmental SNR is limited to 35 and is not defined for a silent reference.
+The result is never NaN. Channels are measured separately and averaged for SI-SDR and the segmental SNR, as museval and
 torchmetrics do, and together for SNR.
 
 References:
@@ -20,7 +20,7 @@ from concertclean.errors import MetricError
 from concertclean.metrics.pair import Waveform, validate
 
 _FRAME = 1024  # samples, 23 ms at 44.1 kHz
-_RANGE_DB = (-10.0, 35.0)  # below nothing is left of the music, above nobody hears the error
+_RANGE_DB = (-10.0, 35.0)  # below it no music is left, above it the error is inaudible
 _ROUNDING = 1e-25  # of the energy: errors at -250 dB are those of sums over minutes, which differ by processor
 
 
@@ -31,7 +31,7 @@ def snr(reference: Waveform, estimate: Waveform) -> float:
 
 
 def segmental_snr(reference: Waveform, estimate: Waveform) -> float:
-    """SNR of every 1024 samples, held between -10 and 35 dB; mean over frames, then over channels.
+    """SNR of every 1024 samples, limited to -10 to 35 dB; mean over frames, then over channels.
 
     Frames do not overlap; what is left at the end and frames whose reference is silent do not count, nor does a
     channel without other frames.
@@ -50,7 +50,7 @@ def segmental_snr(reference: Waveform, estimate: Waveform) -> float:
     validate(reference, estimate)
     n_frames = reference.shape[1] // _FRAME
     if not n_frames:
-        raise MetricError(f"the segmental SNR needs {_FRAME} samples, these are {reference.shape[1]}")
+        raise MetricError(f"the segmental SNR needs {_FRAME} samples, got {reference.shape[1]}")
     means = []
     for signal, noise in zip(*window_energies(reference, estimate, _FRAME), strict=True):
         values = [ratio_db(s, n) for s, n in zip(signal, noise, strict=True) if s > 0]
@@ -62,7 +62,7 @@ def segmental_snr(reference: Waveform, estimate: Waveform) -> float:
 
 
 def si_sdr(reference: Waveform, estimate: Waveform) -> float:
-    """Power of the estimate along the reference over the power of its rest, means removed; mean over channels, dB."""
+    """Power of the estimate along the reference over the power of the rest, means removed; mean over channels, dB."""
     validate(reference, estimate)
     values = []
     for truth, found in zip(reference.astype(np.float64), estimate.astype(np.float64), strict=True):
@@ -70,7 +70,7 @@ def si_sdr(reference: Waveform, estimate: Waveform) -> float:
         power = energy(centred)
         target = centred * (float(centred @ candidate) / power if power else 0.0)
         rest = energy(candidate - target)
-        # What the projection of an identical estimate leaves is rounding alone.
+        # The projection of an identical estimate leaves only rounding errors.
         values.append(ratio_db(energy(target), rest if rest > _ROUNDING * energy(target) else 0.0))
     return mean_db(values)
 

@@ -1,4 +1,4 @@
-"""Spectral distances: what the magnitudes of two recordings differ by, whatever their phases do.
+"""Spectral distances: differences of the magnitudes of two recordings, regardless of phase.
 
 *Conventions*: arrays `(channel, time)`, order (reference, estimate), lower is better, 0 for equal magnitudes. Frames
 are Hann windows inside the recording, the first at its start, none padded; the samples after the last full frame do
@@ -94,4 +94,4 @@ def _magnitudes(reference: Waveform, estimate: Waveform, n_fft: int, hop_length:
 def _demand_frames(reference: Waveform, estimate: Waveform, n_fft: int) -> None:
     validate(reference, estimate)
     if reference.shape[1] < n_fft:
-        raise MetricError(f"the spectral distance needs {n_fft} samples, these are {reference.shape[1]}")
+        raise MetricError(f"the spectral distance needs {n_fft} samples, got {reference.shape[1]}")

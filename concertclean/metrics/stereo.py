@@ -1,9 +1,9 @@
-"""What happened to the stereo image: its width, the likeness of its channels, its balance; estimate minus reference.
+"""Change of the stereo image: width, correlation of the channels, balance; estimate minus reference.
 
 *Conventions*: arrays `(channel, time)` with channels left and right, order (reference, estimate). A value is a change,
 not a score: 0 is best. Everything is measured over the whole recording, without a filter. Mono has no image
 (`MetricError`), nor has silence. A pure mid, or one silent channel, is an end of the scale: no change if both are at
-the same end, else ±inf. NaN never comes out.
+the same end, else ±inf. The result is never NaN.
 
 References:
     Own, from the usual quantities: mid = (L + R)/2, side = (L - R)/2; the correlation meter's `LR / √(LL · RR)`.
@@ -86,6 +86,6 @@ def _doubles(*waveforms: Waveform) -> list[NDArray[np.float64]]:
 def _demand_stereo(reference: Waveform, estimate: Waveform) -> None:
     validate(reference, estimate)
     if len(reference) != 2:
-        raise MetricError(f"a stereo image needs 2 channels, these are {len(reference)}")
+        raise MetricError(f"a stereo image needs 2 channels, got {len(reference)}")
     if not (reference.any() and estimate.any()):
         raise MetricError("the reference or the estimate is silent: it has no stereo image")

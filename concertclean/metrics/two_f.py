@@ -1,7 +1,7 @@
 """The 2f-model: perceived quality from two of PEAQ's variables, as a mean MUSHRA score.
 
-In a comparison of thirteen measures on separated and on coded music it followed listeners best; it costs nothing beside
-PEAQ, and does not saturate where PEAQ's own grade does.
+In a comparison of thirteen measures on separated and on coded music it agreed best with listeners. It costs nothing on
+top of PEAQ, and does not saturate where PEAQ's own grade does.
 
 References:
     Kastner, Herre: An efficient model for estimating subjective quality of separated audio source signals, WASPAA 2019,

@@ -1,1 +1,1 @@
-"""Networks, one file an architecture: waveform in, waveform out."""
+"""Networks, one file per architecture: waveform in, waveform out."""

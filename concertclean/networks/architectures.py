@@ -1,6 +1,6 @@
-"""The table of the networks: what each is built by, what it is for, how it is trained by default.
+"""The table of networks: the constructor of each, its task and its default loss.
 
-Whoever adds an architecture adds one file and one row; the contract tests run over the rows.
+To add an architecture, add one file and one row; the contract tests run over the rows.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from concertclean.networks.tunet import TUNet
 from concertclean.networks.two_stage_unet import TwoStageUNet
 
 Task = Literal["restore", "unmix", "debleed", "detect"]
-"""What a network is for: `restore` maps a recording to a cleaner one, `debleed` a track to the same without the other
+"""The task of a network: `restore` maps a recording to a cleaner one, `debleed` a track to the same without the other
 instruments, `unmix` a band to the matrix it was mixed with, `detect` a recording to what it holds."""
 
 
@@ -27,10 +27,10 @@ class Architecture:
 
     Attributes:
         build: returns the network with fresh parameters, from flat keyword arguments.
-        task: what it is for.
+        task: of the network.
         small_config: arguments of `build` for a network of a few thousand parameters, for tests.
-        default_loss: name of the loss that a recipe gets if it names none.
-        purpose: what models of it do and which command uses them, as an error message continues after their name.
+        default_loss: name of the loss if a recipe names none.
+        purpose: what its models do and which command uses them, worded to follow their name in an error message.
     """
 
     build: Callable[..., nn.Module]
@@ -73,4 +73,4 @@ ARCHITECTURES: dict[str, Architecture] = {
         _RESTORES,
     ),
 }
-"""Every network by the name that weights files and recipes give."""
+"""Every network by its name in weights files and recipes."""

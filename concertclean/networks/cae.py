@@ -1,13 +1,13 @@
-"""CAE: a convolutional autoencoder that knows one instrument and lets only that pass.
+"""CAE: a convolutional autoencoder trained on one instrument, which passes only that.
 
-It sees the magnitudes of three frames in a row, stacked along frequency, squeezes them into a short code and rebuilds
-what its instrument can sound like. The phase stays that of the microphone. Nearly all of its parameters are in the two
-dense layers around the code.
+It takes the magnitudes of three consecutive frames, stacked along frequency, encodes them into a short code and
+rebuilds the nearest sound of its instrument. The phase is that of the microphone. Nearly all of its parameters are in
+the two dense layers around the code.
 
-Three windows hold each frame, and the estimate is the mean of the three; the paper takes one and throws two away. After
-the last normalisation magnitudes may be negative, which would turn the phase: they are cut at zero. Training judges
-what comes out at the end (own): the paper judges what was rebuilt, so that being too loud costs as much as being too
-quiet, although nothing is ever made louder than the recording.
+Three windows contain each frame, and the estimate is the mean of the three; the paper uses one and discards two. After
+the last normalisation magnitudes may be negative, which would invert the phase: they are clipped at zero. The loss uses
+the final output (own). In the paper it uses the rebuilt magnitudes, so being too loud costs as much as being too quiet,
+although nothing is ever made louder than the recording.
 
 References:
     Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 3.1.
@@ -23,18 +23,18 @@ from concertclean.dsp import stft
 from concertclean.networks.layers.waveform_model import SpectralModel
 
 _FRAMES = 3
-_LAYER = 3_200_000  # numbers in a layer of windows that are rebuilt at once; more do not fit the cache
+_LAYER = 3_200_000  # numbers in a layer of windows that are rebuilt at once; more do not fit in the cache
 _FEW = 8  # products of channels, of which a convolution is added up one by one
 _EPSILON = 1e-12
 
 
 def _magnitudes(spectrogram: Tensor) -> Tensor:
-    """Magnitudes, not to be differentiated at zero; three times as fast as `abs`, which guards against overflow."""
+    """Magnitudes, not differentiable at zero; three times as fast as `abs`, which guards against overflow."""
     return (spectrogram.real.square() + spectrogram.imag.square()).sqrt()
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
-    """Parts side by side along the second axis; one part as it is, which spares a copy."""
+    """Parts concatenated along the second axis; a single part without a copy."""
     return torch.cat(list(parts), dim=1) if len(parts) > 1 else parts[0]
 
 
@@ -52,7 +52,7 @@ class _TwoTaps(nn.Conv1d):
         super().__init__(in_channels, out_channels, 2, padding=int(widening))
         self._widening = widening
         with torch.no_grad():
-            self.weight.abs_()  # own: two negative taps never speak of magnitudes, and few channels need each
+            self.weight.abs_()  # own: two negative taps are dead on magnitudes, and with few channels each is needed
 
     def forward(self, waves: Tensor) -> Tensor:
         """Maps `(batch, in, length)` to `(batch, out, length ± 1)`."""
@@ -75,7 +75,7 @@ class _TwoTaps(nn.Conv1d):
 
 
 class _Norm(nn.BatchNorm1d):
-    """Batch normalisation; in use in place, by a product and a sum, in three quarters of the time."""
+    """Batch normalisation; in evaluation it runs in place, by a product and a sum, in three quarters of the time."""
 
     def forward(self, waves: Tensor) -> Tensor:
         """Maps `(batch, channel, length)` to the same shape."""
@@ -121,47 +121,48 @@ class CAE(SpectralModel):
         )  # fmt: skip
         self.squeeze = nn.Linear(second * length, code)
         self.unfold = nn.Linear(code, second * length)
-        # Published as transposed: for two taps the same as plain ones with the taps turned round, ten times as fast.
+        # Published as transposed: for two taps the same as plain ones with reversed taps, ten times as fast.
         self.decoder = nn.Sequential(
             _TwoTaps(second, first, widening=True), nn.ReLU(inplace=True), _Norm(first),
             _TwoTaps(first, 1, widening=True), nn.ReLU(inplace=True), _Norm(1),
         )  # fmt: skip
 
     def rebuilt(self, frames: Tensor) -> Tensor:
-        """Magnitudes as the instrument's own code gives them back.
+        """Magnitudes rebuilt from the instrument's code.
 
-        Windows overlap, and convolutions see two neighbours: each frame is encoded once for all windows that hold it.
+        Windows overlap, and convolutions see two neighbours: each frame is encoded once for all windows that contain
+        it.
 
         Args:
-            frames: `(batch, frame, freq)`, of `frames`, three at least.
+            frames: `(batch, frame, freq)`, from `frames`, at least three.
 
         Returns:
-            `(batch, frame - 2, 3 · freq)`, a window for each three frames in a row; may be negative.
+            `(batch, frame - 2, 3 · freq)`, one window for every three consecutive frames; may be negative.
         """
         in_a_row = self.encoder(frames.flatten(1)[:, None])
-        heard = in_a_row.unfold(2, self._inner[1], self._n_freqs)  # (batch, channel, window, place)
-        code = self.squeeze(heard.transpose(1, 2).flatten(2)).relu_()
+        encoded = in_a_row.unfold(2, self._inner[1], self._n_freqs)  # (batch, channel, window, place)
+        code = self.squeeze(encoded.transpose(1, 2).flatten(2)).relu_()
         inner = self.unfold(code).relu_().reshape(-1, *self._inner)
         windows: Tensor = self.decoder(inner)
         return windows.reshape(*code.shape[:2], -1)
 
     def frames(self, magnitude: Tensor) -> Tensor:
-        """What windows are made of, `(batch, frame + 4, freq)`, of magnitudes `(batch, freq, frame)`.
+        """Frames for the windows, `(batch, frame + 4, freq)`, from magnitudes `(batch, freq, frame)`.
 
-        The paper's spectrogram is not divided by the sum of the window: its magnitudes are about as large as what the
-        last normalisation begins with.
+        The paper's spectrogram is not divided by the sum of the window: its magnitudes are about as large as the
+        initial values of the last normalisation.
         """
         return F.pad(magnitude.mT * self.window.sum(), (0, 0, _FRAMES - 1, _FRAMES - 1))
 
     def gains(self, magnitude: Tensor, found: Tensor) -> Tensor:
-        """What the estimate is of the recording, of what the windows were rebuilt to.
+        """Ratio of the estimate to the recording, from the rebuilt windows.
 
-        A microphone hears its own instrument and more, so its magnitudes are only ever lowered (own; the paper lets
-        what was rebuilt stand, also where it is louder than the recording).
+        A microphone picks up its own instrument and more, so its magnitudes are only ever lowered (own; the paper keeps
+        the rebuilt magnitudes even where they are louder than the recording).
 
         Args:
             magnitude: of the recording, `(batch, freq, frame)`.
-            found: of `rebuilt`, for all its windows.
+            found: from `rebuilt`, for all its windows.
 
         Returns:
             0 to 1, same shape as `magnitude`.

@@ -1,8 +1,8 @@
-"""What a network does to the music and to the noise of a mixture, each for itself.
+"""What a network does to the music and to the noise of a mixture, separately.
 
-The estimate of a spectrogram network is its input times a gain, complex where it changes phases. The gain found on
-the mixture, applied to the music alone and to the noise alone, splits the estimate exactly into what is left of
-either: how much music a model takes away, and how much noise it leaves, which one ratio of both cannot show.
+The estimate of a spectrogram network is its input times a gain, complex where it changes phases. The gain from the
+mixture, applied to the music alone and to the noise alone, splits the estimate exactly into what is left of each. This
+shows how much music a model removes and how much noise it leaves, which a single ratio cannot.
 """
 
 from typing import TypeGuard
@@ -16,7 +16,7 @@ _SILENCE = 1e-12
 
 
 def has_gains(network: nn.Module) -> TypeGuard[SpectralModel]:
-    """Whether a network works on one spectrogram, so that its gains can be seen."""
+    """Whether a network works on one spectrogram, so its gains are accessible."""
     return isinstance(network, SpectralModel)
 
 
@@ -30,7 +30,7 @@ def split(network: SpectralModel, music: Tensor, noise: Tensor) -> tuple[Tensor,
         noise: same shape.
 
     Returns:
-        Two waveforms of that shape. Where the mixture is silent in a bin, nothing is left of either.
+        Two waveforms of that shape. If the mixture is silent in a bin, nothing is left of either.
     """
     n_samples = music.shape[-1]
     margin = min(network.context, n_samples - 1)  # mirrored, as at the ends of recordings

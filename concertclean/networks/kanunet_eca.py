@@ -2,8 +2,8 @@
 
 Complex spectrogram in, complex spectrogram out. The defaults are the published network (Zhang: 22.05 kHz mono,
 1024-sample frames, widths 64 to 512, spline grid 5); the same file builds its ablations, KANUNet (`eca=False`) and
-the plain U-Net (`convolution="plain"`), a bounded complex mask instead of the mapping, and the variant that ships:
-joint stereo, magnitudes of bands in and one gain a band out.
+the plain U-Net (`convolution="plain"`), a bounded complex mask instead of the mapping, and the variant of the shipped
+weights: joint stereo, magnitudes of bands in and one gain per band out.
 
 References:
     Shijie Zhang, KANUNet-ECA (network, Fig. 1 and 2; sizes as read in `README.md`).
@@ -24,7 +24,7 @@ from concertclean.networks.layers.kan_conv import BasisName, KANConv2d
 from concertclean.networks.layers.waveform_model import SpectralModel
 
 _LEVELS = 3
-_MASK_BOUND = 1.2  # above one, so that "leave it as it is" lies inside
+_MASK_BOUND = 1.2  # above one, so that "unchanged" is reachable
 
 
 class EfficientChannelAttention(nn.Module):
@@ -71,18 +71,18 @@ class KANUNetECA(SpectralModel):
         hop_length: samples between frames.
         base: channels of the first level; doubled on each of three more.
         convolution: "kan" or "plain" (3x3 convolution without bias).
-        plain_levels: levels from the top that are plain all the same; 0: none (published). The top level is most of the
-            cost of a KAN, and has the fewest weights.
+        plain_levels: levels from the top that stay plain; 0: none (published). The top level is most of the cost of a
+            KAN, and has the fewest weights.
         basis: edge functions of the KAN convolutions.
         grid_size: intervals of the spline grid.
         first_grid: ends of the spline grid of the first layer.
         inner_grid: ends of the spline grid of every other layer, whose input is never negative.
         eca: channel attention at the bottom.
-        eca_frames: bottom-level frames (8 spectrogram frames each) the attention looks at; 0: all, as published.
+        eca_frames: bottom-level frames (8 spectrogram frames each) used by the attention; 0: all, as published.
         output: "mapping" predicts the spectrogram (published); "mask" a complex mask with modulus up to 1.2.
         exponent: power of the input magnitude; 1: none (published).
-        bands: bands of `BandGains`, which then stands in for `output` and `exponent`; 0: none (published).
-        recurrent_layers: layers of `BandRecurrence` behind the attention; 0: none (published).
+        bands: bands of `BandGains`, which then replaces `output` and `exponent`; 0: none (published).
+        recurrent_layers: layers of `BandRecurrence` after the attention; 0: none (published).
         recurrent_units: units of each of their LSTMs in each direction.
         align_corners: of the bilinear upsampling. True (published) stretches with the length of the input, so the
             result depends on where a segment ends; False is local.
@@ -118,7 +118,7 @@ class KANUNetECA(SpectralModel):
         self.output, self.exponent, self.align_corners = output, exponent, align_corners
         self.alignment = hop_length * 2**_LEVELS
         self.front = BandGains(n_fft // 2 + 1, bands, channels) if bands else None
-        # 64 frames reach the inner result of the three levels; the attention looks half its mean further.
+        # 64 frames cover the three levels; the attention reaches half its mean further.
         margin = self.front.margin if self.front else 0
         layers = [BandRecurrence(base * 2**_LEVELS, recurrent_units) for _ in range(recurrent_layers)]
         at_bottom = (eca_frames // 2 if eca else 0) + sum(layer.margin for layer in layers)
@@ -152,7 +152,7 @@ class KANUNetECA(SpectralModel):
             self._start_at_identity()
 
     def _start_at_identity(self) -> None:
-        """A mask network that starts by leaving the recording alone."""
+        """A mask network that starts by leaving the recording unchanged."""
         with torch.no_grad():
             self.head.weight.mul_(0.1)
         planes = torch.zeros(self.head.out_channels)
@@ -161,7 +161,7 @@ class KANUNetECA(SpectralModel):
         self.head.bias = nn.Parameter(planes)
 
     def stages(self, degraded: Tensor) -> tuple[Tensor]:
-        """The one estimate there is.
+        """The only estimate.
 
         Args:
             degraded: `(batch, channel, freq, frame)` complex, unit scale of `dsp.stft`.
@@ -192,14 +192,14 @@ class KANUNetECA(SpectralModel):
             up = F.interpolate(hidden, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
             up = F.pad(up, (0, skip.shape[3] - up.shape[3], 0, skip.shape[2] - up.shape[2]))
             hidden = pair(torch.cat([up, skip], dim=1))
-        # The mask in full precision: bf16 would leave its rounding in what is removed.
+        # The mask in full precision: rounding of bf16 would remain in what is removed.
         with torch.autocast(hidden.device.type, enabled=False):
             result: Tensor = self.head(hidden.to(self.head.weight.dtype))
         return result[..., :n_frames].float()
 
 
 def _compress(spectrogram: Tensor, exponent: float) -> Tensor:
-    """Complex spectrogram with its magnitude raised to `exponent`, phase kept; 1 leaves it as it is.
+    """Complex spectrogram with its magnitude raised to `exponent`, phase kept; 1 leaves it unchanged.
 
     Music spans 60 dB and more; the power 0.3 brings the quiet partials within the reach of a narrow network.
     """

@@ -1,11 +1,11 @@
-"""Where a recording holds nothing but noise: a small convolutional classifier of log-mel images.
+"""Finds where a recording contains only noise: a small convolutional classifier of log-mel images.
 
-Every frame is judged by the image of the forty frames around it. The network maps waveforms to waveforms as all others
-do, so that it is trained and stored like them: frames of noise alone are silenced, the rest passes. What it is used
-for is `noise_probability`.
+Every frame is classified by the image of the forty frames around it. The network maps waveforms to waveforms like all
+others, so it is trained and stored like them: frames with only noise are silenced, the rest passes. Its output in use
+is `noise_probability`.
 
 *Conventions*: spectrograms are complex `(batch, 1, freq, frame)` in the scale of `dsp.stft`; images are `(frame, mel)`,
-natural logarithm of power, less their own mean, so the level of a recording does not matter.
+natural logarithm of power, minus their own mean, so the level of a recording does not matter.
 
 References:
     Sehgal, Kehtarnavaz: A convolutional neural network smartphone app for real-time voice activity detection, IEEE
@@ -22,11 +22,11 @@ from concertclean.networks.layers.mel import mel_filters
 from concertclean.networks.layers.waveform_model import SpectralModel
 
 FRAMES = 40  # of an image
-_FEW = 5  # frames with music that still count as noise alone
+_FEW = 5  # frames with music that still count as only noise
 _WIDTHS = (40, 20, 10)
 _HIDDEN = 100
 _POWER_FLOOR = 1e-13  # -130 dB of full scale: below the noise of 16 bits in one bin
-_AUDIBLE = 0.5  # music is heard where a band holds at least half as much of it as of noise
+_AUDIBLE = 0.5  # music is audible if a band has at least half as much of it as of noise
 
 
 class SameConv(nn.Conv2d):
@@ -44,11 +44,11 @@ class SameConv(nn.Conv2d):
 
 
 class NoiseDetector(SpectralModel):
-    """Classifier of frames, noise alone or music, mono.
+    """Classifier of frames, only noise or music, mono.
 
     Attributes:
         alignment: samples; segments start on multiples of it.
-        context: samples on each side of a segment that its judgement depends on.
+        context: samples on each side of a segment that its result depends on.
 
     Args:
         sample_rate: Hz.
@@ -57,7 +57,7 @@ class NoiseDetector(SpectralModel):
         n_mels: bands of an image, divisible by 8.
         lowest_hz: lower edge of the lowest band.
         highest_hz: upper edge of the highest band.
-        dropout: share of the hidden units that a training step leaves out.
+        dropout: share of the hidden units that a training step drops.
     """
 
     stems, channels = 1, 1
@@ -89,7 +89,7 @@ class NoiseDetector(SpectralModel):
         self.answer = nn.Linear(_HIDDEN, 1)
 
     def stages(self, degraded: Tensor) -> tuple[Tensor]:
-        """The one estimate: every frame times the probability that it holds music.
+        """The only estimate: every frame times the probability that it contains music.
 
         Args:
             degraded: `(batch, 1, freq, frame)` complex.
@@ -100,7 +100,7 @@ class NoiseDetector(SpectralModel):
         return (degraded * torch.sigmoid(-self.noise_logits(degraded))[:, None, None],)
 
     def noise_probability(self, waveform: Tensor) -> Tensor:
-        """Probability that there is nothing but noise around each frame.
+        """Probability that there is only noise around each frame.
 
         Args:
             waveform: `(batch, 1, time)`, full scale ±1, of any level.
@@ -111,14 +111,14 @@ class NoiseDetector(SpectralModel):
         return torch.sigmoid(self.noise_logits(self.spectrogram(waveform)))
 
     def noise_logits(self, degraded: Tensor, every: int = 1) -> Tensor:
-        """Logarithm of the odds for noise alone.
+        """Logarithm of the odds of only noise.
 
         Args:
             degraded: `(batch, 1, freq, frame)` complex.
-            every: only every so many frames are judged.
+            every: classify only every `every`th frame.
 
         Returns:
-            `(batch, frame)` float32; beyond the ends the first and last frame go on.
+            `(batch, frame)` float32; beyond the ends the first and last frame are repeated.
         """
         images = _around(torch.log(self._mel_power(degraded) + _POWER_FLOOR), every)
         images = images - images.mean((-1, -2), keepdim=True)
@@ -130,15 +130,15 @@ class NoiseDetector(SpectralModel):
 
     @torch.no_grad()
     def is_noise_alone(self, clean: Tensor, noise: Tensor, every: int = 1) -> Tensor:
-        """What `noise_logits` should say: no more than five frames of an image hold audible music.
+        """Target of `noise_logits`: no more than five frames of an image contain audible music.
 
         Args:
             clean: `(batch, 1, freq, frame)` complex spectrogram of the music.
             noise: of what was added to it.
-            every: only every so many frames are judged.
+            every: classify only every `every`th frame.
 
         Returns:
-            `(batch, frame)`, 1 for noise alone, 0 for music.
+            `(batch, frame)`, 1 for only noise, 0 for music.
         """
         audible = self.is_audible(clean, noise)[..., None].float()
         return (_around(audible, every).sum((-1, -2)) <= _FEW).float()
@@ -162,7 +162,7 @@ class NoiseDetector(SpectralModel):
 
 
 def _around(frames: Tensor, every: int) -> Tensor:
-    """For every so many frames the forty around it: `(batch, frame, band)` to `(batch, image, FRAMES, band)`."""
+    """For every `every`th frame the forty around it: `(batch, frame, band)` to `(batch, image, FRAMES, band)`."""
     half = FRAMES // 2
     padded = torch.cat([frames[:, :1].expand(-1, half, -1), frames, frames[:, -1:].expand(-1, half - 1, -1)], 1)
     return padded.unfold(1, FRAMES, every).transpose(2, 3)

@@ -1,10 +1,10 @@
-"""What a stretch of a recording is: clean music, music under a crowd, a disc transfer, or speech.
+"""Classifies a stretch of a recording: clean music, music under a crowd, a disc transfer, or speech.
 
-A small convolutional classifier of log-mel images of a few seconds. The model "auto" goes by it, and by how sure
-it is; the measurements that need no learning are in `analyse`.
+A small convolutional classifier of log-mel images of a few seconds. The model "auto" uses its classes and
+probabilities; measurements without learned weights are in `analyse`.
 
-*Conventions*: waveforms `(batch, 1, time)`, full scale ±1, any level; images are natural logarithms of mel power less
-their own mean, so that level and gain do not matter.
+*Conventions*: waveforms `(batch, 1, time)`, full scale ±1, any level; images are natural logarithms of mel power minus
+their own mean, so level and gain do not matter.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ from concertclean.dsp import stft
 from concertclean.networks.layers.mel import mel_filters
 
 SCENES: Final = ("clean", "crowd", "disc", "speech")
-"""What `SceneClassifier.logits` distinguishes, in this order."""
+"""The classes of `SceneClassifier.logits`, in this order."""
 
 _RANGE_HZ = (30.0, 16_000.0)
 _POWER_FLOOR = 1e-13  # -130 dB of full scale: below the noise of 16 bits in one band
@@ -32,7 +32,7 @@ class SceneClassifier(nn.Module):
         n_mels: bands of an image, divisible by 16.
         widths: channels of the four convolutions, each of which halves both axes.
         hidden: units of the layer before the last.
-        dropout: share of them that a training step leaves out.
+        dropout: share of them that a training step drops.
     """
 
     stems, channels = 1, 1
@@ -75,7 +75,7 @@ class SceneClassifier(nn.Module):
         image = torch.log(power + _POWER_FLOOR)
         image = (image - image.mean((1, 2), keepdim=True)) / 4  # a standard deviation of about one
         found = self.convolutions(image[:, None].to(self.answer.weight.dtype))
-        # Mean and spread over time: what goes on all the time, and what comes and goes.
+        # Mean and spread over time: steady sounds, and sounds that come and go.
         pooled = torch.cat([found.mean(2), found.std(2, correction=0)], dim=1).flatten(1)
         answer: Tensor = self.answer(self.dropout(nn.functional.silu(self.hidden(pooled))))
         return answer.float()

@@ -1,13 +1,13 @@
 """t-UNet: the mixing matrix of a band from ten seconds of its microphones.
 
-The same convolutions along time look at each microphone alone; only the dense head compares them. The network says how
-much each microphone hears of each instrument, and the pseudo-inverse of that matrix gives the stems. Delays and rooms
-are outside of this model.
+The same convolutions along time process each microphone separately; only the dense head compares them. The network
+estimates how much of each instrument each microphone picks up, and the pseudo-inverse of that matrix yields the stems.
+Delays and rooms are not modelled.
 
 As in `unmixing`, the level of the microphones must not matter: a segment is divided by its rms first (own; the paper
-feeds raw samples), and a matrix counts with its columns divided by their diagonal. The head sees logarithms of what the
-convolutions found, each normalised over the batch (own): how much a microphone hears of an instrument is a ratio of
-levels, which differences of logarithms are; on the plain numbers a run of 400 steps never left the mean matrix.
+feeds raw samples), and the columns of a matrix are divided by their diagonal. The head sees logarithms of the features,
+each normalised over the batch (own). How much of an instrument a microphone picks up is a ratio of levels, that is, a
+difference of logarithms. On the plain numbers a run of 400 steps never left the mean matrix.
 
 References:
     Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 3.2.
@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 _KERNEL, _POOL = 4, 9
 _SILENT = 1e-8  # rms
-_LEAST_FEATURE = 1e-2  # of features, which begin around 1
+_LEAST_FEATURE = 1e-2  # of features, which start around 1
 _USUAL_BLEED = 0.25  # mean of the published gains
 _FIRST_SPREAD = 0.1  # of the first matrices around it
-_LEAST_DIAGONAL = 0.1  # below it the network has not found the microphone's own instrument
+_LEAST_DIAGONAL = 0.1  # below it the network did not find the microphone's own instrument
 
 
 class TUNet(nn.Module):
@@ -33,12 +33,12 @@ class TUNet(nn.Module):
 
     Args:
         n_microphones: K; as many stems.
-        segment: samples it looks at, 10 s as published.
+        segment: samples of its input, 10 s as published.
         widths: channels of the convolutions, each followed by pooling over nine samples.
         hidden: units of the dense layers before the last.
         sample_rate: Hz.
-        instruments: of the microphones, in the order that it was trained on, as published; none: any, in any order,
-            which is far harder to learn.
+        instruments: of the microphones, in the order used for training, as published; empty: any, in any order, which
+            is far harder to learn.
 
     Raises:
         ValueError: the segment is too short for the convolutions, or there is not an instrument for each microphone.
@@ -62,7 +62,7 @@ class TUNet(nn.Module):
         layers: list[nn.Module] = []
         length, before = segment, 1
         for width in widths:
-            # The largest of nine goes first, as published after the ReLU: the same numbers from a ninth of the work.
+            # Pooling before the ReLU instead of after it, as published: the same numbers for a ninth of the work.
             layers += [nn.Conv1d(before, width, _KERNEL), nn.MaxPool1d(_POOL), nn.ReLU()]
             length, before = (length - _KERNEL + 1) // _POOL, width
         if length < 1:
@@ -75,7 +75,7 @@ class TUNet(nn.Module):
         self._begin()
 
     def _begin(self) -> None:
-        """First weights of He, undamped through ten layers, and a matrix of which no entry is dead."""
+        """Initial weights by He, undamped through ten layers, and a matrix without dead entries."""
         for layer in self.modules():
             if isinstance(layer, nn.Conv1d | nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -101,10 +101,10 @@ class TUNet(nn.Module):
             wanted = f"(batch, {self.channels}, {self.segment})"
             raise ValueError(f"waveform has shape {tuple(waveform.shape)}, must be {wanted}")
         level = waveform.square().mean(dim=(1, 2), keepdim=True).sqrt().clamp_min(_SILENT)
-        heard = (waveform / level).flatten(0, 1)[:, None]
-        # One microphone after the other where nothing learns: together their layers do not fit the cache.
-        size = len(heard) if self.training else 1
-        features = torch.cat([self.encoder(part) for part in torch.split(heard, size)])
+        inputs = (waveform / level).flatten(0, 1)[:, None]
+        # One microphone at a time unless training: together their layers do not fit in the cache.
+        size = len(inputs) if self.training else 1
+        features = torch.cat([self.encoder(part) for part in torch.split(inputs, size)])
         # From (batch · microphone, width, time), flattened as published: microphone, time, width.
         levels = self.norm((features.mT.reshape(len(waveform), -1).float() + _LEAST_FEATURE).log())
         matrix: Tensor = self.head(levels)
@@ -114,10 +114,10 @@ class TUNet(nn.Module):
         """One mixing matrix of an excerpt: the mean over its segments.
 
         Args:
-            waveform: `(microphone, time)`, any length from 1; repeated to a full segment where it is shorter.
+            waveform: `(microphone, time)`, any length from 1; repeated to a full segment if shorter.
 
         Returns:
-            Λ `(microphone, stem)`, diagonal 1. Where the network finds no own instrument, the identity.
+            Λ `(microphone, stem)`, diagonal 1; the identity if the network does not find a microphone's own instrument.
         """
         n_copies = -(-self.segment // waveform.shape[1])
         waveform = waveform.repeat(1, n_copies) if n_copies > 1 else waveform

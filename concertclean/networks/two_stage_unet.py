@@ -2,8 +2,8 @@
 
 Complex spectrogram in, complex spectrogram out, mono at 44.1 kHz. The defaults are the network of the published
 weights (depth 6, 71,408,196 parameters); `depth=4` is the network of the paper (10,938,948). Module and parameter
-names are those of the published checkpoint, so converted weights load as they are. The variant that ships is
-narrower, pads with zeros, and takes magnitudes of bands in and gives one gain a band out.
+names are those of the published checkpoint, so converted weights load as they are. The variant of the shipped weights
+is narrower, pads with zeros, and has magnitudes of bands as input and one gain per band as output.
 
 References:
     Moliner and Välimäki, A two-stage U-Net for high-fidelity denoising of historical recordings, ICASSP 2022,
@@ -46,8 +46,8 @@ class TwoStageUNet(SpectralModel):
         depth: levels down and up; 6 published weights, 4 paper.
         widths: channels of each level and of the bottom, `depth + 1` numbers.
         padding: of the convolutions; "symmetric" (published) or "zeros".
-        bands: each stage gives gains of this many bands (`BandGains`); 0: real and imaginary part of the
-            unscaled spectrogram (published).
+        bands: each stage returns gains of this many bands (`BandGains`); 0: real and imaginary part of the unscaled
+            spectrogram (published).
 
     Raises:
         ValueError: `widths` does not have `depth + 1` numbers.
@@ -77,8 +77,8 @@ class TwoStageUNet(SpectralModel):
         n_bins = n_fft // 2 + 1
         self.register_buffer("embeddings", _frequency_embeddings(bands or n_bins), persistent=False)
         self.front = BandGains(n_bins, bands, 1) if bands else None
-        # The receptive field is 17 to 34 s at depth 6; what lies beyond 128 frames changes the output by -88 dB,
-        # and beyond 96 frames that of the weights that ship by -96 dB.
+        # The receptive field is 17 to 34 s at depth 6. Frames beyond 128 change the output by -88 dB;
+        # with the shipped weights, frames beyond 96 change it by -96 dB.
         self.context = -(-(96 if bands else 128) // 2**depth) * self.alignment
         n_in, n_out = (self.front.n_planes, 1) if self.front else (2, 2)
         width = widths[0]
@@ -91,7 +91,7 @@ class TwoStageUNet(SpectralModel):
         self.sam_1 = SupervisedAttention(width, n_out, padding)
         self.finalblock = OutputBlock(width, n_out, padding)
         self.apply(_initialise)
-        if bands:  # start by leaving the recording alone
+        if bands:  # start by leaving the recording unchanged
             for convolution in (self.sam_1.conv2, self.finalblock.conv2):
                 nn.init.trunc_normal_(convolution.weight, std=0.01)
 
@@ -115,7 +115,7 @@ class TwoStageUNet(SpectralModel):
         return first[:, None, :, :n_frames], second[:, None, :, :n_frames]
 
     def _mapping(self, degraded: Tensor) -> tuple[Tensor, Tensor]:
-        """Both estimates as published: the first stage gives what to add, the second the spectrogram itself."""
+        """Both estimates as published: the first stage returns what to add, the second the spectrogram itself."""
         unit = self.window.sum()
         planes = torch.view_as_real(degraded * unit).permute(0, 3, 2, 1)
         first, second = self._network(planes, lambda raw: planes + raw)
@@ -140,10 +140,10 @@ class TwoStageUNet(SpectralModel):
 
         Args:
             planes: `(batch, plane, frame, freq)`.
-            first_planes: what the first stage's answer means to the attention, from that answer.
+            first_planes: maps the output of the first stage to the input of the attention.
 
         Returns:
-            The answers of both stages, `(batch, n_out, frame, freq)` float32.
+            The outputs of both stages, `(batch, n_out, frame, freq)` float32.
         """
         embedded = torch.cat([planes, self.embeddings.expand(len(planes), -1, planes.shape[2], -1)], 1)
         embedded = self._prepared(embedded)
@@ -156,7 +156,7 @@ class TwoStageUNet(SpectralModel):
         return first, self.finalblock.conv2(features).float()
 
     def _prepared(self, planes: Tensor) -> Tensor:
-        """Planes in the network's precision, laid out as its convolutions like them."""
+        """Planes in the network's precision and memory format."""
         return planes.to(self.conv2d_1.weight.dtype).contiguous(memory_format=torch.channels_last)
 
 

@@ -1,1 +1,1 @@
-"""Floor 5: what a person sees and hears of a result: spectrogram pictures, before/after page, listening test."""
+"""Floor 5: results to see and hear: spectrogram pictures, before/after page, listening test."""

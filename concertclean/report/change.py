@@ -1,4 +1,4 @@
-"""What changed from before to after: the numbers, and the excerpt where it changed most; in one pass over the files."""
+"""The change from before to after: the numbers, and the excerpt that changed most, in one pass over the files."""
 
 import math
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class Change:
         peak_before_db, peak_after_db: sample peaks, dB of full scale.
         reduction_db, reduction_p95_db: level of before over after in each second that is not silent, mean and 95th
             percentile.
-        removed_energies: of before minus after, a value each 0.1 s, all channels together.
+        removed_energies: of before minus after, one value per 0.1 s, all channels together.
     """
 
     seconds: float
@@ -44,8 +44,8 @@ def measure(pair: Pair, known: PairFacts, progress: Callable[[float], None] = la
 
     Args:
         pair: the files.
-        known: what their headers say.
-        progress: told how many seconds are done.
+        known: from their headers.
+        progress: receives the number of seconds done.
 
     Raises:
         AudioFileError: a file is damaged or empty, or one is longer than the other.
@@ -61,7 +61,7 @@ def measure(pair: Pair, known: PairFacts, progress: Callable[[float], None] = la
         n_samples += before.shape[1]
         progress(n_samples / rate)
     if not n_samples:
-        raise AudioFileError(f"{pair.after}: holds 0 samples; there is nothing to compare")
+        raise AudioFileError(f"{pair.after}: contains 0 samples; there is nothing to compare")
     mean_db, p95_db = reduction_db(*(_in_seconds(energy.values()) for energy in energies[:2]))
     return Change(
         seconds=n_samples / rate,
@@ -77,7 +77,7 @@ def measure(pair: Pair, known: PairFacts, progress: Callable[[float], None] = la
 
 
 def _in_seconds(energies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Energies of steps as those of seconds."""
+    """Energies of steps, summed to seconds."""
     sums: NDArray[np.float64] = np.add.reduceat(energies, np.arange(0, len(energies), _STEPS_A_SECOND))
     return sums
 
@@ -86,8 +86,8 @@ def most_changed(removed_energies: NDArray[np.float64], n_steps: int) -> int:
     """First step of the window with the largest energy; the earliest of equals.
 
     Args:
-        removed_energies: one value a step.
-        n_steps: length of the window, at least 1; 0 comes out if there are no more steps than that.
+        removed_energies: one value per step.
+        n_steps: length of the window, at least 1; the result is 0 if there are no more steps than that.
     """
     if len(removed_energies) <= n_steps:
         return 0
@@ -96,7 +96,7 @@ def most_changed(removed_energies: NDArray[np.float64], n_steps: int) -> int:
 
 
 def level_match_db(lufs_before: float, lufs_after: float) -> tuple[float, float]:
-    """Gains that make both equally loud, dB: the louder one is lowered, so that nothing clips; by 12 dB at most."""
+    """Gains that make both equally loud, dB: the louder one is lowered, so nothing clips; by 12 dB at most."""
     if not (math.isfinite(lufs_before) and math.isfinite(lufs_after)):
         return 0.0, 0.0
     excess = min(max(lufs_before - lufs_after, -12.0), 12.0)

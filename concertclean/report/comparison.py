@@ -18,7 +18,7 @@ from concertclean.report.sound import Flac, page_rate
 from concertclean.report.spectrogram import Spectrograms, display_range, grey_png
 from concertclean.report.words import clock, numbers_table, settings_table
 
-PAGE_SECONDS = 600.0  # what a browser decodes without trouble: about 160 MB of page, 420 MB of memory
+PAGE_SECONDS = 600.0  # what a browser handles easily: about 160 MB of page, 420 MB of memory
 PREVIEW_SECONDS = 30.0
 VERSIONS = ("before", "after", "removed")
 
@@ -35,7 +35,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Excerpt:
-    """What of a result goes into the page, in seconds."""
+    """The part of a result in the page, in seconds."""
 
     start: float
     seconds: float
@@ -49,18 +49,18 @@ def write_comparison(
     overwrite: bool = False,
     progress: Progress = lambda pair, seconds, total: None,
 ) -> list[tuple[Pair, ConcertCleanError]]:
-    """Writes the page; a pair that cannot be compared does not stop the others.
+    """Writes the page; a pair that cannot be compared is reported, the rest go on.
 
     Args:
         target: the page.
         comparisons: at least one.
-        preview_seconds: embed so much of each recording, where it changed most; None: all, if the page then holds
-            ten minutes at most, else half a minute of each.
-        overwrite: replace a page that exists.
-        progress: told the pair, how many seconds of it are measured, and how many there are, if known.
+        preview_seconds: embed this much of each recording, where it changed most; None: all, if that is ten minutes at
+            most, else half a minute of each.
+        overwrite: replace an existing page.
+        progress: receives the pair, its seconds measured, and its seconds in total, if known.
 
     Returns:
-        What went wrong. If nothing went well, there is no page.
+        The errors. If no pair succeeded, there is no page.
 
     Raises:
         OutputError: the page exists or cannot be written.
@@ -88,18 +88,18 @@ def _title(comparisons: Sequence[Comparison]) -> str:
 
 
 def _limit(comparisons: Sequence[Comparison]) -> float:
-    """Seconds of each recording that go into the page when nobody said how many."""
+    """Seconds of each recording in the page by default."""
     total = 0.0
     for comparison in comparisons:
         try:
             total += facts(comparison.pair).seconds or 0.0
         except ConcertCleanError:
-            continue  # told when its turn comes
+            continue  # reported when its turn comes
     return PAGE_SECONDS if total <= PAGE_SECONDS else PREVIEW_SECONDS
 
 
 def _add(page: Page, comparison: Comparison, name: str, limit: float, progress: Progress) -> dict[str, Any]:
-    """Measures a pair and puts its sound and pictures into the page; what the script has to know of it."""
+    """Measures a pair and puts its sound and pictures into the page; returns its facts for the script."""
     pair = comparison.pair
     known = facts(pair)
     change = measure(pair, known, lambda seconds: progress(pair, seconds, known.seconds))
@@ -161,13 +161,13 @@ def _embedded(
 
 
 def _headroom(change: Change) -> float:
-    """Factor that brings a recording which exceeds full scale below it; 16 bits would cut it."""
+    """Factor that lowers a recording above full scale to below it; 16 bits would clip."""
     peak_db = max(change.peak_before_db, change.peak_after_db)
     return 1.0 if peak_db <= 0 else float(10 ** (-(peak_db + 0.1) / 20))
 
 
 def _course(change: Change, n_points: int = 300) -> list[int]:
-    """How much was removed in the course of the recording: amplitude, 0 to 100, at most `n_points`."""
+    """How much was removed over the course of the recording: amplitude, 0 to 100, at most `n_points`."""
     energies = change.removed_energies
     edges = np.unique(np.linspace(0, len(energies), n_points, endpoint=False).astype(int))
     peaks = np.maximum.reduceat(energies, edges)
@@ -175,18 +175,18 @@ def _course(change: Change, n_points: int = 300) -> list[int]:
 
 
 def _notes(known: PairFacts, change: Change, excerpt: _Excerpt) -> list[str]:
-    """What a listener should know about the sound in the page."""
+    """Notes for the listener about the sound in the page."""
     notes = []
     if excerpt.seconds < change.seconds:
         where = f"{clock(excerpt.start)} to {clock(excerpt.start + excerpt.seconds)} of {clock(change.seconds)}"
-        notes.append(f"This page holds {where}: the part where most was removed. The numbers are of the whole.")
+        notes.append(f"This page contains {where}: the part where most was removed. The numbers are for the whole.")
     rate = page_rate(known.sample_rate)
     if rate != known.sample_rate:
-        notes.append(f"The sound in this page has {rate} Hz, the recording {known.sample_rate} Hz.")
+        notes.append(f"The sound in this page is at {rate} Hz, the recording at {known.sample_rate} Hz.")
     if known.after_rate != known.sample_rate:
-        notes.append(f"The result has {known.after_rate} Hz; for comparing it was brought to the recording's rate.")
+        notes.append(f"The result is at {known.after_rate} Hz; it was resampled for comparison.")
     if known.channels > 2:
-        notes.append(f"The sound in this page is channels 1 and 2 of {known.channels}.")
+        notes.append(f"This page plays channels 1 and 2 of {known.channels}.")
     if _headroom(change) < 1:
         lowered = f"{-20 * math.log10(_headroom(change)):.1f} dB"
         notes.append(f"Before and after exceed full scale; in this page both are lowered by {lowered}.")

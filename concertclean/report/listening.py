@@ -1,8 +1,8 @@
-"""The page of a listening test: excerpts of equal loudness, anchors, and what the script has to know.
+"""The page of a listening test: excerpts of equal loudness, anchors, and the facts for the script.
 
 Conventions: ITU-R BS.1534-3 (MUSHRA): an open reference, the same reference hidden among the stimuli, low-passed
-anchors, scores 0 to 100. With a noisy recording as reference there is no truth to hide; the listener then judges how
-good each stimulus sounds, knowing the recording as it came.
+anchors, scores 0 to 100. With a noisy recording as reference there is no truth to hide; the listener then rates how
+good each stimulus sounds, knowing the original recording.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _MAX_GAIN_DB = 30.0
 
 @dataclass(frozen=True)
 class Stimulus:
-    """What is heard under one name: role is "reference" (hidden), "anchor" or "condition"."""
+    """A stimulus with its name: role is "reference" (hidden), "anchor" or "condition"."""
 
     name: str
     role: str
@@ -52,7 +52,7 @@ def write_listening_test(
         target: the page.
         settings: the test.
         overwrite: replace a page that exists.
-        progress: told how many items are done.
+        progress: receives the number of items done.
 
     Raises:
         AudioFileError: a file cannot be decoded, is too short, or has other channels than its reference.
@@ -76,22 +76,22 @@ def write_listening_test(
 
 
 def fingerprint(settings: ListeningSettings) -> str:
-    """Twelve digits that tell one test from another, so that results of two tests are not mixed."""
-    files = {"reference", "conditions"}  # their places differ from machine to machine
+    """Twelve digits that identify a test, so results of two tests are not mixed."""
+    files = {"reference", "conditions"}  # their paths differ from machine to machine
     items = [{**item.model_dump(exclude=files), "conditions": sorted(item.conditions)} for item in settings.item]
     text = json.dumps([settings.title, settings.seed, settings.anchors_hz, items])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def stimuli(item: ListeningItem, anchors_hz: tuple[float, ...]) -> tuple[int, Array, list[Stimulus]]:
-    """What is heard in one item, all of one length, rate and loudness.
+    """The sounds of one item, all of one length, rate and loudness.
 
     Args:
         item: of the test.
         anchors_hz: cutoffs of the low-passed copies.
 
     Returns:
-        Hz; the open reference `(channel, time)`; the stimuli to judge. Nothing exceeds full scale.
+        Hz; the open reference `(channel, time)`; the stimuli to rate. Nothing exceeds full scale.
 
     Raises:
         AudioFileError: a file cannot be decoded, is too short, or has other channels than the reference.
@@ -111,7 +111,7 @@ def stimuli(item: ListeningItem, anchors_hz: tuple[float, ...]) -> tuple[int, Ar
 
 
 def low_passed(waveform: Array, cutoff_hz: float, sample_rate: int) -> Array:
-    """A waveform without what lies above a frequency, not delayed.
+    """A waveform low-passed without delay.
 
     Args:
         waveform: `(channel, time)`.
@@ -126,7 +126,7 @@ def low_passed(waveform: Array, cutoff_hz: float, sample_rate: int) -> Array:
 
 
 def _add(page: Page, item: ListeningItem, settings: ListeningSettings, name: str) -> dict[str, Any]:
-    """Puts the sounds of an item into the page, in an order that tells nothing; what the script has to know."""
+    """Puts the sounds of an item into the page, in random order; returns the facts for the script."""
     rate, reference, found = stimuli(item, settings.anchors_hz)
     random.Random(f"{settings.seed} {item.name}").shuffle(found)
     for number, waveform in enumerate([reference, *(one.waveform for one in found)]):
@@ -143,7 +143,7 @@ def _add(page: Page, item: ListeningItem, settings: ListeningSettings, name: str
 
 
 def _excerpt(file: Path, item: ListeningItem) -> tuple[int, Array]:
-    """Rate and waveform of an excerpt, as a page can hold them."""
+    """Rate and waveform of an excerpt, for a page."""
     with AudioReader(file) as reader:
         rate = reader.info.sample_rate
         reader.skip(round(item.start_seconds * rate))
@@ -151,7 +151,7 @@ def _excerpt(file: Path, item: ListeningItem) -> tuple[int, Array]:
     seconds = waveform.shape[1] / rate
     if seconds < 0.5:
         where = f"{seconds:.2f} s from {item.start_seconds:g} s on"
-        raise AudioFileError(f"{file}: holds only {where}; an item needs half a second at least")
+        raise AudioFileError(f"{file}: contains only {where}; an item needs at least half a second")
     return page_rate(rate), resample(waveform, rate, page_rate(rate))
 
 
@@ -163,8 +163,8 @@ def _fitted(file: Path, item: ListeningItem, rate: int, reference: Array) -> Arr
     if len(waveform) != len(reference):
         raise AudioFileError(f"{file}: has {len(waveform)} channels, {item.reference} has {len(reference)}")
     if abs(waveform.shape[1] - n_samples) > 0.1 * rate:
-        lengths = f"{waveform.shape[1] / rate:.2f} s of the excerpt, {item.reference} holds {n_samples / rate:.2f} s"
-        raise AudioFileError(f"{file}: holds {lengths}; give files of one length")
+        lengths = f"{waveform.shape[1] / rate:.2f} s of the excerpt, {item.reference} contains {n_samples / rate:.2f} s"
+        raise AudioFileError(f"{file}: contains {lengths}; give files of equal length")
     return np.pad(waveform, ((0, 0), (0, max(0, n_samples - waveform.shape[1]))))[:, :n_samples]
 
 
@@ -181,7 +181,7 @@ def _as_loud(waveform: Array, wanted: float, rate: int) -> Array:
 
 
 def _faded(waveform: Array, rate: int) -> Array:
-    """The waveform with short fades at both ends, so that an excerpt does not click."""
+    """The waveform with short fades at both ends, so an excerpt does not click."""
     n_fade = min(round(_FADE_SECONDS * rate), waveform.shape[1] // 2)
     ramp = np.sin(np.linspace(0, np.pi / 2, n_fade)) ** 2
     result = waveform.copy()

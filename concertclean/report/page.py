@@ -1,7 +1,7 @@
-"""One HTML file that needs nothing else: style, script, pictures and sound inside, no server, no network.
+"""One self-contained HTML file: style, script, pictures and sound inside, no server, no network.
 
-The template names its parts `{{style}}`, `{{script}}` and so on; data lie in blocks of base64 that the script decodes
-when they are wanted. A content security policy in the template forbids the page every request.
+The template names its parts `{{style}}`, `{{script}}` and so on; data are in blocks of base64 that the script decodes
+on demand. A content security policy in the template forbids all requests.
 """
 
 import base64
@@ -16,14 +16,14 @@ from typing import BinaryIO
 from concertclean.files.atomic import PartFile
 
 _DATA = "{{data}}"
-_BLOCK_BYTES = 3 * 2**18  # a multiple of 3, so that base64 goes on without padding
+_BLOCK_BYTES = 3 * 2**18  # a multiple of 3, so base64 continues without padding
 
 
 class Page:
-    """A page being written; from `open_page`.
+    """A page being written; see `open_page`.
 
     Args:
-        file: takes the bytes.
+        file: receives the bytes.
         head: everything before the data.
         tail: everything after them.
     """
@@ -34,23 +34,23 @@ class Page:
         self._write(head)
 
     def add_block(self, name: str, data: bytes) -> None:
-        """Puts bytes into the page, to be found by the id `name`."""
+        """Puts bytes into the page, with the id `name`."""
         self._write(f'<script type="text/plain" id="{escape(name)}">')
         for edge in range(0, len(data), _BLOCK_BYTES):
             self._file.write(base64.b64encode(data[edge : edge + _BLOCK_BYTES]))
         self._write("</script>\n")
 
     def add_json(self, name: str, value: object) -> None:
-        """Puts a value into the page, to be found by the id `name`."""
+        """Puts a value into the page, with the id `name`."""
         text = json.dumps(value, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
         self._write(f'<script type="application/json" id="{escape(name)}">{text}</script>\n')
 
     def abandon(self) -> None:
-        """Lets no file appear."""
+        """Discards the page."""
         self.is_wanted = False
 
     def finish(self) -> None:
-        """Writes what follows the data."""
+        """Writes the part after the data."""
         self._write(self._tail)
 
     def _write(self, text: str) -> None:
@@ -67,8 +67,8 @@ def open_page(
         target: the file.
         template: name of the asset with the page's structure.
         words: texts of the template by name, plain, not HTML.
-        scripts: names of assets, put one after the other.
-        overwrite: replace a file that exists.
+        scripts: names of assets, in order.
+        overwrite: replace an existing file.
 
     Raises:
         OutputError: the file exists or cannot be written.

@@ -1,4 +1,4 @@
-"""A recording and what became of it: finding the two files, reading them in step."""
+"""A recording and its result: finding the two files, reading them in step."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -22,10 +22,9 @@ class Pair:
     """A recording before and after.
 
     Attributes:
-        before: the recording as it came.
-        after: what was made of it.
-        start_seconds: where in the recording the result begins; the recording may then be longer than the
-            result. None: the result is as long as the recording.
+        before: the original recording. after: the result.
+        start_seconds: start of the result within the recording; the recording may then be longer than the result. None:
+            the result is as long as the recording.
     """
 
     before: Path
@@ -35,7 +34,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairFacts:
-    """What both files say of themselves: Hz of the recording and of the result, channels, seconds if declared."""
+    """Facts from both headers: Hz of the recording and of the result, channels, seconds if declared."""
 
     sample_rate: int
     after_rate: int
@@ -44,19 +43,19 @@ class PairFacts:
 
 
 def find_pairs(inputs: Sequence[Path], originals: Path | None) -> tuple[list[Pair], list[tuple[Path, NoInputError]]]:
-    """Pairs that files and folders stand for.
+    """Pairs from files and folders.
 
     Args:
         inputs: two files, before and after; or results named NAME_clean.EXT; or folders, searched for such results.
-        originals: folder where the recordings lie, mirrored as in `denoise -r -o`; None: beside the results.
+        originals: folder of the recordings, mirrored as in `denoise -r -o`; None: beside the results.
 
     Returns:
-        The pairs in the order given, folders sorted; and the results of folders whose recording is missing, with the
+        The pairs in the order given, folders sorted; and the results in folders whose recording is missing, with the
         reason.
 
     Raises:
         NoInputError: a path does not exist, a folder holds no result, or the recording of a named result is missing.
-        ConfigError: a file is no result and has no partner.
+        ConfigError: a file is not a result and has no partner.
     """
     if len(inputs) == 2 and all(path.is_file() for path in inputs) and not is_result(inputs[0]):
         return [Pair(inputs[0], inputs[1])], []
@@ -68,17 +67,17 @@ def find_pairs(inputs: Sequence[Path], originals: Path | None) -> tuple[list[Pai
         else:
             pairs.append(Pair(_recording_of(_known_result(path), originals or path.parent), path))
     if not pairs and not orphans:
-        raise NoInputError(f"{', '.join(map(str, inputs))}: no files named NAME{_MARK}.EXT here; denoise makes them")
+        raise NoInputError(f"{', '.join(map(str, inputs))}: no files named NAME{_MARK}.EXT; run denoise first")
     return pairs, orphans
 
 
 def is_result(path: Path) -> bool:
-    """Whether a file is named as `denoise` names what it writes."""
+    """Whether a file is named as an output of `denoise`."""
     return path.stem.endswith(_MARK) and path.suffix.lower() in AUDIO_EXTENSIONS and not path.name.startswith(".")
 
 
 def facts(pair: Pair) -> PairFacts:
-    """What the headers say.
+    """Facts from the headers.
 
     Raises:
         AudioFileError: a file cannot be opened, or the numbers of channels differ.
@@ -86,7 +85,7 @@ def facts(pair: Pair) -> PairFacts:
     with AudioReader(pair.before) as before, AudioReader(pair.after) as after:
         if before.info.channels != after.info.channels:
             channels = f"{after.info.channels} channels, {pair.before} has {before.info.channels}"
-            raise AudioFileError(f"{pair.after}: has {channels}; give the result of this very recording")
+            raise AudioFileError(f"{pair.after}: has {channels}; give the result of this recording")
         rate, seconds = before.info.sample_rate, after.info.duration_seconds
         return PairFacts(rate, after.info.sample_rate, before.info.channels, seconds)
 
@@ -98,9 +97,9 @@ def blocks(
 
     Args:
         pair: two files with equally many channels.
-        sample_rate: Hz of the blocks; what has another rate is resampled.
-        start_seconds: where in the result to begin.
-        seconds: how long to go on; None: to the end.
+        sample_rate: Hz of the blocks; files with another rate are resampled.
+        start_seconds: where in the result to start.
+        seconds: length; None: to the end.
 
     Yields:
         Before and after, each `(channel, time)` and equally long.
@@ -136,7 +135,7 @@ def _part(reader: AudioReader, sample_rate: int, seconds: float | None) -> Block
 
 
 def _in_step(before: Blocks, after: Blocks, pair: Pair, rate: int, *, channels: int) -> Iterator[tuple[Array, Array]]:
-    """Equally long blocks of two streams; complains when one ends long before the other."""
+    """Equally long blocks of two streams; raises if one ends long before the other."""
     held = Fifo(channels), Fifo(channels)
     n_done = 0
     for both in zip_longest(before, after):
@@ -155,7 +154,7 @@ def _in_step(before: Blocks, after: Blocks, pair: Pair, rate: int, *, channels: 
 
 
 def _require_even(left: tuple[Fifo, Fifo], pair: Pair, rate: int, n_done: int) -> None:
-    """Refuses a pair of which one file has ended and the other goes on."""
+    """Raises for a pair of which one file has ended and the other continues."""
     tolerance = _TOLERANCE_SECONDS * rate
     if len(left[0]) > tolerance and pair.start_seconds is None:
         shorter, longer = pair.after, pair.before
@@ -163,8 +162,8 @@ def _require_even(left: tuple[Fifo, Fifo], pair: Pair, rate: int, n_done: int) -
         shorter, longer = pair.before, pair.after
     else:
         return
-    cure = "give the two of one recording, or say where the result starts if it is a part"
-    raise AudioFileError(f"{shorter}: ends after {n_done / rate:.2f} s, {longer} goes on; {cure}")
+    cure = "give two files of the same recording, or state where the result starts if it is a part"
+    raise AudioFileError(f"{shorter}: ends after {n_done / rate:.2f} s, {longer} continues; {cure}")
 
 
 def _search(folder: Path, originals: Path | None, pairs: list[Pair], orphans: list[tuple[Path, NoInputError]]) -> None:
@@ -187,7 +186,7 @@ def _known_result(path: Path) -> Path:
 
 
 def _recording_of(result: Path, folder: Path) -> Path:
-    """The recording a result was made of, by its name: a_clean.wav is of a.*, a_mp3_clean.wav of a.mp3."""
+    """The recording that a result was made from, by its name: a_clean.wav is of a.*, a_mp3_clean.wav of a.mp3."""
     stem = result.stem.removesuffix(_MARK)
     beside = sorted(folder.iterdir()) if folder.is_dir() else []
     audio = [path for path in beside if path.suffix.lower() in AUDIO_EXTENSIONS and path.is_file()]
@@ -195,8 +194,8 @@ def _recording_of(result: Path, folder: Path) -> Path:
     if not found:
         found = [path for path in audio if f"{path.stem}_{path.suffix[1:].lower()}" == stem]
     if not found:
-        raise NoInputError(f"{result}: no recording {stem}.* in {folder}; name the folder of the originals")
+        raise NoInputError(f"{result}: no recording {stem}.* in {folder}; give the folder of the originals")
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
-        raise NoInputError(f"{result}: may be of any of {names}; give the two files, before and after")
+        raise NoInputError(f"{result}: could be from any of {names}; give the two files, before and after")
     return found[0]

@@ -27,7 +27,7 @@ _DPI = 100
 
 @dataclass(frozen=True)
 class Span:
-    """Which part of a recording, in seconds; no length means to the end."""
+    """Part of a recording, in seconds; no length means to the end."""
 
     start_seconds: float = 0.0
     duration_seconds: float | None = None
@@ -54,7 +54,7 @@ def draw_spectrograms(
         span: part of each that is shown.
         is_log: logarithmic frequency axis.
         size: width and height of one panel, pixels.
-        overwrite: replace a picture that exists.
+        overwrite: replace an existing picture.
 
     Raises:
         AudioFileError: a recording cannot be decoded.
@@ -84,7 +84,7 @@ def read_levels(recording: Path, span: Span, *, max_columns: int) -> Levels:
         left = None if span.duration_seconds is None else max(1, round(span.duration_seconds * rate))
         block = reader.read(rate if left is None else min(rate, left))
         if not block.shape[1]:
-            raise ConfigError(f"{recording}: is {found / rate:.2f} s long, cannot start at {span.start_seconds:g} s")
+            raise ConfigError(f"{recording}: {found / rate:.2f} s long, cannot start at {span.start_seconds:g} s")
         declared = None if reader.info.n_samples is None else reader.info.n_samples - wanted
         expected = left or declared or rate
         spectrograms = Spectrograms(1, reader.info.channels, min(expected, declared or expected), max_columns)
@@ -98,14 +98,14 @@ def read_levels(recording: Path, span: Span, *, max_columns: int) -> Levels:
 
 
 def rows(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Levels of bands between edges that may be narrower or wider than the frequencies of a spectrogram.
+    """Levels of bands whose edges may be closer or wider than the bins of a spectrogram.
 
     Args:
         values: `(freq, column)`.
         edges: row numbers of `values`, rising, not whole; one more than bands.
 
     Returns:
-        `(band, column)`: in between two frequencies where a band is narrow, the largest level where it is wide.
+        `(band, column)`: interpolated if a band is narrow, the largest level if it is wide.
     """
     result = np.empty((len(edges) - 1, values.shape[1]))
     for band, (low, high) in enumerate(pairwise(edges)):

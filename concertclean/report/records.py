@@ -1,4 +1,4 @@
-"""The log of a run of `denoise`, one JSON line a recording, found again for each result."""
+"""The log of a run of `denoise`, one JSON line per recording, matched to each result."""
 
 import json
 import os
@@ -13,7 +13,7 @@ def read_records(log: Path) -> dict[str, dict[str, Any]]:
     """Records of a log by the absolute path of their output; of several of one output, the last.
 
     Raises:
-        ConfigError: the log cannot be read, or a line is no record.
+        ConfigError: the log cannot be read, or a line is not a record.
     """
     try:
         lines = log.read_text(encoding="utf-8").splitlines()
@@ -26,12 +26,12 @@ def read_records(log: Path) -> dict[str, dict[str, Any]]:
             found[os.path.abspath(record["output"])] = record
         except (ValueError, TypeError, KeyError) as error:
             cure = "give the JSON log of a run of denoise"
-            raise ConfigError(f"{log}: line {number} is no record of a recording; {cure}") from error
+            raise ConfigError(f"{log}: line {number} is not a record of a recording; {cure}") from error
     return found
 
 
 def record_of(result: Path, records: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:
-    """The record of a result; by its name alone if that is unmistakable, for results that were moved."""
+    """The record of a result; by name alone if that is unambiguous, for results that were moved."""
     exact = records.get(os.path.abspath(result))
     if exact is not None:
         return exact
@@ -40,7 +40,7 @@ def record_of(result: Path, records: Mapping[str, dict[str, Any]]) -> dict[str, 
 
 
 def start_of(record: Mapping[str, Any] | None) -> float | None:
-    """Where in its recording a result begins, seconds; None if it is the whole."""
+    """Start of a result within its recording, seconds; None if it is the whole recording."""
     settings = {} if record is None else record.get("settings", {})
     start, duration = settings.get("start_seconds") or 0.0, settings.get("duration_seconds")
     return float(start) if start or duration else None

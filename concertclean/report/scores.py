@@ -1,7 +1,7 @@
 """Results of a listening test: reading, post-screening, means with confidence intervals, box plots.
 
-Conventions: ITU-R BS.1534-3. A listener who scores the hidden reference below 90 in more than 15 % of the items is left
-out; the standard's rule about the mid anchor is not applied, since some music loses little at 7 kHz. Scores of all
+Conventions: ITU-R BS.1534-3. A listener who rates the hidden reference below 90 in more than 15 % of the items is left
+out. The standard's rule about the mid anchor is not applied, since some music loses little at 7 kHz. Scores of all
 listeners and items are pooled for each condition; the interval is that of Student's t with n - 1 degrees of freedom.
 """
 
@@ -30,7 +30,7 @@ _COLOURS = {"reference": "#35795b", "condition": "#8c2981", "anchor": "#8a8792"}
 
 @dataclass(frozen=True)
 class Rating:
-    """One position of one slider; `score` is 0 to 100, `role` "reference" (hidden), "anchor" or "condition"."""
+    """The rating on one slider; `score` is 0 to 100, `role` "reference" (hidden), "anchor" or "condition"."""
 
     test: str
     participant: str
@@ -64,11 +64,11 @@ class ConditionScore:
 
 
 def read_results(paths: Sequence[Path]) -> list[Rating]:
-    """Ratings of the files that listeners saved, JSON or CSV; the same rating in two files counts once.
+    """Ratings from the files that listeners saved, JSON or CSV; the same rating in two files counts once.
 
     Raises:
-        ConfigError: a file cannot be read or is no result, a listener has two scores for one thing, or the files are
-            of different tests.
+        ConfigError: a file cannot be read or is not a result, a listener has two scores for one stimulus, or the files
+            are from different tests.
     """
     found: dict[tuple[str, str, str, str], Rating] = {}
     for path in paths:
@@ -76,17 +76,17 @@ def read_results(paths: Sequence[Path]) -> list[Rating]:
             key = rating.test, rating.participant, rating.item, rating.condition
             if found.setdefault(key, rating) != rating:
                 what = f"{rating.condition!r} of {rating.item!r}"
-                raise ConfigError(f"{path}: {rating.participant} scored {what} otherwise in another file; keep one")
+                raise ConfigError(f"{path}: {rating.participant} scored {what} differently in another file; keep one")
     tests = sorted({rating.test for rating in found.values()})
     if len(tests) > 1:
-        raise ConfigError(f"the files are of {len(tests)} tests ({', '.join(tests)}); score each test alone")
+        raise ConfigError(f"the files are from {len(tests)} tests ({', '.join(tests)}); score each test separately")
     if not found:
-        raise ConfigError(f"{', '.join(map(str, paths))}: no ratings inside; finish the test before saving")
+        raise ConfigError(f"{', '.join(map(str, paths))}: no ratings found; finish the test before saving")
     return list(found.values())
 
 
 def screen(ratings: Iterable[Rating]) -> tuple[list[Rating], list[Screened]]:
-    """Ratings without those of listeners who did not find the hidden reference, and who they are."""
+    """Ratings without those of listeners who did not find the hidden reference, and those listeners."""
     ratings = list(ratings)
     excluded = []
     for participant in dict.fromkeys(rating.participant for rating in ratings):
@@ -99,7 +99,7 @@ def screen(ratings: Iterable[Rating]) -> tuple[list[Rating], list[Screened]]:
 
 
 def summarise(ratings: Iterable[Rating]) -> list[ConditionScore]:
-    """A row a condition, best mean first."""
+    """One row per condition, best mean first."""
     groups: dict[tuple[str, str], list[float]] = {}
     for rating in ratings:
         groups.setdefault((rating.condition, rating.role), []).append(rating.score)
@@ -169,7 +169,7 @@ def _read(path: Path) -> list[Rating]:
         ratings = [_rating(record) for record in records]
     except (OSError, ValueError, KeyError, TypeError) as error:
         cure = "give files that the page of a listening test saved"
-        raise ConfigError(f"{path}: is no result of a listening test ({error!r}); {cure}") from error
+        raise ConfigError(f"{path}: not a result of a listening test ({error!r}); {cure}") from error
     return ratings
 
 
@@ -183,11 +183,11 @@ def _from_csv(text: str) -> list[dict[str, Any]]:
 
 
 def _rating(record: dict[str, Any]) -> Rating:
-    """A record of a file as a rating; what is missing or impossible raises."""
+    """A record of a file as a rating; raises if a value is missing or invalid."""
     score = float(record["score"])
     if not 0 <= score <= 100:
-        raise ValueError(f"score {score:g} is not within 0 to 100")
+        raise ValueError(f"score {score:g} must be 0 to 100")
     if record["role"] not in _ROLES:
-        raise ValueError(f"role {record['role']!r} is none of {', '.join(_ROLES)}")
+        raise ValueError(f"unknown role {record['role']!r}; must be one of {', '.join(_ROLES)}")
     test, participant, item, condition = (str(record[name]) for name in ("test", "participant", "item", "condition"))
     return Rating(test, participant, item, condition, record["role"], score)

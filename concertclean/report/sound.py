@@ -1,4 +1,4 @@
-"""Sound inside a page: FLAC of 16 bits, at a rate and with channels that every browser plays."""
+"""Sound inside a page: 16-bit FLAC, at a rate and with channels that every browser plays."""
 
 import io
 from types import TracebackType
@@ -15,7 +15,7 @@ _MIN_RATE = 8_000
 
 
 def page_rate(sample_rate: int) -> int:
-    """Rate at which a recording goes into a page, Hz: its own up to 48 kHz, else a half, a quarter of it, or 48 kHz."""
+    """Rate of a recording in a page, Hz: its own up to 48 kHz, else a half or a quarter of it, or 48 kHz."""
     if sample_rate <= _MAX_RATE:
         return max(sample_rate, _MIN_RATE)
     halves = (sample_rate // divisor for divisor in (2, 4, 8) if not sample_rate % divisor)
@@ -23,7 +23,7 @@ def page_rate(sample_rate: int) -> int:
 
 
 class Flac:
-    """A waveform on its way into a page; a context manager, whose `data` are there after it.
+    """A waveform being encoded for a page; a context manager whose `data` are available afterwards.
 
     Args:
         sample_rate: Hz.

@@ -1,7 +1,7 @@
 """Spectrograms for looking at: level in dB over time and frequency, in bounded memory.
 
-Conventions: 0 dB is a full-scale sine. Channels are averaged in power. Many frames that fall on one column are averaged
-in power too, so that the level of a steady sound does not depend on the length of the recording.
+Conventions: 0 dB is a full-scale sine. Channels are averaged in power. Frames that share a column are averaged in power
+too, so the level of a steady sound does not depend on the length of the recording.
 """
 
 import struct
@@ -21,12 +21,12 @@ _MIN_HOP = 128
 
 
 class Spectrograms:
-    """Levels of several waveforms that come in step, block by block.
+    """Levels of several waveforms, read in step, block by block.
 
     Args:
         n_waveforms: how many.
         channels: of each.
-        n_samples: length, as far as known; decides how many frames share a column.
+        n_samples: length, if known; decides how many frames share a column.
         max_columns: most columns of the result, about.
     """
 
@@ -36,7 +36,7 @@ class Spectrograms:
             hop *= 2
         self.hop_length = hop
         self.frames_per_column = max(1, -(-(1 + n_samples // hop) // max_columns))
-        self._margin = N_FFT // 2 // hop  # frames whose window reaches over an edge of a segment
+        self._margin = N_FFT // 2 // hop  # frames whose window extends beyond an edge of a segment
         self._window = window("hann", N_FFT)
         self._held = torch.zeros(n_waveforms, channels, N_FFT // 2)
         self._n_samples = 0
@@ -52,7 +52,7 @@ class Spectrograms:
             self._take(n_frames)
 
     def levels(self) -> NDArray[np.float64]:
-        """Everything so far, `(waveform, freq, column)` in dB, `FLOOR_DB` at least; nothing can be added after it."""
+        """Everything so far, `(waveform, freq, column)` in dB, at least `FLOOR_DB`; nothing can be added afterwards."""
         n_done = (len(self._columns) * self.frames_per_column) + self._frames.shape[-1]
         n_missing = 1 + self._n_samples // self.hop_length - n_done
         n_wanted = (n_missing + 2 * self._margin) * self.hop_length
@@ -67,7 +67,7 @@ class Spectrograms:
         return levels
 
     def _take(self, n_frames: int) -> None:
-        """Turns the first frames of what is held into columns."""
+        """Turns the first held frames into columns."""
         n_used = (n_frames + 2 * self._margin) * self.hop_length
         found = spectrogram(self._held[..., :n_used], self._window, self.hop_length)
         inner = found[..., self._margin : self._margin + n_frames]
@@ -88,13 +88,13 @@ def display_range(levels: NDArray[np.float64], span_db: float = 80.0) -> tuple[f
 
 
 def grey_png(levels: NDArray[np.float64]) -> bytes:
-    """A picture of levels for a program to read: grey value `2 (dB + 120)`, high frequencies at the top.
+    """A picture of levels for programs: grey value `2 (dB + 120)`, high frequencies at the top.
 
     Args:
         levels: `(freq, column)`, dB.
 
     Returns:
-        8-bit PNG, a row a frequency.
+        8-bit PNG, one row per frequency.
 
     References:
         W3C, Portable Network Graphics, sections 5 (chunks), 9 (filtering) and 11.2 (header).

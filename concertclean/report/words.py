@@ -1,4 +1,4 @@
-"""Numbers and settings as a page tells them."""
+"""Numbers and settings as text for a page."""
 
 import math
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ _SETTINGS = {
     "model": "Model",
     "strength": "Strength",
     "max_reduction_db": "Largest reduction, dB",
-    "start_seconds": "Begins at, s",
+    "start_seconds": "Starts at, s",
     "duration_seconds": "Length, s",
     "loudness": "Loudness",
-    "clip": "Beyond full scale",
+    "clip": "Above full scale",
     "segment_seconds": "Segment, s",
     "overlap_ratio": "Overlap",
     "precision": "Precision",
@@ -25,7 +25,7 @@ _SETTINGS = {
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds, "1:04"; hours in front where there are some."""
+    """Minutes and seconds, "1:04", with hours in front if needed."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -36,7 +36,7 @@ def numbers_table(change: Change, record: Mapping[str, Any] | None) -> list[list
 
     Args:
         change: as measured.
-        record: of the log of `denoise`; its reductions are shown then, so that page and program agree.
+        record: of the log of `denoise`; if given, its reductions are shown, so page and program agree.
     """
     known = record or {}
     reduction, p95 = (
@@ -44,7 +44,7 @@ def numbers_table(change: Change, record: Mapping[str, Any] | None) -> list[list
         known.get("reduction_p95_db", change.reduction_p95_db),
     )
     removed = change.lufs_removed - change.lufs_before
-    ratio = f" ({_level(removed)} dB to before)" if math.isfinite(removed) else ""
+    ratio = f" ({_level(removed)} dB relative to before)" if math.isfinite(removed) else ""
     return [
         ["Loudness, LUFS", *map(_level, (change.lufs_before, change.lufs_after)), _level(change.lufs_removed) + ratio],
         ["Peak, dBFS", *map(_level, (change.peak_before_db, change.peak_after_db)), ""],
@@ -58,7 +58,7 @@ def settings_table(record: Mapping[str, Any] | None, known: PairFacts, pair: Pai
 
     Args:
         record: of the log of `denoise`, or None.
-        known: what the headers of the files say.
+        known: from the headers of the files.
         pair: the files.
     """
     rows = [["Recording", pair.before.name], ["Result", pair.after.name]]

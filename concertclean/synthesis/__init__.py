@@ -1,1 +1,1 @@
-"""What recordings there are too few of: crowds, disc noise, and what lies between the music and the file."""
+"""Synthesis of sounds with too few recordings: crowds, disc noise, and everything between the music and the file."""

@@ -1,12 +1,12 @@
-"""A crowd made of single claps, shouts and speech: hours of it, where recordings at full bandwidth give minutes.
+"""A crowd made from single claps, shouts and speech: hours of it, where full-bandwidth recordings offer minutes.
 
-Everybody has a seat and makes one short waveform after the other; a crowd is their sum. Recorded clips are used
-where there are any; without them claps come from a physical model and voices are synthetic vowels. Crowds are
-float32 `(2, n_samples)` at any level, only `crowd` itself has an rms of one.
+Everybody has a position and makes one short waveform after the other; a crowd is their sum. Recorded clips are used if
+available; otherwise claps come from a physical model and voices are synthetic vowels. Crowds are float32 `(2,
+n_samples)` at any level, only `crowd` itself has an rms of one.
 
 References:
     Peltola, Erkut, Cook, Välimäki, Synthesis of hand clapping sounds, IEEE TASLP 15(3), 2007, for `clap` and
-    `applause`; the rest is own, with the laws of the shipped weights.
+    `applause`; the rest is our own, with the laws of the shipped weights.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ from scipy.signal import lfilter
 from concertclean.synthesis.degradation import colour, reverberate
 from concertclean.synthesis.shaping import (
     Event,
-    Seat,
+    Position,
     Utter,
     Waveform,
     faded,
@@ -56,7 +56,7 @@ def clap(
     """One hand clap: decaying noise through a two-pole resonator, `(1, time)` float32, peak one.
 
     Args:
-        rng: source of the noise and of what is not given.
+        rng: source of the noise and of values not given.
         sample_rate: Hz.
         centre_hz: peak of the spectrum, by the shape of the hands; None draws 500 to 3000.
         decay_seconds: time in which the level falls by 20 dB; None draws 5 to 20 ms.
@@ -85,7 +85,7 @@ def applause(
         sample_rate: Hz.
         claps: recorded claps for two in five; None: all by the model.
         n_people: None draws 3 to 300.
-        beat_hz: a flock claps together so many times a second; None: everybody at a pace of 2 to 5 Hz.
+        beat_hz: everybody claps together this many times per second; None: each at their own pace of 2 to 5 Hz.
     """
     people = int(log_uniform(rng, 3, 300)) if n_people is None else n_people
     common = rng.random()
@@ -96,9 +96,9 @@ def applause(
         return unit_peak(claps.draw(rng, 0.1)[:1])
 
     def hands() -> Iterator[Event]:
-        seat, pace = Seat.draw(rng), beat_hz or rng.uniform(2, 5)
-        kinds = [seat.hear(one(), sample_rate) for _ in range(2)]
-        # In periods: where in the beat somebody claps, and how far each clap strays from there.
+        position, pace = Position.draw(rng), beat_hz or rng.uniform(2, 5)
+        kinds = [position.placed(one(), sample_rate) for _ in range(2)]
+        # In periods: a person's place in the beat, and the deviation of each clap from it.
         phase, stray = (common + rng.normal(0, 0.05), 0.02) if beat_hz else (rng.random(), 0.1)
         for k in range(-1, int(n_samples / sample_rate * pace) + 1):
             start = (k + phase + rng.normal(0, stray)) / pace
@@ -161,7 +161,9 @@ def near_voices(
     """Bursts of one to three people beside the phone, who keep their treble; `clips` as in `cheer`."""
     starts = rng.uniform(0, 0.6 * n_samples / sample_rate, rng.integers(1, 4))
     utter = _shout(tuple(clips), sample_rate)
-    return layered(rng, n_samples, sample_rate, utter=utter, starts=starts, rest_seconds=2.0, seat=Seat.draw_near)
+    return layered(
+        rng, n_samples, sample_rate, utter=utter, starts=starts, rest_seconds=2.0, position=Position.draw_near
+    )
 
 
 def scattered(
@@ -172,22 +174,22 @@ def scattered(
     clips: Sequence[Clips],
     speeds: tuple[float, float] = (0.8, 1.25),
 ) -> Waveform:
-    """One to a dozen sounds at times of their own, most of them near.
+    """One to a dozen sounds at independent times, most of them near.
 
     Args:
-        rng: draws how many, which, when, how fast and from which seat.
+        rng: draws how many, which, when, how fast and from which position.
         n_samples: length.
         sample_rate: Hz.
-        clips: collections to draw from, one at least, each as often.
+        clips: collections to draw from, at least one, each equally often.
         speeds: slowest and fastest, pitch with it.
     """
 
     def sounds() -> Iterator[Event]:
         for _ in range(max(1, round(log_uniform(rng, 1, 12)))):
-            seat = Seat.draw_near(rng) if rng.random() < 0.6 else Seat.draw(rng)
+            position = Position.draw_near(rng) if rng.random() < 0.6 else Position.draw(rng)
             sound = clips[int(rng.integers(len(clips)))].draw(rng, 4.0, log_uniform(rng, *speeds))[:1]
             start = int(rng.uniform(-0.2, 0.9) * n_samples)
-            yield start, seat.hear(unit_peak(sound), sample_rate)
+            yield start, position.placed(unit_peak(sound), sample_rate)
 
     return placed(sounds(), n_samples, channels=2)
 
@@ -215,7 +217,7 @@ def babble(
 
 
 def _shout(clips: tuple[Clips, ...], sample_rate: int) -> Utter:
-    """What draws one shout: recorded, whooped or whistled."""
+    """Returns a function that draws one shout: recorded, whooped or whistled."""
 
     def utter(rng: np.random.Generator) -> Waveform:
         draw = rng.random() * (1.0 if clips else 0.3)
@@ -236,7 +238,7 @@ def swell(
     depth_db: float = 12.0,
     onset_seconds: float | None = None,
 ) -> Waveform:
-    """Gain of a crowd whose level wanders: `(1, n_samples)` float32, 0 to 1.
+    """Gain of a crowd with wandering level: `(1, n_samples)` float32, 0 to 1.
 
     Args:
         rng: draws how often it turns, every 0.3 to 5 s, and, in 0.3 of the crowds, pauses.

@@ -1,8 +1,8 @@
-"""What lies between the music and the file: a lost band, a room, and the phone that recorded it.
+"""Everything between the music and the file: a lost band, a room, and the phone that recorded it.
 
-All of it keeps time: an impulse stays at its sample, and the length stays the same. What colours music and noise
-alike (microphone, gain control) is made so that one and the same operation can be applied to the degraded and the
-clean waveform; what only harms (clipping, codec) is for the degraded one. Laws without a reference are own.
+All of it keeps time: an impulse stays at its sample, and the length stays the same. Effects that colour music and noise
+alike (microphone, gain control) can be applied identically to the degraded and the clean waveform; those that only harm
+(clipping, codec) are for the degraded one. Laws without a reference are our own.
 """
 
 import io
@@ -21,14 +21,14 @@ from concertclean.synthesis.shaping import Waveform, filtered, log_uniform, rms
 MICROPHONE: Final = "phone"
 """Category of impulse responses that are a microphone's; all others are rooms'."""
 
-_FLOOR_DB = -60.0  # what is quieter counts as silence to the gain control
-# Bit rates in bit/s and channel: AAC as phones write it, the others as films and posts are coded again.
+_FLOOR_DB = -60.0  # anything quieter is silence to the gain control
+# Bit rates in bit/s per channel: AAC as written by phones, the others as used for films and posts.
 _BIT_RATES: Final = {"m4a": (32e3, 96e3), "mp3": (32e3, 96e3), "opus": (20e3, 64e3), "ogg": (36e3, 80e3)}
 
 
 @dataclass(frozen=True)
 class Band:
-    """What an old recording kept of the spectrum.
+    """The band that an old recording kept.
 
     Attributes:
         low_hz: lower -3 dB point.
@@ -58,7 +58,7 @@ def wide_band(rng: np.random.Generator) -> Band:
 def band_limit(
     rng: np.random.Generator, waveform: Waveform, sample_rate: int = 44_100, *, band: Band | None = None
 ) -> Waveform:
-    """What an old recording kept of the music.
+    """The music in the band that an old recording kept.
 
     Args:
         rng: draws the band, narrow or wide with an even chance, if none is given.
@@ -76,7 +76,7 @@ def band_limit(
 
 
 def colour(rng: np.random.Generator, waveform: Waveform, sample_rate: int = 44_100) -> Waveform:
-    """The waveform with the gentle colour of a far place or a cheap microphone.
+    """The waveform gently coloured, as by distance or a cheap microphone.
 
     Args:
         rng: draws, each with an even chance, a low-pass of first order at 2 to 16 kHz and a high-pass at 40 to 500 Hz.
@@ -94,7 +94,7 @@ def colour(rng: np.random.Generator, waveform: Waveform, sample_rate: int = 44_1
 
 
 def reverberate(waveform: Waveform, response: Waveform, *, dry: float = 0.0) -> Waveform:
-    """The waveform as it sounds in a room, not later and not louder.
+    """The waveform as it sounds in a room, with unchanged time and level.
 
     Args:
         waveform: `(channel, time)`.
@@ -131,7 +131,7 @@ def microphone_response(rng: np.random.Generator, sample_rate: int = 44_100) -> 
 
 
 def microphone(waveform: Waveform, response: Waveform) -> Waveform:
-    """The waveform as a microphone hears it; linear, so the same for the degraded and the clean waveform.
+    """The waveform as picked up by a microphone; linear, so the same for the degraded and the clean waveform.
 
     Args:
         waveform: `(channel, time)`.
@@ -161,12 +161,12 @@ def gain_control(
     release_seconds: float = 2.0,
     strength: float = 1.0,
 ) -> Waveform:
-    """The gain by which a phone brings what it hears to one level.
+    """The gain of a phone's automatic level control.
 
     Args:
-        waveform: `(channel, time)`, the degraded one: the phone hears music and crowd together.
+        waveform: `(channel, time)`, the degraded one: the phone picks up music and crowd together.
         sample_rate: Hz.
-        target_db: rms it strives for, dB of full scale.
+        target_db: target rms, dB of full scale.
         attack_seconds: time constant of getting quieter.
         release_seconds: time constant of getting louder.
         strength: 0 (none) to 1 (every lasting level ends at the target).
@@ -180,12 +180,12 @@ def gain_control(
     if not len(starts):
         return np.ones((1, 0), np.float32)
     sums = np.add.reduceat(np.square(waveform, dtype=np.float64).mean(axis=0), starts)
-    heard_db = 10 * np.log10(sums / np.diff(starts, append=n_samples) + 10 ** (_FLOOR_DB / 10))
+    input_db = 10 * np.log10(sums / np.diff(starts, append=n_samples) + 10 ** (_FLOOR_DB / 10))
     seconds = hop / sample_rate
     up, down = 1 - np.exp(-seconds / attack_seconds), 1 - np.exp(-seconds / release_seconds)
-    level_db, levels_db = heard_db[0], np.empty(len(starts))
-    for i, heard in enumerate(heard_db):
-        level_db += (up if heard > level_db else down) * (heard - level_db)
+    level_db, levels_db = input_db[0], np.empty(len(starts))
+    for i, current in enumerate(input_db):
+        level_db += (up if current > level_db else down) * (current - level_db)
         levels_db[i] = level_db
     gain_db = np.clip(strength * (target_db - levels_db), -30, 30)
     smooth = np.interp(np.arange(n_samples), starts + hop / 2, gain_db)
@@ -203,11 +203,12 @@ def soft_clip(waveform: Waveform, level: float) -> Waveform:
 
 
 def codec(waveform: Waveform, sample_rate: int = 44_100, *, format: str = "m4a", bit_rate: int = 128_000) -> Waveform:
-    """The waveform as a lossy codec gives it back.
+    """The waveform after a lossy codec.
 
     Args:
         waveform: `(channel, time)`, full scale ±1.
-        sample_rate: Hz; where the codec does not know it (Opus), the waveform takes the way over one that it knows.
+        sample_rate: Hz; if the codec does not support it (Opus), the waveform is converted to one that it supports and
+            back.
         format: a lossy name of `audio_io.formats.FORMATS`: "m4a" (AAC), "mp3", "opus" or "ogg" (Vorbis).
         bit_rate: bit/s of all channels together.
 
@@ -215,7 +216,7 @@ def codec(waveform: Waveform, sample_rate: int = 44_100, *, format: str = "m4a",
         Same shape, float32, aligned with `waveform`.
 
     Raises:
-        OutputError: the codec cannot hold so many channels.
+        OutputError: the codec does not support this number of channels.
     """
     n_samples = waveform.shape[1]
     if not n_samples:
@@ -241,7 +242,7 @@ def phone(
     *,
     codec_share: float = 0.7,
 ) -> tuple[Waveform, Waveform]:
-    """A pair as a phone in the hall records it; the clean one keeps the colour and the level that the phone gives.
+    """A pair as recorded by a phone in the hall; the clean one keeps the colour and level from the phone.
 
     Args:
         rng: draws a gain control in half of the pairs, clipping in 0.3, a codec in `codec_share`.
@@ -249,13 +250,13 @@ def phone(
         clean: the music alone, same shape.
         sample_rate: Hz.
         response: impulse response of the microphone `(1 or channel, time)`; None draws one.
-        codec_share: share of the pairs that pass a codec, 0 to 1.
+        codec_share: share of the pairs that pass through a codec, 0 to 1.
 
     Returns:
         Degraded and clean, same shapes, float32. Microphone and gain act on both, clipping and codec on the degraded.
     """
-    heard = microphone_response(rng, sample_rate) if response is None else response
-    degraded, clean = microphone(degraded, heard), microphone(clean, heard)
+    response = microphone_response(rng, sample_rate) if response is None else response
+    degraded, clean = microphone(degraded, response), microphone(clean, response)
     if rng.random() < 0.5:
         gain = gain_control(
             degraded,

@@ -1,8 +1,8 @@
-"""The noise of a gramophone disc: what the groove, the stylus, the motor and the mains add to the music.
+"""The noise of a gramophone disc: what groove, stylus, motor and mains add to the music.
 
-Everything that sits in the groove comes again with the turn of the disc, 60/78 s. Each part is a function of its
-own at any level; `disc_noise` mixes them. Noise has one channel, for the music of a 78 has one groove. Laws without a
-reference are own, those of the shipped weights.
+Everything in the groove repeats with the turn of the disc, 60/78 s. Each part is a separate function at any level;
+`disc_noise` mixes them. Noise has one channel, because a 78 is mono. Laws without a reference are our own, those of the
+shipped weights.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def hiss(
     bump_db: float | None = None,
     ripple_db: float | None = None,
 ) -> Waveform:
-    """Coloured noise that swings a little once a turn.
+    """Coloured noise that swells slightly once per turn.
 
     Args:
         rng: source of chance.
@@ -88,7 +88,7 @@ def crackle(
         rng: source of chance.
         n_samples: length.
         sample_rate: Hz.
-        clicks_per_second: mean number; None draws 2.5 to 900, every octave as likely.
+        clicks_per_second: mean number; None draws 2.5 to 900, all octaves equally likely.
         tail: exponent of the Pareto law of the levels, small for few huge clicks; None draws 1.3 to 3.
 
     Returns:
@@ -123,10 +123,10 @@ def thump(
     frequency_hz: float | None = None,
     decay_seconds: float | None = None,
 ) -> Waveform:
-    """The low pulse of the pickup that a scratch has thrown out of the groove.
+    """The low pulse of a pickup that a scratch has thrown off the groove.
 
     Args:
-        rng: draws what is not given.
+        rng: draws values not given.
         sample_rate: Hz.
         frequency_hz: at the start; it falls linearly, to half after 0.5 s. None draws U[15, 150].
         decay_seconds: time in which the level falls by 8.7 dB (a factor e); None draws 0.025 to 0.125.
@@ -162,8 +162,8 @@ def scratches(rng: np.random.Generator, n_samples: int, sample_rate: int = 44_10
         for time in np.arange(rng.uniform(0, REVOLUTION_SECONDS), n_samples / sample_rate, period):
             start = int(time * sample_rate)
             yield start, rng.uniform(0.5, 2) * click(rng, log_uniform(rng, 1e-4, 4e-3), sample_rate)
-            heard = thump(rng, sample_rate, frequency_hz=frequency * rng.uniform(0.9, 1.1), decay_seconds=decay)
-            yield start, rng.uniform(0.2, 1) * heard
+            pulse = thump(rng, sample_rate, frequency_hz=frequency * rng.uniform(0.9, 1.1), decay_seconds=decay)
+            yield start, rng.uniform(0.2, 1) * pulse
 
     return placed(hits(), n_samples)
 
@@ -177,7 +177,7 @@ def rumble(rng: np.random.Generator, n_samples: int, sample_rate: int = 44_100) 
         sample_rate: Hz.
 
     Returns:
-        `(1, n_samples)` float32, rms one; nothing below 2 Hz, which no pickup hears.
+        `(1, n_samples)` float32, rms one; nothing below 2 Hz, which no pickup picks up.
     """
     settled = 2 * sample_rate
     source = rng.standard_normal((1, n_samples + settled))
@@ -185,8 +185,8 @@ def rumble(rng: np.random.Generator, n_samples: int, sample_rate: int = 44_100) 
     for _ in range(rng.integers(1, 4)):
         centre_hz = log_uniform(rng, 4, 80)
         part = resonant(source, centre_hz, centre_hz * log_uniform(rng, 0.02, 2), sample_rate)
-        heard = filtered(part, "high", 2.0, sample_rate, order=2)[:, settled:]
-        total += unit_rms(heard) * rng.uniform(0.2, 1)
+        settled_part = filtered(part, "high", 2.0, sample_rate, order=2)[:, settled:]
+        total += unit_rms(settled_part) * rng.uniform(0.2, 1)
     return unit_rms(total)
 
 
@@ -213,7 +213,7 @@ def hum(
 
 
 def loop_revolutions(noise: Waveform, n_samples: int, sample_rate: int = 44_100) -> Waveform:
-    """Noise made longer, so that what sits in the groove keeps its place in the turn.
+    """Noise made longer, with everything in the groove kept at its place in the turn.
 
     Args:
         noise: `(channel, time)`, not empty.
@@ -221,11 +221,11 @@ def loop_revolutions(noise: Waveform, n_samples: int, sample_rate: int = 44_100)
         sample_rate: Hz.
 
     Returns:
-        `(channel, n_samples)` float32. Repetitions start every so many whole turns as `noise` holds together with
-        their cross-fade, 0.5 s of equal power; noise without a whole one is repeated at its own length.
+        `(channel, n_samples)` float32. Repetitions start after as many whole turns as fit in `noise` with their
+        cross-fade, 0.5 s of equal power; noise shorter than a turn is repeated at its own length.
 
     Raises:
-        ValueError: `noise` holds no sample.
+        ValueError: `noise` has no samples.
 
     References:
         Moliner, Välimäki, A two-stage U-Net for high-fidelity denoising of historical recordings, ICASSP 2022, code.
@@ -258,8 +258,8 @@ def disc_noise(
         rng: draws the parts and their levels.
         n_samples: length.
         sample_rate: Hz.
-        recorded: noise of a real surface, `(channel, time)` of any length; its first channel. With an even chance it
-            is all there is: what is real is learned best without synthesis on top.
+        recorded: noise of a real surface, `(channel, time)` of any length; its first channel. With an even chance it is
+            used alone: real noise is learned best without synthesis on top.
 
     Returns:
         `(1, n_samples)` float32, rms one.

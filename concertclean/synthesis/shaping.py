@@ -1,6 +1,6 @@
-"""What every generator of sound needs: levels, filters, vowels, other times, and a seat for each of many sources.
+"""Tools for all generators of sound: levels, filters, vowels, timing, and a position for each of many sources.
 
-Waveforms are float32 arrays `(channel, time)`, full scale ±1. Chance comes in as a generator: the same state gives
+Waveforms are float32 arrays `(channel, time)`, full scale ±1. Randomness comes from a generator: the same state yields
 the same samples.
 """
 
@@ -22,7 +22,7 @@ _STEP = 1.03  # edges of filters are rounded to a grid of 3 %, so that few of th
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number between two positive ones, every octave as likely."""
+    """A number between two positive ones, with all octaves equally likely."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
@@ -32,13 +32,13 @@ def rms(waveform: Floats) -> float:
 
 
 def unit_rms(waveform: Floats) -> Waveform:
-    """The waveform at an rms of one; silence (below -120 dB of full scale) stays as it is."""
+    """The waveform at an rms of one; silence (below -120 dB of full scale) stays unchanged."""
     level = rms(waveform)
     return (waveform / (level if level > 1e-6 else 1.0)).astype(np.float32)
 
 
 def unit_peak(waveform: Floats) -> Waveform:
-    """The waveform with its largest sample at ±1; silence (below -120 dB of full scale) stays as it is."""
+    """The waveform with its largest sample at ±1; silence (below -120 dB of full scale) stays unchanged."""
     peak = float(np.abs(waveform).max(initial=0.0))
     return (waveform / (peak if peak > 1e-6 else 1.0)).astype(np.float32)
 
@@ -50,7 +50,7 @@ def filtered(
 
     Args:
         waveform: `(channel, time)`.
-        kind: "low" lets pass what lies below the edge, "high" what lies above.
+        kind: "low" passes frequencies below the edge, "high" those above.
         edge_hz: frequency of the -3 dB point, Hz, met to 1.5 %; at most 0.45 of `sample_rate`, beyond that taken
             as 0.45.
         sample_rate: Hz.
@@ -125,7 +125,7 @@ def sentence(rng: np.random.Generator, sample_rate: int = 44_100) -> Waveform:
 
 
 def room_response(rng: np.random.Generator, sample_rate: int = 44_100) -> Waveform:
-    """Impulse response of a hall, for who has no recorded one: the direct path and decaying noise.
+    """Impulse response of a hall, if no recorded one is available: the direct path and decaying noise.
 
     Args:
         rng: draws the time of decay by 60 dB, 0.4 to 2.5 s, the treble of the walls and the distance.
@@ -152,13 +152,13 @@ def faded(waveform: Floats, attack: int, release: int) -> Waveform:
 
 
 @dataclass(frozen=True)
-class Seat:
-    """Where somebody in a crowd is.
+class Position:
+    """Position of a person in a crowd.
 
     Attributes:
         level: factor, one for the usual distance.
-        edge_hz: first-order low-pass; those between take the treble of those behind.
-        pan: place between 0 (left) and 1 (right); gains of equal power.
+        edge_hz: first-order low-pass; people in between absorb the treble of those behind.
+        pan: 0 (left) to 1 (right); equal-power gains.
     """
 
     level: float
@@ -167,28 +167,28 @@ class Seat:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, spread: float = 0.6) -> Self:
-        """A seat; `spread` is the standard deviation of the logarithm of the level, and the far ones are dull."""
+        """A position; `spread` is the standard deviation of the logarithm of the level, and far ones are dull."""
         level = float(np.exp(rng.normal(0, spread)))
         return cls(level, 4500 * level * log_uniform(rng, 0.5, 2), rng.random())
 
     @classmethod
     def draw_near(cls, rng: np.random.Generator) -> Self:
-        """A seat beside the phone, at half to twice the usual level, that keeps its treble."""
+        """A position beside the phone, at half to twice the usual level, with full treble."""
         return cls(log_uniform(rng, 0.5, 2), 18_000, rng.random())
 
-    def hear(self, waveform: Waveform, sample_rate: int = 44_100) -> Waveform:
-        """What arrives of a waveform `(1, time)`: `(2, time)`."""
+    def placed(self, waveform: Waveform, sample_rate: int = 44_100) -> Waveform:
+        """A waveform `(1, time)` as it arrives from here: `(2, time)`."""
         angle = self.pan * np.pi / 2
         gains = np.array([[np.cos(angle)], [np.sin(angle)]], np.float32)
         return filtered(waveform, "low", self.edge_hz, sample_rate) * (self.level * gains)
 
 
 def placed(events: Iterable[Event], n_samples: int, *, channels: int = 1) -> Waveform:
-    """The sum of waveforms, each from a sample of its own on.
+    """The sum of waveforms, each starting at its own sample.
 
     Args:
         events: (start, waveform): the sample, which may be negative, and `(channels, any time)`.
-        n_samples: length of the result; what lies outside is cut off.
+        n_samples: length of the result; the rest is cut off.
         channels: number of channels.
 
     Returns:
@@ -210,28 +210,28 @@ def layered(
     utter: Utter,
     starts: Iterable[float],
     rest_seconds: float,
-    seat: Callable[[np.random.Generator], Seat] = Seat.draw,
+    position: Callable[[np.random.Generator], Position] = Position.draw,
 ) -> Waveform:
-    """What many people utter, each in a seat of their own, one waveform after the other.
+    """The sound of many people, each at their own position, one waveform after the other.
 
     Args:
-        rng: draws seats and rests.
+        rng: draws positions and rests.
         n_samples: length.
         sample_rate: Hz.
-        utter: draws the next waveform of somebody, `(1, time)`.
-        starts: for everybody, when the first begins, seconds; may be negative.
+        utter: draws the next waveform of a person, `(1, time)`.
+        starts: for each person, start of the first waveform, seconds; may be negative.
         rest_seconds: mean pause between two.
-        seat: draws the place of somebody.
+        position: draws the position of a person.
 
     Returns:
         `(2, n_samples)` float32.
     """
 
     def one(start: float) -> Iterator[Event]:
-        here, time = seat(rng), start
+        here, time = position(rng), start
         while time * sample_rate < n_samples:
             waveform = utter(rng)
-            yield int(time * sample_rate), here.hear(waveform, sample_rate)
+            yield int(time * sample_rate), here.placed(waveform, sample_rate)
             time += waveform.shape[1] / sample_rate + rng.exponential(rest_seconds)
 
     return placed(chain.from_iterable(map(one, starts)), n_samples, channels=2)

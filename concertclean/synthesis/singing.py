@@ -1,9 +1,9 @@
 """Singing made from speech: words of a speaker, held and set to a melody by a vocoder.
 
-Free recordings of singers are scarce, free speech is not. WORLD splits speech into pitch, spectral envelope and
+Free recordings of singers are rare, free speech is not. WORLD splits speech into pitch, spectral envelope and
 aperiodicity; voiced frames are held longer, the pitch is replaced by a melody with glides and vibrato, formants are
-shifted a little, and WORLD puts it together again. Consonants stay unvoiced and as long as they were. The ranges
-are own; needs `pyworld`, which the extra `train` brings.
+shifted a little, and WORLD resynthesises it. Consonants stay unvoiced and keep their length. The ranges are our own;
+needs `pyworld`, which the extra `train` installs.
 
 References:
     Morise, Yokomori, Ozawa, WORLD: a vocoder-based high-quality speech synthesis system for real-time applications,
@@ -28,7 +28,7 @@ _SCALES: Final = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 1
 _NOTE_SECONDS: Final = (0.15, 0.2, 0.3, 0.4, 0.6, 0.9, 1.4)
 _NOTE_SHARES: Final = (0.1, 0.2, 0.2, 0.2, 0.15, 0.1, 0.05)
 _INTERVALS: Final = (3, 4, 7, -5, 12)  # semitones to a second voice: thirds, a fifth, a fourth below, an octave
-_LEAST_VOICED = 0.25  # share of the frames of a clip; what is whispered cannot be sung
+_LEAST_VOICED = 0.25  # share of the frames of a clip; whispering cannot be sung
 _WORD_SECONDS = (0.25, 8.0)
 _TRIES = 60
 
@@ -130,7 +130,7 @@ def sing(rng: np.random.Generator, clips: Clips, seconds: float, sample_rate: in
     Args:
         rng: draws words, range, melody, formants, second voices and saturation.
         clips: recorded speech.
-        seconds: wanted; the phrase ends with the word in which it is reached.
+        seconds: length; the phrase ends with the word in which it is reached.
         sample_rate: Hz.
 
     Returns:
@@ -148,7 +148,7 @@ def sing(rng: np.random.Generator, clips: Clips, seconds: float, sample_rate: in
         if word is not None:
             words.append(hold(word, rng.uniform(1.2, 3.5)))
     if not words:
-        raise ConfigError("nothing voiced was found in the speech; add speech with one voice a clip")
+        raise ConfigError("nothing voiced was found in the speech; add speech with one voice per clip")
     voice = shift_formants(_joined(words), rng.uniform(0.9, 1.12))
     tune = melody(rng, len(voice), low_hz, low_hz * rng.uniform(2, 3.2))
     total = np.zeros((1, 1), np.float32)
@@ -213,10 +213,8 @@ def _world() -> Any:
     """The module pyworld."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it asks for its own version by pkg_resources, which is deprecated
+            warnings.simplefilter("ignore")  # it looks up its own version with pkg_resources, which is deprecated
             import pyworld
     except ImportError as error:
-        raise ConfigError(
-            "singing is made with pyworld, which is not installed; pip install 'concertclean[train]'"
-        ) from error
+        raise ConfigError("singing needs pyworld, which is not installed; pip install 'concertclean[train]'") from error
     return pyworld

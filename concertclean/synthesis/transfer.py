@@ -1,4 +1,4 @@
-"""The noise of transfers as it was measured: what nine real surfaces have in common.
+"""The noise of transfers as measured: the common properties of nine real surfaces.
 
 Most of their energy lies at 150 to 1,000 Hz and is 20 to 35 dB lower at 6 to 12 kHz; the kurtosis of the samples is
 2.6 to 8, so clicks are rare and not loud; a line of the motor, with a skirt of 20 to 40 Hz and sidebands 10 to 20 Hz

@@ -1,8 +1,7 @@
-"""One recording made into many: other colours, clouds of its grains, channels that part.
+"""Variations of a recording: other timbres, clouds of its grains, delayed channels.
 
-What a network learns from few recordings it learns by heart, unless each is never the same twice. All of these keep
-the length; equalisation keeps time as well, so that one and the same draw can be applied to two aligned waveforms.
-Laws are own.
+A network overfits a small number of recordings, unless each is never the same twice. All of these keep the length;
+equalisation keeps time as well, so the same draw can be applied to two aligned waveforms. Laws are our own.
 """
 
 from dataclasses import dataclass
@@ -37,13 +36,13 @@ class Equaliser:
             tilt_db: standard deviation of the tilt, dB per octave about 1 kHz.
         """
         knots = rng.normal(0, rng.uniform(0, most_db), len(_KNOTS_HZ))
-        smooth = (knots + np.roll(knots, 1)) / np.sqrt(2)  # neighbours share half of what they are
+        smooth = (knots + np.roll(knots, 1)) / np.sqrt(2)  # neighbouring knots are half correlated
         return cls(tuple(float(gain) for gain in smooth + tilt_db * rng.normal() * np.log2(_KNOTS_HZ / 1000)))
 
     def apply(self, waveform: Floats, sample_rate: int = 44_100) -> Waveform:
         """The waveform `(channel, time)` through the curve; same shape, float32."""
         n_samples = waveform.shape[1]
-        n_fft = next_fast_len(n_samples + sample_rate // 20, real=True)  # its ringing must not wrap
+        n_fft = next_fast_len(n_samples + sample_rate // 20, real=True)  # its ringing must not wrap around
         frequency = np.maximum(rfftfreq(n_fft, 1 / sample_rate), 20.0)
         curve = np.interp(np.log(frequency), np.log(_KNOTS_HZ), self.gains_db)
         gain = (10 ** (curve / 20)).astype(np.float32)
@@ -69,7 +68,7 @@ def grain_cloud(
         grain_seconds: length of a grain, at most the recording's; None draws 0.08 to 0.5.
 
     Returns:
-        `(channel, n_samples)` float32. Grains are Hann windows that overlap by half, so the level stays.
+        `(channel, n_samples)` float32. Grains are Hann windows that overlap by half, so the level is constant.
 
     References:
         Roads, Microsound, MIT Press 2001, chapter 3, for granular synthesis.

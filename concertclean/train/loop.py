@@ -38,7 +38,7 @@ _MOST_BAD_STEPS = 20
 
 
 @dataclass
-class Surroundings:
+class Environment:
     """What a run gets from outside.
 
     Attributes:
@@ -85,7 +85,7 @@ class Run:
         settings: Recipe,
         network: nn.Module,
         device: torch.device,
-        around: Surroundings,
+        around: Environment,
         *,
         resume: bool,
     ) -> None:
@@ -180,12 +180,12 @@ class Run:
     def _refuse(self, batches: list[Batch]) -> None:
         """Logs the items of a gradient that is not finite; gives up after twenty in a row."""
         self._bad_steps += 1
-        stories = [story for _, _, stories in batches for story in stories]
-        self._log({"step": self.step, "skipped": "the gradient is not finite", "items": stories})
+        descriptions = [description for _, _, descriptions in batches for description in descriptions]
+        self._log({"step": self.step, "skipped": "the gradient is not finite", "items": descriptions})
         if self._bad_steps >= _MOST_BAD_STEPS:
             raise TrainingError(
                 f"{self.around.folder}: the gradient was not finite {_MOST_BAD_STEPS} steps in a row, last with "
-                f"{'; '.join(stories)}; lower optimizer.learning_rate or use run.precision=fp32"
+                f"{'; '.join(descriptions)}; lower optimizer.learning_rate or use run.precision=fp32"
             )
 
     def _set_norms(self) -> None:

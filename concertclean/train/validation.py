@@ -38,7 +38,7 @@ class Mixture(Protocol):
         """Whether somebody sings."""
 
     @property
-    def story(self) -> str:
+    def description(self) -> str:
         """What was mixed."""
 
 
@@ -78,7 +78,7 @@ class Judged:
         ratio_db: of the mixture; inf: clean music.
         kind: of noise.
         is_sung: whether somebody sings.
-        story: what was mixed.
+        description: what was mixed.
         gain: of SI-SDR; SNR of clean music, at most 100.
         music_lost: see `metrics.parts`; NaN where the network has no gains or the music is clean.
         noise_left: likewise.
@@ -87,7 +87,7 @@ class Judged:
     ratio_db: float
     kind: str
     is_sung: bool
-    story: str
+    description: str
     gain: float
     music_lost: float
     noise_left: float
@@ -145,7 +145,7 @@ def summary(judged: Sequence[Judged]) -> dict[str, Any]:
     if noisy:
         worst = min(noisy, key=lambda one: one.gain)
         result["share_worse"] = float(np.mean([one.gain < _HARM_DB for one in noisy]))
-        result |= {"worst": worst.gain, "worst_item": worst.story}
+        result |= {"worst": worst.gain, "worst_item": worst.description}
         by_ratio = [value for name, value in result.items() if name.startswith("si_sdr_gain at")]
         result["score"] = float(np.mean(by_ratio))
     return result
@@ -153,7 +153,7 @@ def summary(judged: Sequence[Judged]) -> dict[str, Any]:
 
 def _judge(model: nn.Module, mixture: Mixture, device: torch.device) -> tuple[Judged, NDArray[np.float32]]:
     """One mixture, and what came of it."""
-    facts = (mixture.ratio_db, mixture.kind, mixture.is_sung, mixture.story)
+    facts = (mixture.ratio_db, mixture.kind, mixture.is_sung, mixture.description)
     clean, degraded = (torch.from_numpy(each)[None].to(device) for each in (mixture.clean, mixture.degraded))
     if mixture.ratio_db == np.inf or not has_gains(model):
         estimate = model(degraded)[0, 0].float().cpu().numpy()

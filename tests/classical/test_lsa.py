@@ -173,7 +173,7 @@ def powers_of(waveform):
 
 
 def test_smoothing_lowers_musical_noise():
-    """Uemura's measure, by how much the noise's kurtosis grows; and cells that stick out of their surroundings."""
+    """Uemura's measure, by how much the noise's kurtosis grows; and cells that stick out of their environment."""
     noise = hiss(8)
     profile = hiss(2, seed=1)
     before = powers_of(noise)

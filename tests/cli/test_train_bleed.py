@@ -106,7 +106,7 @@ class TestItems:
         law = BleedLaw(task="bleed")
         for order in (["drums", "bass"], ["bass", "drums"]):
             mixer = BleedMixer(Path("data"), law, 2, seed=0, instruments=order)
-            assert {mixer.item(number, 400).story.split(": ")[1] for number in range(6)} == {", ".join(order)}
+            assert {mixer.item(number, 400).description.split(": ")[1] for number in range(6)} == {", ".join(order)}
         with pytest.raises(ConfigError, match="all of drums, flute"):
             BleedMixer(Path("data"), law, 2, seed=0, instruments=["drums", "flute"])
 
@@ -124,7 +124,7 @@ class TestItems:
         law = BleedLaw(task="bleed", gains=(0.1, 0.1), stem="drums")
         item = BleedMixer(Path("data"), law, 1, seed=0).item(0, 4000)
         assert item.degraded.shape == item.clean.shape == (1, 4000)
-        assert "drums, bass" in item.story
+        assert "drums, bass" in item.description
         error = item.degraded - item.clean
         assert 0 < np.square(error).mean() < 0.1 * np.square(item.clean).mean()
 

@@ -75,7 +75,7 @@ def test_gramophone_noise_without_its_files_or_with_a_broken_list(put):
     with pytest.raises(ConfigError, match="none of the segments"):
         corpus_sources("gramophone-noise", folder, "gramophone")
     put({"info.csv": "recording,segments,split\na,['x,train\n"})
-    with pytest.raises(ConfigError, match=r"info\.csv: segments of a are no list"):
+    with pytest.raises(ConfigError, match=r"info\.csv: segments of a are not a list"):
         corpus_sources("gramophone-noise", folder, "gramophone")
 
 
@@ -138,9 +138,9 @@ def test_missing_column_and_foreign_info_file(put):
 
 
 def test_unknown_kind_and_task_list_the_known(tmp_path):
-    with pytest.raises(ConfigError, match="'musdb'; known: musdb18hq, musicnet"):
+    with pytest.raises(ConfigError, match="'musdb'; choose from musdb18hq, musicnet"):
         corpus_sources("musdb", tmp_path, "concert")
-    with pytest.raises(ConfigError, match="'party'; known: concert, gramophone"):
+    with pytest.raises(ConfigError, match="'party'; choose from concert, gramophone"):
         corpus_sources("musdb18hq", tmp_path, "party")
 
 
@@ -155,5 +155,5 @@ def test_open_corpus_is_read_with_the_list_that_fetch_left_there(put):
     sources = corpus_sources("open-corpus", folder, "concert")
     assert facts(sources, "name", "role") == [("songs/a.wav", "clean")]
     assert sources == corpus_files(read_corpus(folder / "open-corpus.toml"), folder, "concert")[0]
-    with pytest.raises(ConfigError, match=r"nothing of its open-corpus\.toml is there \(0 files\); fetch it again"):
+    with pytest.raises(ConfigError, match=r"no file of its open-corpus\.toml was found \(0 missing\); fetch it again"):
         corpus_sources("open-corpus", folder, "reverb")

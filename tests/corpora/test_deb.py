@@ -55,13 +55,13 @@ def test_dpkg_deb_gives_the_same_and_its_refusal_is_told(write_deb, set_tools):
 @pytest.mark.parametrize(
     ("content", "fact"),
     [
-        (b"", "is no Debian package"),
-        (b"a web page", "is no Debian package"),
-        (ar_of({"debian-binary": b"2.0\n"}), "holds no data.tar"),
-        (ar_of({"data.tar.zst": b"zst"}), "holds data.tar.zst, which only dpkg-deb can open; install dpkg"),
-        (ar_of({"data.tar.xz": lzma.compress(tar_of(FILES))[:-300]}), "is damaged or cut off"),
-        (ar_of({"data.tar.xz": b"no xz at all"}), "is damaged or cut off"),
-        (ar_of({"data.tar.gz": b"no gz at all"}), "is damaged or cut off"),
+        (b"", "not a Debian package"),
+        (b"a web page", "not a Debian package"),
+        (ar_of({"debian-binary": b"2.0\n"}), "contains no data.tar"),
+        (ar_of({"data.tar.zst": b"zst"}), "contains data.tar.zst, which only dpkg-deb can open; install dpkg"),
+        (ar_of({"data.tar.xz": lzma.compress(tar_of(FILES))[:-300]}), "damaged or cut off"),
+        (ar_of({"data.tar.xz": b"no xz at all"}), "damaged or cut off"),
+        (ar_of({"data.tar.gz": b"no gz at all"}), "damaged or cut off"),
     ],
 )
 def test_what_cannot_be_read_is_told(write_deb, content, fact):
@@ -71,5 +71,5 @@ def test_what_cannot_be_read_is_told(write_deb, content, fact):
 
 
 def test_file_that_is_not_there(tmp_path):
-    with pytest.raises(DebError, match=r"absent\.deb: is damaged or cut off"):
+    with pytest.raises(DebError, match=r"absent\.deb: damaged or cut off"):
         read(tmp_path / "absent.deb")

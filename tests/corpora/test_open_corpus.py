@@ -89,7 +89,7 @@ def test_group_on_two_sides_file_named_twice_and_empty_entry_are_refused(write_c
     path = write_corpus(f'{entry}files = ["x.ogg"]\n{entry.replace("train", "test")}files = ["x.ogg"]\n{entry}')
     with pytest.raises(ConfigError) as caught:
         read_corpus(path)
-    for part in ("group 'g' is in train and in test", "a1/x.ogg: is named twice", "a1: needs files or patterns"):
+    for part in ("group 'g' is in train and in test", "a1/x.ogg: is listed twice", "a1: needs files or patterns"):
         assert part in str(caught.value)
 
 

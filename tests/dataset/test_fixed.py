@@ -35,7 +35,7 @@ def test_sides_do_not_share_a_song(make_store):
     store = make_store(validation_items=2, test_items=2)
     for split in ("validation", "test"):
         (name,) = {entry.name for entry in store.select("clean", split)}
-        assert all(name in item.story for item in read_fixed(store, split))
+        assert all(name in item.description for item in read_fixed(store, split))
 
 
 def test_writing_again_gives_the_same_bytes(make_store):

@@ -21,7 +21,7 @@ def test_kinds_and_songs_go_round(held_out):
     items = [held_out.item(number, RATE, 0.0) for number in range(6)]
     assert [item.kind for item in items] == ["noise 0", "noise 1"] * 3
     for turn in (items[:3], items[3:]):
-        assert {item.story.split()[0] for item in turn} == {"song0", "song1", "song2"}
+        assert {item.description.split()[0] for item in turn} == {"song0", "song1", "song2"}
 
 
 def test_an_item_is_the_same_song_and_noise_at_every_ratio(held_out):
@@ -57,7 +57,7 @@ def test_somebody_sings_on_every_second_round_of_kinds_and_in_what_is_sung_anywa
     held_out = HeldOut(make_store(sources=[*sources, voice]), "test", seed=1)
     items = [held_out.item(number, RATE, 0.0) for number in range(12)]
     for number, item in enumerate(items):
-        is_anyway = item.story.startswith("song0")
+        is_anyway = item.description.startswith("song0")
         assert item.is_sung == (is_anyway or (number // 2) % 2 == 0)
         tone_level = abs(np.mean(item.clean[0] * np.exp(-2j * np.pi * 1234 * np.arange(RATE) / RATE)))
         assert (tone_level > 0.01) == (item.is_sung and not is_anyway)

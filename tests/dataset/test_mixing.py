@@ -46,7 +46,7 @@ def test_a_number_gives_the_same_item_again_and_another_one_another(make_store, 
 def test_the_ratio_is_the_one_that_was_asked(make_store, asked):
     item = Mixer(make_store(), law(), "train", 0).item(0, 8000, asked)
     assert ratio_db(item) == pytest.approx(asked, abs=0.01)
-    assert f"at {asked:.1f} dB" in item.story
+    assert f"at {asked:.1f} dB" in item.description
 
 
 def test_ratios_are_drawn_evenly_between_the_ends(make_store):
@@ -83,7 +83,7 @@ def test_sounds_come_from_the_asked_side_only(make_store):
     for split in ("train", "validation", "test"):
         (name,) = {entry.name for entry in store.select("clean", split)}
         mixer = Mixer(store, law(), split, 0)
-        assert all(name in mixer.item(number, 1000).story for number in range(5))
+        assert all(name in mixer.item(number, 1000).description for number in range(5))
 
 
 def test_levels_by_rms_and_by_gain(make_store):
@@ -125,7 +125,7 @@ def test_favourites_are_drawn_more_often(make_store, make_sources):
     sources = [replace(source, split="train") for source in make_sources()]
     store = make_store(sources=sources)
     mixer = Mixer(store, law(favourites={"song group 1": 8.0}), "train", 0)
-    names = [mixer.item(number, 500).story for number in range(200)]
+    names = [mixer.item(number, 500).description for number in range(200)]
     share = np.mean(["song1" in name for name in names])
     # 8 of 10; four standard errors.
     assert share == pytest.approx(0.8, abs=0.115)

@@ -33,7 +33,7 @@ def test_adeclick_takes_clicks_out():
 
 
 def test_names_that_are_not_known_and_tools_that_are_not_here():
-    with pytest.raises(ConfigError, match="dolby: no such baseline; known are afftdn"):
+    with pytest.raises(ConfigError, match="dolby: unknown baseline; choose from afftdn"):
         methods.baseline("dolby")
     with pytest.raises(ModelError):
         methods.model("no such model")

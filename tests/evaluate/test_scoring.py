@@ -9,7 +9,7 @@ from concertclean.dataset.fixed import FixedFiles
 from concertclean.errors import AudioFileError
 from concertclean.evaluate import methods
 from concertclean.evaluate.pairs import PairFiles
-from concertclean.evaluate.scoring import Ask, score_files, score_mixture
+from concertclean.evaluate.scoring import Request, score_files, score_mixture
 from tests.evaluate.conftest import tones
 
 
@@ -22,41 +22,43 @@ def mixture(save):
         noise = np.random.default_rng(3).standard_normal(clean.shape)
         noise *= np.sqrt(np.square(clean).mean() / np.square(noise).mean()) / 10 ** (ratio_db / 20)
         paths = save("degraded.flac", clean + noise), save("clean.flac", clean)
-        return FixedFiles(f"{ratio_db:g} dB/0000", 0, ratio_db, *paths, kind="hiss", story="")
+        return FixedFiles(f"{ratio_db:g} dB/0000", 0, ratio_db, *paths, kind="hiss", description="")
 
     return make
 
 
 def test_files_score_what_was_mixed(triple):
-    found = score_files(PairFiles("a", *triple()), Ask(("snr", "sir")))
+    found = score_files(PairFiles("a", *triple()), Request(("snr", "sir")))
     assert found.scores["snr"] == pytest.approx(20, abs=0.05)
     assert found.gains["snr"] == pytest.approx(10, abs=0.05)
     assert found.seconds == 1.0
 
 
 def test_without_a_noisy_one_there_are_no_gains_and_no_interference(triple):
-    found = score_files(PairFiles("a", *triple()[:2], None), Ask(("snr", "sir")))
+    found = score_files(PairFiles("a", *triple()[:2], None), Request(("snr", "sir")))
     assert (found.gains, found.scores["sir"]) == ({}, None)
-    assert "--noisy" in found.remarks[0]
+    assert "noisy recording" in found.remarks[0]
 
 
 def test_an_identical_estimate_is_infinitely_good(triple):
     reference, _, noisy = triple()
-    found = score_files(PairFiles("a", reference, reference, noisy), Ask(("snr",)))
+    found = score_files(PairFiles("a", reference, reference, noisy), Request(("snr",)))
     assert (found.scores["snr"], found.gains["snr"]) == (math.inf, math.inf)
 
 
 def test_a_file_that_cannot_be_read_is_an_error_to_be_told(triple, tmp_path):
     reference, _, _ = triple()
     (tmp_path / "bad.wav").write_bytes(b"no audio")
-    found = score_files(PairFiles("a", reference, tmp_path / "bad.wav", None), Ask(("snr",)))
+    found = score_files(PairFiles("a", reference, tmp_path / "bad.wav", None), Request(("snr",)))
     assert isinstance(found, AudioFileError)
     assert "bad.wav: not an audio file" in str(found)
 
 
 def test_a_mixture_is_judged_as_it_is_then_under_every_method(mixture, tiny_weights):
-    ask = Ask(("snr", "sisdr"), models=(str(tiny_weights["stereo"]),), baselines=("afftdn",), device="cpu", threads=1)
-    before, gained, tool, model = score_mixture(mixture(5.0), ask)
+    request = Request(
+        ("snr", "sisdr"), models=(str(tiny_weights["stereo"]),), baselines=("afftdn",), device="cpu", threads=1
+    )
+    before, gained, tool, model = score_mixture(mixture(5.0), request)
     assert [one.method for one in (before, gained, tool, model)] == [
         methods.UNPROCESSED, methods.ONE_GAIN, "afftdn", "stereo",
     ]  # fmt: skip
@@ -80,8 +82,8 @@ def test_a_mixture_is_judged_as_it_is_then_under_every_method(mixture, tiny_weig
 
 def test_the_parts_of_a_network_are_those_of_its_gains(mixture, tiny_weights):
     """They add up to the estimate, so their errors bound its error."""
-    ask = Ask(("snr",), models=(str(tiny_weights["stereo"]),), device="cpu", threads=1)
-    *_, model = score_mixture(mixture(0.0), ask)
+    request = Request(("snr",), models=(str(tiny_weights["stereo"]),), device="cpu", threads=1)
+    *_, model = score_mixture(mixture(0.0), request)
     error = 10 ** (-model.scores["snr"] / 20)
     lost, left = (10 ** (each / 20) for each in (model.music_lost_db, model.noise_left_db))
     assert abs(lost - left) - 0.02 < error < lost + left + 0.02
@@ -90,6 +92,6 @@ def test_the_parts_of_a_network_are_those_of_its_gains(mixture, tiny_weights):
 def test_clean_music_has_scores_and_no_gains(mixture):
     files = mixture(5.0)
     clean = FixedFiles("clean/0000", 0, math.inf, files.clean, files.clean, "hiss", "")
-    before, gained = score_mixture(clean, Ask(("snr",)))
+    before, gained = score_mixture(clean, Request(("snr",)))
     assert before.scores["snr"] == gained.scores["snr"] == math.inf
     assert before.gains == gained.gains == {}

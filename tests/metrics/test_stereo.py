@@ -57,12 +57,12 @@ def test_ends_of_the_scales(wide):
 class TestEveryMetric:
     def test_bad_input_raises(self, metric, wide):
         for estimate in (wide[:, :-1], wide[:1], np.full_like(wide, np.nan)):
-            with pytest.raises(ValueError, match=r"shapes|finite"):
+            with pytest.raises(ValueError, match=r"shapes|NaN"):
                 metric(wide, estimate)
 
     @pytest.mark.parametrize("channels", [1, 3])
     def test_only_stereo_has_an_image(self, metric, noise, channels):
-        with pytest.raises(MetricError, match=f"needs 2 channels, these are {channels}"):
+        with pytest.raises(MetricError, match=f"needs 2 channels, got {channels}"):
             metric(*[noise(100, channels=channels)] * 2)
 
     def test_silence_has_no_image(self, metric, wide):

@@ -59,7 +59,7 @@ def test_silence_and_one_sample_have_numbers(save: Save) -> None:
 def test_different_lengths_are_refused(save: Save, lengths: tuple[float, float]) -> None:
     pair = Pair(*(save(f"{i}.wav", np.zeros((1, round(s * 8000))), 8000) for i, s in enumerate(lengths)))
     shorter = lengths.index(min(lengths))
-    with pytest.raises(AudioFileError, match=rf"{shorter}\.wav: ends after 2\.00 s, .*{1 - shorter}\.wav goes on"):
+    with pytest.raises(AudioFileError, match=rf"{shorter}\.wav: ends after 2\.00 s, .*{1 - shorter}\.wav continues"):
         measure(pair, facts(pair))
 
 

@@ -138,7 +138,7 @@ def test_high_rates_many_channels_and_peaks_are_told(save: Save, noise: Synth, t
     (facts,) = facts_of(page)["recordings"]
     assert facts["sampleRate"] == 48_000
     notes = " ".join(facts["notes"])
-    assert "has 48000 Hz, the recording 96000 Hz" in notes
+    assert "is at 48000 Hz, the recording at 96000 Hz" in notes
     assert "channels 1 and 2 of 4" in notes
     assert "lowered by 3.6 dB" in notes
     before, _ = soundfile.read(io.BytesIO(base64.b64decode(blocks_of(page)["r0-sound-before"])))

@@ -78,7 +78,7 @@ def test_files_that_do_not_fit(save: Save, noise: Synth) -> None:
     whole = save("a.wav", noise(RATE))
     for name, waveform, message in (
         ("short.wav", noise(RATE // 3), "half a second"),
-        ("shorter.wav", noise(round(0.7 * RATE)), "one length"),
+        ("shorter.wav", noise(round(0.7 * RATE)), "equal length"),
         ("mono.wav", noise(RATE, channels=1), "has 1 channels"),
     ):
         item = ListeningItem(name="one", reference=whole, conditions={"x": save(name, waveform)})

@@ -55,17 +55,17 @@ def test_json_and_csv_say_the_same(tmp_path: Path) -> None:
 )
 def test_what_is_no_result(tmp_path: Path, text: str, name: str) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(ConfigError, match=r"is no result of a listening test"):
+    with pytest.raises(ConfigError, match=r"not a result of a listening test"):
         read_results([tmp_path / name])
 
 
 def test_wrong_results(tmp_path: Path) -> None:
     good = saved(tmp_path / "a.json")
-    with pytest.raises(ConfigError, match="score 101 is not within 0 to 100"):
+    with pytest.raises(ConfigError, match="score 101 must be 0 to 100"):
         read_results([saved(tmp_path / "b.json", score=101)])
-    with pytest.raises(ConfigError, match="Ann scored 'x' of 'one' otherwise"):
+    with pytest.raises(ConfigError, match="Ann scored 'x' of 'one' differently"):
         read_results([good, saved(tmp_path / "c.json", score=71)])
-    with pytest.raises(ConfigError, match="of 2 tests"):
+    with pytest.raises(ConfigError, match="from 2 tests"):
         read_results([good, saved(tmp_path / "d.json", test="t2")])
     with pytest.raises(ConfigError, match="is no result"):
         read_results([tmp_path / "missing.json"])

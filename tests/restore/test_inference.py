@@ -91,7 +91,7 @@ def test_outside_the_recording_lies_its_mirror_image(shift: int, n_samples: int)
 
 
 def network(*, global_view: bool = False) -> nn.Module:
-    """A network that reacts to its surroundings; its mask is made far from constant."""
+    """A network that reacts to its environment; its mask is made far from constant."""
     torch.manual_seed(0)
     model = KANUNetECA(
         sample_rate=8000, channels=2, n_fft=256, hop_length=64, base=4, bands=40,

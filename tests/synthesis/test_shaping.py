@@ -1,4 +1,4 @@
-"""Helpers of the generators: filters by their response, vowels by their harmonics, seats by what they do to sound."""
+"""Helpers of the generators: filters by their response, vowels by their harmonics, positions by their effect."""
 
 import numpy as np
 import pytest
@@ -112,19 +112,22 @@ def test_placed_adds_up_what_overlaps_and_cuts_what_lies_outside() -> None:
 
 def test_seat_spreads_a_sound_with_equal_power() -> None:
     sound = np.random.default_rng(0).standard_normal((1, 2000)).astype(np.float32)
-    powers = [np.square(shaping.Seat(1.0, 18_000, pan).hear(sound, RATE)).sum() for pan in (0, 0.3, 0.5, 1)]
+    powers = [np.square(shaping.Position(1.0, 18_000, pan).placed(sound, RATE)).sum() for pan in (0, 0.3, 0.5, 1)]
     assert powers == pytest.approx([powers[0]] * 4, rel=1e-5)
-    left = shaping.Seat(1.0, 18_000, 0.0).hear(sound, RATE)
+    left = shaping.Position(1.0, 18_000, 0.0).placed(sound, RATE)
     assert np.abs(left[1]).max() < 1e-6 * np.abs(left[0]).max()
 
 
 def test_far_seats_are_quiet_and_dull() -> None:
     rng = np.random.default_rng(0)
-    seats = [shaping.Seat.draw(rng) for _ in range(300)]
-    levels, edges = np.log([seat.level for seat in seats]), np.log([seat.edge_hz for seat in seats])
+    positions = [shaping.Position.draw(rng) for _ in range(300)]
+    levels, edges = (
+        np.log([position.level for position in positions]),
+        np.log([position.edge_hz for position in positions]),
+    )
     assert np.std(levels) == pytest.approx(0.6, abs=0.1)
     assert np.corrcoef(levels, edges)[0, 1] > 0.7
-    assert shaping.Seat.draw_near(rng).edge_hz == 18_000
+    assert shaping.Position.draw_near(rng).edge_hz == 18_000
 
 
 def test_layered_people_speak_and_rest_in_turn() -> None:

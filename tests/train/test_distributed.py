@@ -10,15 +10,15 @@ import torch
 
 from concertclean.config.training import TrainingSettings
 from concertclean.train.distributed import joined
-from concertclean.train.loop import Run, Surroundings
+from concertclean.train.loop import Environment, Run
 from tests.train.conftest import make_batch
 
 
 def part_of(number, rank, world_size):
-    degraded, clean, stories = make_batch(number)
+    degraded, clean, descriptions = make_batch(number)
     share = len(degraded) // world_size
     mine = slice(rank * share, (rank + 1) * share)
-    return degraded[mine], clean[mine], stories[mine]
+    return degraded[mine], clean[mine], descriptions[mine]
 
 
 def train_part(folder: Path, settings: TrainingSettings, stop_at: int | None = None) -> Run:
@@ -32,7 +32,7 @@ def train_part(folder: Path, settings: TrainingSettings, stop_at: int | None = N
         def give(first, end):
             return (part_of(number, place.rank, place.world_size) for number in range(first, end))
 
-        around = Surroundings(folder, give, rank=place.rank, world_size=place.world_size)
+        around = Environment(folder, give, rank=place.rank, world_size=place.world_size)
         around.stop = lambda: place.any(stop_at is not None and place.rank == 1 and run.step >= stop_at)
         run = Run(settings, network, place.device, around, resume=False)
         run.train()

@@ -88,10 +88,10 @@ def test_a_missing_or_damaged_state_is_told(make_settings, make_around, make_net
 
 
 def bad_batch(number):
-    degraded, clean, stories = make_batch(number)
+    degraded, clean, descriptions = make_batch(number)
     if number in (1, 2):
         degraded[2, 0, 100] = float("nan")
-    return degraded, clean, stories
+    return degraded, clean, descriptions
 
 
 def test_a_gradient_that_is_not_finite_names_its_items_and_changes_nothing(make_settings, make_around, make_network):
@@ -106,8 +106,8 @@ def test_a_gradient_that_is_not_finite_names_its_items_and_changes_nothing(make_
 
 def test_twenty_such_steps_in_a_row_end_the_run(make_settings, make_around, make_network):
     def worse(number):
-        degraded, clean, stories = make_batch(number)
-        return degraded * float("nan"), clean, stories
+        degraded, clean, descriptions = make_batch(number)
+        return degraded * float("nan"), clean, descriptions
 
     settings = make_settings("two_stage_unet", run={"steps": 30})
     around = make_around(batch=worse)
@@ -117,9 +117,9 @@ def test_twenty_such_steps_in_a_row_end_the_run(make_settings, make_around, make
 
 def test_summed_gradients_of_two_halves_are_those_of_the_whole(make_settings, make_around, make_network):
     def half(number):
-        degraded, clean, stories = make_batch(number // 2)
+        degraded, clean, descriptions = make_batch(number // 2)
         part = slice(2 * (number % 2), 2 * (number % 2) + 2)
-        return degraded[part], clean[part], stories[part]
+        return degraded[part], clean[part], descriptions[part]
 
     whole = make_settings("two_stage_unet")
     run = Run(whole, make_network(whole), CPU, make_around("whole"), resume=False)

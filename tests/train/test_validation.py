@@ -19,7 +19,7 @@ class Mixed:
     clean: np.ndarray
     kind: str = "applause"
     is_sung: bool = False
-    story: str = "a song"
+    description: str = "a song"
 
 
 class Same(nn.Module):
@@ -60,8 +60,8 @@ def test_without_noisy_mixtures_there_is_no_score(mixtures):
     assert set(validate(Same(), mixtures[:1], torch.device("cpu"))) == {"clean_snr", "worst_clean_snr"}
 
 
-def judged(ratio, gain, kind="applause", *, is_sung=False, story="a song", lost=np.nan, left=np.nan):
-    return Judged(ratio, kind, is_sung, story, gain, lost, left)
+def judged(ratio, gain, kind="applause", *, is_sung=False, description="a song", lost=np.nan, left=np.nan):
+    return Judged(ratio, kind, is_sung, description, gain, lost, left)
 
 
 def test_a_summary_names_kinds_singers_harm_and_the_worst():
@@ -71,7 +71,7 @@ def test_a_summary_names_kinds_singers_harm_and_the_worst():
             judged(np.inf, 30.0),
             judged(0.0, 4.0, lost=-8.0, left=-12.0),
             judged(0.0, 2.0, "cheer", is_sung=True, lost=-6.0, left=-10.0),
-            judged(12.0, -0.6, "cheer", story="the worst", lost=-9.0, left=-15.0),
+            judged(12.0, -0.6, "cheer", description="the worst", lost=-9.0, left=-15.0),
             judged(12.0, -0.4, is_sung=True, lost=-9.0, left=-15.0),
         ]
     )

@@ -1,1 +1,1 @@
-"""Bands whose microphones hear each other, made from stems: for training, and fixed ones that judge."""
+"""Bands with bleed between their microphones, made from stems: for training, and fixed ones for evaluation."""

@@ -5,8 +5,8 @@
     bleed.json
     train/SONG/STEM.npy                        `(time,)` int16, read by memory map
     validation/SONG/STEM.npy                   of songs that no training item comes from
-    test/CONDITION/SONG/TRACK.flac             what the microphones heard
-    test/CONDITION/SONG/reference/TRACK.flac   what they would have heard of their own instrument alone
+    test/CONDITION/SONG/TRACK.flac             what the microphones picked up
+    test/CONDITION/SONG/reference/TRACK.flac   what they would have picked up of their own instrument alone
 """
 
 import json
@@ -27,7 +27,7 @@ Progress = Callable[[str, int, int], None]
 
 LIST = "bleed.json"
 SIDES = ("train", "validation")
-_FORMAT = 2  # 1 had the songs to train on as FLAC, where finding an excerpt takes longer than the network
+_FORMAT = 2  # format 1 had the training songs as FLAC, where seeking takes longer than the network
 _PEAK = 0.95
 
 
@@ -38,8 +38,8 @@ class BandSet:
     Attributes:
         condition: one of `CONDITIONS`.
         song: its name.
-        tracks: names of files without ending.
-        matrix: Λ `(microphone, stem)`, None where gains are not all there is.
+        tracks: names of files without extension.
+        matrix: Λ `(microphone, stem)`, None unless there are only gains.
     """
 
     condition: str
@@ -48,17 +48,17 @@ class BandSet:
     matrix: tuple[tuple[float, ...], ...] | None
 
     def microphone(self, folder: Path, track: str) -> Path:
-        """What a microphone heard."""
+        """File of what a microphone picked up."""
         return folder / "test" / self.condition / self.song / f"{track}.flac"
 
     def reference(self, folder: Path, track: str) -> Path:
-        """What it would have heard of its own instrument alone."""
+        """File of what it would have picked up of its own instrument alone."""
         return folder / "test" / self.condition / self.song / "reference" / f"{track}.flac"
 
 
 @dataclass(frozen=True)
 class BleedPlan:
-    """What a bleed dataset is to be.
+    """Plan of a bleed dataset.
 
     Attributes:
         folder: where.
@@ -66,8 +66,8 @@ class BleedPlan:
         sample_rate: Hz.
         seconds: of each song.
         conditions: of the test sets.
-        test: share of songs that are held back, 0 to 1; at least one is, unless there are folders of such songs.
-        held_back: folders of songs that judge and never train, of other artists.
+        test: share of songs held back, 0 to 1; at least one, unless there are folders of such songs.
+        held_back: folders of songs only for evaluation, by other artists.
         validation: share of the other songs that choose the best weights of a run, 0 to 1.
         seed: of splits, gains and rooms.
     """
@@ -87,20 +87,20 @@ def build_bleed(plan: BleedPlan, progress: Progress = lambda what, done, total: 
     """Build a bleed dataset.
 
     Args:
-        plan: what it is to be.
-        progress: told what is being made, how many are done, and of how many.
+        plan: of the dataset.
+        progress: receives the current step, the number done, and the total.
 
     Returns:
-        Why songs were left out, one sentence each.
+        Reasons why songs were left out, one sentence each.
 
     Raises:
-        ConfigError: no such condition, or the folder holds one already.
-        NoInputError: no stems, or none that can be used.
+        ConfigError: a condition is unknown, or the folder contains a dataset already.
+        NoInputError: there are no stems, or none that can be used.
         OutputError: the folder cannot be written.
     """
     unknown = set(plan.conditions) - set(CONDITIONS)
     if unknown:
-        raise ConfigError(f"{', '.join(sorted(unknown))}: no such condition; choose of {', '.join(CONDITIONS)}")
+        raise ConfigError(f"{', '.join(sorted(unknown))}: unknown condition; choose from {', '.join(CONDITIONS)}")
     if (plan.folder / LIST).exists():
         raise ConfigError(f"{plan.folder / LIST}: already exists; choose another folder")
     songs = _dealt(plan)
@@ -119,7 +119,7 @@ def build_bleed(plan: BleedPlan, progress: Progress = lambda what, done, total: 
             failures.append(str(error))
     progress("songs", len(songs), len(songs))
     if not sets:
-        raise NoInputError(f"{plan.folder}: no song is left for the test side; {'; '.join(failures)}")
+        raise NoInputError(f"{plan.folder}: no song is left for the test split; {'; '.join(failures)}")
     listed = {"format": _FORMAT, "sample_rate": plan.sample_rate, **names, "test": [asdict(one) for one in sets]}
     write_text(plan.folder / LIST, json.dumps(listed, indent=1))
     return failures
@@ -145,7 +145,7 @@ def list_songs(folder: Path, side: str = "train") -> tuple[int, list[list[Path]]
 
 
 def _dealt(plan: BleedPlan) -> list[tuple[Song, str]]:
-    """Every song and its side."""
+    """Every song and its split."""
     songs = [song for folder in plan.stems for song in find_songs(folder)]
     apart = [song for folder in plan.held_back for song in find_songs(folder)]
     order = np.random.default_rng(plan.seed).permutation(len(songs))
@@ -158,7 +158,7 @@ def _dealt(plan: BleedPlan) -> list[tuple[Song, str]]:
 
 
 def _read_list(folder: Path) -> tuple[int, dict[str, list[str]], list[BandSet]]:
-    """Sample rate, names of the songs on each side that trains or validates, test sets."""
+    """Sample rate, names of the songs for training and validation, test sets."""
     try:
         listed = json.loads((folder / LIST).read_text(encoding="utf-8"))
         if listed["format"] != _FORMAT:

@@ -1,9 +1,9 @@
-"""What the microphones of a band hear of its stems: gains alone, delays, rooms.
+"""What the microphones of a band pick up of its stems: with gains alone, delays, rooms.
 
 *Conditions*: `low` and `high` draw the two halves of the published gains, U[0.01, 0.5]; `cae` puts every other stem at
--20 dB, as the autoencoders were trained; `delayed` lets the same gains come 1 to 10 ms late, 0.3 to 3.4 m; `room`
-adds a tail that decays exponentially, weak in the own microphone and strong in the others; `shoebox` simulates a room
-with walls by the image method and needs pyroomacoustics.
+-20 dB, as the autoencoders were trained; `delayed` applies the same gains 1 to 10 ms late, 0.3 to 3.4 m; `room` adds a
+tail that decays exponentially, weak in the close microphone and strong in the others; `shoebox` simulates a room with
+walls by the image method and needs pyroomacoustics.
 
 References:
     Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 4.
@@ -37,7 +37,7 @@ def draw_matrix(n_stems: int, rng: np.random.Generator, low: float = _ALL[0], hi
 
 
 def images(stems: Array, condition: str, sample_rate: int, rng: np.random.Generator) -> tuple[Array, Array | None]:
-    """What each microphone hears of each stem.
+    """What each microphone picks up of each stem.
 
     Args:
         stems: `(stem, time)`.
@@ -46,15 +46,15 @@ def images(stems: Array, condition: str, sample_rate: int, rng: np.random.Genera
         rng: draws gains, delays and rooms.
 
     Returns:
-        `(microphone, stem, time)`, and the mixing matrix `(microphone, stem)` where gains are all there is.
+        `(microphone, stem, time)`, and the mixing matrix `(microphone, stem)`; None unless there are only gains.
 
     Raises:
-        ConfigError: no such condition, or it needs a package that is not installed.
+        ConfigError: the condition is unknown, or needs a package that is not installed.
     """
     if condition == "shoebox":
         return _shoebox(stems, sample_rate, rng), None
     if condition not in GAINS:
-        raise ConfigError(f"{condition}: no such condition; choose of {', '.join(CONDITIONS)}")
+        raise ConfigError(f"{condition}: unknown condition; choose from {', '.join(CONDITIONS)}")
     matrix = draw_matrix(len(stems), rng, *GAINS[condition])
     if condition not in ("delayed", "room"):
         return matrix[:, :, None] * stems, matrix
@@ -67,7 +67,7 @@ def images(stems: Array, condition: str, sample_rate: int, rng: np.random.Genera
 
 
 def _response(is_own: bool, room_seconds: float, sample_rate: int, rng: np.random.Generator) -> Array:
-    """From an instrument to a microphone, energy 1."""
+    """Response from an instrument to a microphone, energy 1."""
     delay = 0 if is_own else round(rng.uniform(*_DELAY_SECONDS) * sample_rate)
     n_tail = round(room_seconds * sample_rate)
     response = np.zeros(delay + 1 + n_tail)
@@ -85,7 +85,7 @@ def _shoebox(stems: Array, sample_rate: int, rng: np.random.Generator) -> Array:
     try:
         rooms: Any = importlib.import_module("pyroomacoustics")
     except ImportError as error:
-        raise ConfigError("shoebox needs pyroomacoustics; pip install 'concertclean[rooms]'") from error
+        raise ConfigError("shoebox needs pyroomacoustics: pip install 'concertclean[rooms]'") from error
     size = np.array([rng.uniform(*span) for span in _SHOEBOX_METRES])
     absorption, order = rooms.inverse_sabine(rng.uniform(*_ROOM_SECONDS), size)
     places = _places(len(stems), size, rng)

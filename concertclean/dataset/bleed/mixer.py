@@ -1,4 +1,4 @@
-"""Training items for bleed: excerpts of songs whose stems are mixed by a law, the same item for the same number."""
+"""Training items for bleed: excerpts of songs whose stems are mixed by a law; a number determines an item."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -21,22 +21,22 @@ _TRIES = 20
 
 
 class BleedMixer:
-    """Items from the songs on one side of a bleed dataset.
+    """Items from the songs in one split of a bleed dataset.
 
     Args:
         folder: of the dataset.
         law: of the items.
-        n_tracks: microphones of an item, where the law names no instrument.
+        n_tracks: microphones of an item, if the law names no instrument.
         seed: of the items.
         side: whose songs, "train" or "validation".
         instruments: stems of the microphones, always in this order; none: any, in any order.
 
     Raises:
-        ConfigError: the folder holds no such dataset, or no song on that side fits.
+        ConfigError: the folder contains no bleed dataset, or no song in that split fits.
 
     Attributes:
         sample_rate: Hz.
-        n_songs: that fit.
+        n_songs: number that fit.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class BleedMixer:
         if not self._songs:
             wanted = f"{n_tracks} stems" if law.stem is None else f"a stem called {law.stem} and another"
             wanted = f"all of {', '.join(instruments)}" if instruments else wanted
-            raise ConfigError(f"{folder}: no song on the {side} side has {wanted}; build it of other songs")
+            raise ConfigError(f"{folder}: no song in {side} has {wanted}; build it from other songs")
 
     def item(self, number: int, n_samples: int) -> Item:
         """One item.
@@ -66,8 +66,8 @@ class BleedMixer:
             n_samples: its length.
 
         Returns:
-            What the microphones hear and their stems, `(microphone, time)`, or, where the law names an instrument,
-            its microphone and its stem, `(1, time)`.
+            The microphones and their stems, `(microphone, time)`, or, if the law names an instrument, its microphone
+            and its stem, `(1, time)`.
         """
         rng = np.random.default_rng([self._seed, number])
         paths, stems = self._excerpt(rng, n_samples)
@@ -75,8 +75,8 @@ class BleedMixer:
         heard = draw_matrix(len(stems), rng, *self._law.gains) @ stems
         if self._law.stem is not None:
             heard, stems = heard[:1], stems[:1]
-        story = f"{paths[0].parent.name}: {', '.join(path.stem for path in paths)}"
-        return Item(heard.astype(np.float32), stems.astype(np.float32), story)
+        description = f"{paths[0].parent.name}: {', '.join(path.stem for path in paths)}"
+        return Item(heard.astype(np.float32), stems.astype(np.float32), description)
 
     def _fits(self, song: list[Path]) -> bool:
         if self._instruments:
@@ -86,7 +86,7 @@ class BleedMixer:
         return len(song) > 1 and any(path.stem == self._law.stem for path in song)
 
     def _excerpt(self, rng: np.random.Generator, n_samples: int) -> tuple[list[Path], Array]:
-        """Stems that all sound, if that can be had in a few tries."""
+        """Stems that all sound, if found in a few tries."""
         for _ in range(_TRIES):
             paths = self._chosen(rng)
             stems = self._played(rng, paths, n_samples)
@@ -112,7 +112,7 @@ class BleedMixer:
 
 
 def _read(paths: list[Path], place: float, n_samples: int) -> Array:
-    """The same excerpt of every stem; silence follows one that is too short."""
+    """The same excerpt of every stem, padded with silence if one is too short."""
     stems = np.zeros((len(paths), n_samples))
     for stem, path in zip(stems, paths, strict=True):
         stored = np.load(path, mmap_mode="r")

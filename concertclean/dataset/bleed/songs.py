@@ -11,8 +11,8 @@ from concertclean.dsp.arrays import Array
 from concertclean.dsp.resample import resample
 from concertclean.errors import NoInputError
 
-_MIXTURES = {"mixture", "mix", "master"}  # files that lie beside stems and are none
-_LEVEL = 0.05  # rms of a stem; a close microphone is set for its own instrument
+_MIXTURES = {"mixture", "mix", "master"}  # files beside stems that are not stems
+_LEVEL = 0.05  # rms of a stem; a close microphone is set to the level of its instrument
 _SILENT = 1e-4  # rms
 
 
@@ -30,10 +30,10 @@ class Song:
 
 
 def find_songs(folder: Path) -> list[Song]:
-    """Every folder that holds two stems or more, as MUSDB18-HQ has them; a mixture among them does not count.
+    """Every folder with two or more stems, laid out as in MUSDB18-HQ; a mixture among them does not count.
 
     Args:
-        folder: looked into at any depth.
+        folder: searched at any depth.
 
     Raises:
         NoInputError: there is none.
@@ -44,7 +44,7 @@ def find_songs(folder: Path) -> list[Song]:
             by_holder.setdefault(path.parent, []).append(path)
     songs = [Song(holder.name, tuple(stems)) for holder, stems in sorted(by_holder.items()) if len(stems) > 1]
     if not songs:
-        raise NoInputError(f"{folder}: holds no folder with two or more stems; give one folder a song")
+        raise NoInputError(f"{folder}: contains no folder with two or more stems; give one folder per song")
     return songs
 
 
@@ -70,13 +70,13 @@ def read_stems(song: Song, sample_rate: int, seconds: float) -> tuple[tuple[str,
     starts = np.arange(0, n_samples - length + 1, sample_rate)
     sums = np.pad(np.cumsum(np.square(stems), axis=1), ((0, 0), (1, 0)))
     power = sums[:, starts + length] - sums[:, starts]
-    heard = power[power.any(axis=1)]  # a stem that is silent throughout has no say
+    heard = power[power.any(axis=1)]  # a stem that is silent throughout does not count
     start = int(starts[heard.min(axis=0).argmax()]) if len(heard) else 0
     stems = stems[:, start : start + length]
     level = np.sqrt(np.square(stems).mean(axis=1))
     sounding = np.flatnonzero(level > _SILENT)
     if len(sounding) < 2:
-        raise NoInputError(f"{song.stems[0].parent}: fewer than two stems sound at once; leave this song out")
+        raise NoInputError(f"{song.stems[0].parent}: fewer than two stems sound at the same time; leave this song out")
     names = tuple(song.stems[k].stem for k in sounding)
     return names, stems[sounding] * (_LEVEL / level[sounding, None])
 

@@ -1,17 +1,17 @@
-"""Perceived audio quality after ITU-R BS.1387 (PEAQ), basic version: a grade from 0 to -4 and what leads to it.
+"""Perceived audio quality by ITU-R BS.1387 (PEAQ), basic version: a grade from 0 to -4 and its variables.
 
 The idea: both recordings pass a model of the ear; eleven variables describe how the estimate differs from the reference
 there, and a small network trained on listening tests turns them into a distortion index and a grade.
 
 *Conventions*: arrays `(channel, time)`, full scale ±1, a full-scale sine being 92 dB SPL, order (reference, estimate),
-higher is better. Levels are absolute and time is taken as it is: align the pair, but do not normalise it.
+higher is better. Levels are absolute and time is not adjusted: align the pair, but do not normalise it.
 
-*How far to trust it*: no open implementation is conformant to BS.1387, which asks for ±0.02 in the distortion index on
-its own test items, and this one is none either. Where the standard leaves a choice it makes that of GstPEAQ 0.6.1. Read
-the distortion index (DI) beside the grade (ODG): below about 20 dB of signal to noise the grade saturates near -3.9,
-and that is where restoration works. Read the SNR too: a turned polarity and a delay of a sample go unnoticed. Two traps
-are told in `remarks`: noise that hides the bandwidth of the music, for which the standard has no rule and 0 is taken
-as in Kabal's program, and an estimate that cannot be heard, both of which the network may take for quality.
+*How far to trust it*: no open implementation is conformant to BS.1387, which requires ±0.02 in the distortion index on
+its own test items, and this one is not either. Where the standard leaves a choice, it follows GstPEAQ 0.6.1. Read the
+distortion index (DI) beside the grade (ODG): below about 20 dB SNR the grade saturates near -3.9, and that is where
+restoration works. Read the SNR too: inverted polarity and a delay of one sample go unnoticed. `remarks` reports two
+traps that the network may take for quality. One is noise that hides the bandwidth of the music, for which the standard
+has no rule and 0 is used, as in Kabal's program. The other is an inaudible estimate.
 
 References:
     ITU-R BS.1387-1: Method for objective measurements of perceived audio quality, 2001, Annex 2.
@@ -31,7 +31,7 @@ from concertclean.errors import MetricError
 from concertclean.metrics.pair import Waveform, validate
 from concertclean.metrics.peaq.bands import SAMPLE_RATE
 from concertclean.metrics.peaq.channel import Channel, listen
-from concertclean.metrics.peaq.gating import heard, music_frames, settled
+from concertclean.metrics.peaq.gating import audible_frames, music_frames, settled
 from concertclean.metrics.peaq.movs import model_output
 from concertclean.metrics.peaq.network import distortion_index, objective_difference_grade
 
@@ -41,13 +41,13 @@ _KAISER_BETA = 5.0
 
 @dataclass(frozen=True)
 class Peaq:
-    """A grade and how it came about.
+    """A grade and its variables.
 
     Attributes:
         odg: objective difference grade, -3.98 ("very annoying") to 0.22 ("imperceptible").
-        di: distortion index, about -4 to 6; tells apart what `odg` no longer does.
+        di: distortion index, about -4 to 6; still distinguishes where `odg` saturates.
         movs: the eleven model output variables by their names in the standard.
-        remarks: what a reader of the numbers has to know about this pair.
+        remarks: about this pair, to read beside the numbers.
     """
 
     odg: float
@@ -57,13 +57,13 @@ class Peaq:
 
 
 def peaq(reference: Waveform, estimate: Waveform, sample_rate: int) -> Peaq:
-    """Grade of the estimate as listeners would give it beside the reference.
+    """Predicted grade by listeners for the estimate compared with the reference.
 
     Args:
         reference: `(channel, time)`, one or two channels, full scale ±1.
         estimate: likewise, aligned with `reference`.
         sample_rate: of both, Hz. Other than 48 kHz is resampled as MATLAB's `resample` does and rounded to 16 bit: the
-            noise floor above 21.6 kHz that a resampler leaves enters the grade, so that there has to be one rule.
+            noise floor that a resampler leaves above 21.6 kHz affects the grade, so one rule is needed.
 
     Raises:
         ValueError: shapes differ or are not `(channel, time)`, samples are not finite, `sample_rate` is not positive.
@@ -120,8 +120,8 @@ def _remarks_on_input(reference: Array, estimate: Array, sample_rate: int) -> It
 
 
 def _remarks_on_measurement(channels: list[Channel], music: range) -> Iterator[str]:
-    if not heard(music, np.any([channel.is_audible for channel in channels], axis=0)):
-        yield "reference and estimate are never audible together: the grade tells little"
+    if not audible_frames(music, np.any([channel.is_audible for channel in channels], axis=0)):
+        yield "reference and estimate are never audible together: the grade means little"
     n_narrow = sum(not channel.reference_bandwidth[music.start : music.stop].any() for channel in channels)
     if n_narrow:
         yield (

@@ -1,4 +1,4 @@
-"""The 109 bands of the ear, a quarter Bark each from 80 Hz to 18 kHz, and what is fixed for each of them.
+"""The 109 bands of the ear, a quarter Bark each from 80 Hz to 18 kHz, and their constants.
 
 Every number is computed from its formula: the printed tables round, and a much-used copy of them has typing errors.
 Frequencies inside empirical formulas are in kHz, as their authors fitted them.
@@ -67,7 +67,7 @@ def internal_noise() -> Array:
 
 
 def decay(seconds_at_100_hz: float) -> Array:
-    """How much of a running mean is left a frame later, `(band,)`, 0 to 1.
+    """Share of a running mean that is left one frame later, `(band,)`, 0 to 1.
 
     The time constant falls with frequency from `seconds_at_100_hz` at 100 Hz towards 8 ms.
     """

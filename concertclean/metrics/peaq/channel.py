@@ -1,6 +1,6 @@
-"""One channel of a pair through the ear: everything the averages over frames need.
+"""One channel of a pair in the ear model: everything needed for the averages over frames.
 
-Spectra are looked at in blocks of frames and let go, so that memory grows with 109 bands a frame and not with 1025
+Spectra are processed in blocks of frames and discarded, so memory grows with 109 bands per frame and not with 1025
 lines.
 """
 
@@ -23,7 +23,7 @@ _AUDIBLE_SONE = 0.1
 
 @dataclass(frozen=True)
 class Channel:
-    """What one channel tells about the estimate, frame by frame.
+    """Measurements of the estimate in one channel, frame by frame.
 
     Attributes:
         reference_bandwidth: lines, `(frame,)`; 0 where it could not be measured.
@@ -33,7 +33,7 @@ class Channel:
         modulation_gain: percent, losses a tenth, `(frame,)`.
         modulation_weight: weight of the two above, `(frame,)`.
         noise_loudness: sone, `(frame,)`.
-        is_audible: whether reference and estimate can be heard at all, `(frame,)`.
+        is_audible: whether reference and estimate are audible at all, `(frame,)`.
         harmonics: strength of a harmonic pattern in the error, `(frame,)`.
         is_energetic: whether `harmonics` has a meaning, `(frame,)`.
         probability: of noticing the error, 0 to 1, `(frame, band)`.
@@ -55,7 +55,7 @@ class Channel:
 
 
 class _Spectral(NamedTuple):
-    """What is read off the spectra themselves, for a block of frames or for all."""
+    """Measurements on the spectra themselves, for a block of frames or for all."""
 
     reference_unsmeared: Array
     estimate_unsmeared: Array
@@ -67,7 +67,7 @@ class _Spectral(NamedTuple):
 
 
 def listen(reference: Array, estimate: Array) -> Channel:
-    """Everything one channel tells.
+    """All measurements of one channel.
 
     Args:
         reference: `(time,)` at 48 kHz, full scale ±1.
@@ -95,7 +95,7 @@ def listen(reference: Array, estimate: Array) -> Channel:
 
 
 def _spectral(reference: Array, estimate: Array) -> _Spectral:
-    """What the spectra of all frames give, block by block."""
+    """Measurements on the spectra of all frames, block by block."""
     reference_frames, estimate_frames = framed(reference), framed(estimate)
     blocks = [
         _block(reference_frames[start : start + _BLOCK], estimate_frames[start : start + _BLOCK])
@@ -105,7 +105,7 @@ def _spectral(reference: Array, estimate: Array) -> _Spectral:
 
 
 def _block(reference_frames: Array, estimate_frames: Array) -> _Spectral:
-    """What the spectra of a few frames give, `(frame, 2048)` each."""
+    """Measurements on the spectra of a few frames, `(frame, 2048)` each."""
     powers = power_spectrum(reference_frames), power_spectrum(estimate_frames)
     reference, estimate = (weighted(power) for power in powers)
     return _Spectral(

@@ -1,4 +1,4 @@
-"""How the estimate differs from the reference in one frame of one channel, in each of the ways PEAQ looks at it.
+"""Differences between estimate and reference in one frame of one channel, by each measure of PEAQ.
 
 All functions take the reference first and leave the averaging over frames to `movs`.
 
@@ -16,12 +16,12 @@ from concertclean.metrics.peaq.ear import group
 
 _INTERNAL_NOISE = internal_noise()
 _BAND_BARK = BAND_BARK * np.arange(N_BANDS)
-# What a noise must stay below the masker to be masked: 3 dB, more above 12 Bark.
+# How far a noise must stay below the masker to be masked: 3 dB, more above 12 Bark.
 _MASKING_OFFSET = 10 ** (np.where(_BAND_BARK <= 12, 3.0, 0.25 * _BAND_BARK) / 10)
 
 _FLOOR_LINES = slice(921, 1024)  # 21.6 to 24 kHz: no music, so their level is that of the noise floor
 _WIDEST_LINES = 921
-_NARROWEST_LINES = 346  # 8.1 kHz: a reference that ends below tells nothing about bandwidth
+_NARROWEST_LINES = 346  # 8.1 kHz: a reference that ends lower does not measure bandwidth
 
 
 def modulation_difference(reference: Array, estimate: Array, *, offset: float, loss_weight: float) -> Array:
@@ -30,7 +30,7 @@ def modulation_difference(reference: Array, estimate: Array, *, offset: float, l
     Args:
         reference: modulation `(frame, band)`.
         estimate: likewise.
-        offset: added to the reference's modulation, so that stillness is no division by zero.
+        offset: added to the reference's modulation, which avoids division by zero.
         loss_weight: weight of bands that lost modulation beside those that gained, 0 to 1.
 
     Returns:
@@ -68,7 +68,7 @@ def noise_loudness(patterns: tuple[Array, Array], modulations: tuple[Array, Arra
 
 
 def noise_energy(reference_power: Array, estimate_power: Array) -> Array:
-    """Energy of the difference of the magnitudes, band by band; a changed phase alone is none.
+    """Energy of the difference of the magnitudes, band by band; a change of phase alone does not count.
 
     Args:
         reference_power: ear-weighted energy `(frame, line)`.
@@ -121,7 +121,7 @@ def bandwidths(reference_power: Array, estimate_power: Array) -> tuple[NDArray[n
 
     Returns:
         Number of lines, `(frame,)` each: 10 dB above that level for the reference, 5 dB for the estimate, which is
-        never wider than the reference. 0 and 0 where the reference does not reach 8.1 kHz, which is no measurement.
+        never wider than the reference. 0 and 0 if the reference does not reach 8.1 kHz, which means no measurement.
     """
     floor = estimate_power[:, _FLOOR_LINES].max(axis=1, keepdims=True)
     reference = _highest(reference_power[:, :_WIDEST_LINES] > 10 * floor)

@@ -1,4 +1,4 @@
-"""From samples to excitation: what of a sound arrives at which band of the ear, frame after frame.
+"""From samples to excitation: the energy of a sound in each band of the ear, frame by frame.
 
 Spectra are calibrated so that a full-scale sine of 1019.5 Hz has 92 dB SPL, whatever the music's own level: PEAQ is a
 model of listening at a fixed volume, and a pair must not be normalised before it. Energies are linear, 1 at 0 dB SPL.
@@ -40,7 +40,7 @@ _EXCITATION_DECAY = decay(0.030)
 
 
 def count_frames(n_samples: int) -> int:
-    """Number of frames of a recording: all that hold 1024 samples of it, and at least one."""
+    """Number of frames of a recording: all that contain 1024 samples of it, and at least one."""
     return max(1, n_samples // HOP)
 
 
@@ -80,7 +80,7 @@ def power_spectrum(frames: Array) -> Array:
 
 
 def weighted(power: Array) -> Array:
-    """What outer and middle ear let through of an energy spectrum, `(frame, line)` in and out."""
+    """An energy spectrum after the outer and middle ear, `(frame, line)` in and out."""
     return power * _EAR_WEIGHT
 
 
@@ -96,7 +96,7 @@ def spread(energy: Array) -> Array:
         energy: `(frame, band)`, above 0.
 
     Returns:
-        `(frame, band)`, the "unsmeared" excitation; the same energy in all bands at 0 dB SPL comes back unchanged.
+        `(frame, band)`, the "unsmeared" excitation; equal energy in all bands at 0 dB SPL is returned unchanged.
     """
     return _spread(energy) / _spread(np.ones((1, N_BANDS)))
 

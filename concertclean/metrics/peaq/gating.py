@@ -1,4 +1,4 @@
-"""Which frames count: not the silence around the music, nor the time the ear model needs to settle.
+"""Selects the frames that count: neither the silence around the music, nor the settling time of the ear model.
 
 References:
     ITU-R BS.1387-1 (2001), Annex 2, section 5.2.4. Its thresholds are in steps of 16 bit, here relative to full scale.
@@ -20,9 +20,9 @@ _LEAST_ENERGY = 8000 / 32768**2
 
 
 def music_frames(reference: Waveform) -> range:
-    """Frames from the first to the last with music in the reference; those in between count whatever they hold.
+    """Frames from the first to the last with music in the reference; all those in between count.
 
-    A frame holds music where the magnitudes of five samples in a row add up to 200 steps of 16 bit in any channel.
+    A frame contains music if the magnitudes of five consecutive samples add up to 200 steps of 16 bit in any channel.
 
     Args:
         reference: `(channel, time)`, full scale ±1.
@@ -35,7 +35,7 @@ def music_frames(reference: Waveform) -> range:
     bounds = [found for channel in reference if (found := _loud_run(np.abs(channel))) is not None]
     if not bounds:
         return range(0)
-    # A run counts for all frames that hold it whole.
+    # A run counts for all frames that contain all of it.
     first = max(0, -(-(min(start for start, _ in bounds) + _RUN - FRAME) // HOP))
     last = min(max(end for _, end in bounds) // HOP, count_frames(reference.shape[1]) - 1)
     return range(first, last + 1)
@@ -54,11 +54,11 @@ def _loud_run(magnitude: Waveform) -> tuple[int, int] | None:
 
 
 def settled(music: range) -> range:
-    """The frames of `music` from half a second after the start of the recording on, for all that follows envelopes."""
+    """The frames of `music` from half a second after the start of the recording, for measures of envelopes."""
     return range(max(music.start, _SETTLED), music.stop)
 
 
-def heard(music: range, is_audible: NDArray[np.bool_]) -> range:
+def audible_frames(music: range, is_audible: NDArray[np.bool_]) -> range:
     """The settled frames from 64 ms after both sides of the pair have become audible on.
 
     Args:

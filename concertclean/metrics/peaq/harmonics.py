@@ -1,11 +1,11 @@
-"""Whether the error itself has a pitch: error harmonic structure.
+"""Error harmonic structure: whether the error itself has a pitch.
 
 The log spectrum of the error is correlated with itself shifted; a harmonic error gives a correlation that swings with
 its spacing, which a Fourier transform then shows as a peak.
 
 References:
     ITU-R BS.1387-1 (2001), Annex 2, section 4.8.
-    Kabal 2003, section 5, whose order of subtracting the mean and windowing comes closer to the standard's own values;
+    Kabal 2003, section 5, whose order of subtracting the mean and windowing is closer to the standard's own values;
     from ear-weighted spectra, as in GstPEAQ.
 """
 
@@ -25,13 +25,13 @@ def harmonic_structure(reference_power: Array, estimate_power: Array) -> Array:
         estimate_power: likewise.
 
     Returns:
-        `(frame,)`, 0 or more; 0 where nothing differs, and where one of the two is silent and there is no log spectrum.
+        `(frame,)`, 0 or more; 0 if nothing differs, or if one of the two is silent and has no log spectrum.
     """
     return _peak(correlation(log_error(reference_power, estimate_power)))
 
 
 def log_error(reference_power: Array, estimate_power: Array) -> Array:
-    """Log ratio of estimate to reference on the lowest 512 lines, `(frame, 512)`; 0 all over where it has no value."""
+    """Log ratio of estimate to reference on the lowest 512 lines, `(frame, 512)`; 0 everywhere if it is undefined."""
     reference, estimate = reference_power[:, : 2 * _LAGS], estimate_power[:, : 2 * _LAGS]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         error = np.log(estimate / reference)
@@ -45,7 +45,7 @@ def correlation(error: Array) -> Array:
 
     Where there is nothing to correlate it is 1.
     """
-    # Direct products: near identity the error spans many orders of magnitude, which a fast correlation would swallow.
+    # Direct products: near identity the error spans many orders of magnitude, which a fast correlation would lose.
     shifted = np.lib.stride_tricks.sliding_window_view(error, _LAGS, axis=1)[:, :_LAGS]
     still = shifted[:, 0]
     product = np.matmul(shifted, still[:, :, None])[:, :, 0]

@@ -1,7 +1,7 @@
-"""The eleven model output variables: averages over frames and channels of what each frame tells.
+"""The eleven model output variables: averages over frames and channels.
 
-Nine are averaged over the channels at the end. Detection is a matter of both ears together: MFPDB and ADBB take, band
-by band, the channel in which the error is easier to notice.
+Nine are averaged over the channels at the end. Detection uses both ears together: MFPDB and ADBB take, band by band,
+the channel in which the error is easier to notice.
 
 References:
     ITU-R BS.1387-1 (2001), Annex 2, sections 4 and 5.
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from concertclean.dsp.arrays import Array
 from concertclean.metrics.peaq.channel import Channel
-from concertclean.metrics.peaq.gating import heard, settled
+from concertclean.metrics.peaq.gating import audible_frames, settled
 from concertclean.metrics.peaq.network import MOV_NAMES
 
 _DISTURBED = 10**0.15  # noise 1.5 dB above the mask
@@ -26,12 +26,12 @@ _FORGETTING = 0.9
 
 @dataclass(frozen=True)
 class Gates:
-    """Which frames enter which averages, the same for all channels.
+    """The frames for each average, the same for all channels.
 
     Attributes:
         music: all frames from the first to the last with music.
         late: those in which the envelopes have settled.
-        audible: those in which both sides of the pair have been heard for a moment.
+        audible: those in which both sides of the pair have been audible for a moment.
         energetic: those in which the error can have a structure, `(frame,)`.
     """
 
@@ -59,8 +59,8 @@ def model_output(channels: Sequence[Channel], music: range) -> dict[str, float]:
 
 
 def _gates(channels: Sequence[Channel], music: range) -> Gates:
-    """The gates of a recording, from the frames with music and from what both channels hold."""
-    audible = heard(music, np.any([channel.is_audible for channel in channels], axis=0))
+    """The gates of a recording, from the frames with music and from both channels."""
+    audible = audible_frames(music, np.any([channel.is_audible for channel in channels], axis=0))
     return Gates(
         music=_slice(music),
         late=_slice(settled(music)),
@@ -74,7 +74,7 @@ def _slice(frames: range) -> slice:
 
 
 def channel_output(channel: Channel, gates: Gates) -> dict[str, float]:
-    """The nine variables that every channel has for itself, by their names."""
+    """The nine variables of each channel, by name."""
     music, late = gates.music, gates.late
     is_wide = channel.reference_bandwidth[music] > 0
     noise_to_mask = channel.noise_to_mask[music]
@@ -103,7 +103,7 @@ def root_mean_square(values: Array) -> float:
 
 
 def windowed_mean(values: Array) -> float:
-    """Mean over windows of four frames that lets short outbursts weigh more, `(frame,)`, at least four of them."""
+    """Mean over windows of four frames that gives short bursts more weight, `(frame,)`, at least four of them."""
     windows = np.lib.stride_tricks.sliding_window_view(np.sqrt(values), _WINDOW)
     return float(np.sqrt(np.mean(windows.mean(axis=1) ** 4)))
 

@@ -1,4 +1,4 @@
-"""From excitation to what is compared: patterns of equal level, modulation, and loudness.
+"""From excitation to the compared quantities: patterns of equal level, modulation, and loudness.
 
 References:
     ITU-R BS.1387-1 (2001), Annex 2, sections 3.1 to 3.3.
@@ -26,7 +26,7 @@ _NEIGHBOURHOOD = _neighbourhood()
 
 
 def adapted(reference: Array, estimate: Array) -> tuple[Array, Array]:
-    """Both excitations with differences of level and of slow colouration taken out, as listeners forgive them.
+    """Both excitations without differences of level and slow colouration, which listeners forgive.
 
     Args:
         reference: excitation `(frame, band)`, above 0.
@@ -38,7 +38,7 @@ def adapted(reference: Array, estimate: Array) -> tuple[Array, Array]:
     reference, estimate = _level_adapted(reference, estimate)
     likeness = accumulated(estimate * reference, _DECAY)
     energy = accumulated(reference**2, _DECAY)
-    # The louder of the two is pulled down to the other, band by band (60).
+    # The louder of the two is lowered to the other, band by band (60).
     for_reference = np.minimum(likeness / energy, 1.0)
     for_estimate = np.minimum(energy / likeness, 1.0)
     return (

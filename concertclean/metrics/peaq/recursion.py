@@ -6,14 +6,14 @@ from concertclean.dsp.arrays import Array
 
 
 def accumulated(values: Array, decay: Array) -> Array:
-    """Sum of all frames up to each, older ones weighted down by `decay` a frame.
+    """Running sum over frames, in which older ones decay by `decay` per frame.
 
     Args:
         values: `(frame, band)`.
         decay: `(band,)`, 0 to 1.
 
     Returns:
-        `(frame, band)`; what was before the first frame counts as 0.
+        `(frame, band)`; everything before the first frame counts as 0.
     """
     result = np.empty_like(values)
     state = np.zeros(values.shape[1:])

@@ -1,29 +1,29 @@
-"""Perceived similarity in the manner of PEMO-Q: both recordings pass a model of the ear, what it passes on is compared.
+"""Perceived similarity in the manner of PEMO-Q: both recordings pass a model of the ear, and its outputs are compared.
 
 The idea: 33 bands of the inner ear, adaptation and eight modulation filters make an "internal representation" of each
-recording; the correlation of the two, for all of the time (PSM) and in the worst moments (PSMt), says how alike they
-sound, and a published curve turns PSMt into a grade.
+recording; the correlation of the two, for all of the time (PSM) and in the worst moments (PSMt), measures how similar
+they sound, and a published curve turns PSMt into a grade.
 
-*This is a likeness, not PEMO-Q*, which is software of Oldenburg University. It is written from the equations of the
-papers and from accounts of them. Where these are not exact the choice is own: the level alignment, the first centre
-frequency, the limit of onsets, modulation filters of unit gain, the mean magnitude as "activity", no interpolation of
-the percentile. So do not compare its numbers with published ones; compare systems with each other, on one set of
-recordings, and read it beside PEAQ's distortion index. Below about 10 dB of signal to noise the grade lies near -3.8,
-as does that of heavily clipped music; PSM and PSMt tell systems apart for longer.
+*This resembles PEMO-Q but is not PEMO-Q*, which is software of Oldenburg University. It is written from the equations
+of the papers and from descriptions of them. Where these are not exact, the choice is our own: the level alignment, the
+first centre frequency, the limit of onsets, modulation filters of unit gain, the mean magnitude as "activity", no
+interpolation of the percentile. So do not compare its numbers with published ones; compare systems with each other, on
+one set of recordings, and read it beside PEAQ's distortion index. Below about 10 dB of signal to noise the grade lies
+near -3.8, as does that of heavily clipped music; PSM and PSMt still distinguish systems there.
 
 *Checked*: every stage against its equation, and all of them against the same equations in plain loops at the full
 rate. Eight pieces of music, clipped to a signal-to-distortion ratio of 1, 5, 10 and 20 dB, have mean grades of -3.8,
 -3.8, -3.6 and -2.9 here; ten other pieces, from the SQAM disc, had -3.8, -3.8, -3.7 and -3.1 of PEMO-Q itself in a
 survey of declipping, and spread likewise. *Not checked*: those ten pieces themselves, and listeners.
 
-*Conventions*: arrays `(channel, time)`, order (reference, estimate), higher is better. Amplitude 1 stands for 100 dB
-SPL. The estimate is first brought to the power of the reference, channel by channel: its gain does not matter, that of
-both together does. Channels are heard alone and their values averaged, so that with several channels `odg` is not the
+*Conventions*: arrays `(channel, time)`, order (reference, estimate), higher is better. Amplitude 1 means 100 dB SPL.
+The estimate is first scaled to the power of the reference, channel by channel: its gain does not matter, that of both
+together does. Channels are evaluated separately and their values averaged, so with several channels `odg` is not the
 grade of `psmt`.
 
-*Traps*: time is taken as it is, and 10 ms of delay can cost the whole scale: align the pair. So can a turned polarity,
-which PEAQ does not notice; the model's hair cells answer to one side of the wave. What is missing counts less than what
-is added, and an estimate of which next to nothing is ever heard, such as a tone above the highest band, scores well.
+*Traps*: time is not adjusted, and 10 ms of delay can cost the whole scale: align the pair. So can inverted polarity,
+which PEAQ does not notice; the model's hair cells respond to one side of the wave. Missing sound counts less than added
+sound, and an almost inaudible estimate, such as a tone above the highest band, scores well.
 
 References:
     Huber, Kollmeier: PEMO-Q - a new method for objective audio quality assessment using a model of auditory perception,
@@ -51,8 +51,8 @@ from concertclean.metrics.pemoq_like.similarity import assimilated, frame_sums, 
 _LEAST_SECONDS = 0.5  # shorter is all onset
 _BLOCK = 50 * FRAME * DECIMATION  # samples, 0.5 s
 _SILENT = 1e-12  # rms; -240 dB is rounding, not sound
-_AUDIBLE_MU = 1e-3  # far over rounding, far under any sound
-_TOLD_DB = 3.0  # change of level that a reader should know of
+_AUDIBLE_MU = 1e-3  # far above rounding, far below any sound
+_TOLD_DB = 3.0  # change of level worth a remark
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class PemoqLike:
         psm: correlation of the internal representations, -1 to 1.
         psmt: the same in the worst 5 % of the time, -1 to 1.
         odg: grade for `psmt`, -4 ("very annoying") to 0 ("imperceptible").
-        remarks: what a reader of the numbers has to know about this pair.
+        remarks: about this pair, to read beside the numbers.
     """
 
     psm: float
@@ -73,7 +73,7 @@ class PemoqLike:
 
 
 def pemoq_like(reference: Waveform, estimate: Waveform, sample_rate: int) -> PemoqLike:
-    """Similarity of the estimate to the reference as a model of the ear has it; mean over channels.
+    """Similarity of the estimate to the reference in a model of the ear; mean over channels.
 
     A silent channel of the estimate has a similarity of 0 by definition; one of the reference is left out.
 
@@ -84,21 +84,19 @@ def pemoq_like(reference: Waveform, estimate: Waveform, sample_rate: int) -> Pem
 
     Raises:
         ValueError: shapes differ or are not `(channel, time)`, samples are not finite, `sample_rate` is not positive.
-        MetricError: shorter than half a second, or nothing of the reference can be heard.
+        MetricError: shorter than half a second, or the reference is inaudible.
     """
     validate(reference, estimate)
     if sample_rate < 1:
         raise ValueError(f"sample_rate is {sample_rate}, must be positive")
     if reference.shape[1] < _LEAST_SECONDS * sample_rate:
         seconds = reference.shape[1] / sample_rate
-        raise MetricError(
-            f"pemoq_like needs {_LEAST_SECONDS} seconds, these are {seconds:.2f}: choose a longer excerpt"
-        )
+        raise MetricError(f"pemoq_like needs {_LEAST_SECONDS} seconds, got {seconds:.2f}: choose a longer excerpt")
     truth, found = _at_44_khz(reference, sample_rate), _at_44_khz(estimate, sample_rate)
     gains = _gains(truth, found)
     sums, (hears_truth, hears_found) = _listen(truth, found * gains[:, None])
     if not hears_truth.any():
-        raise MetricError("nothing of the reference can be heard by pemoq_like: choose a passage with music")
+        raise MetricError("the reference is inaudible for pemoq_like: choose a passage with music")
     values = [_values(sums[:, channel], hears_found[channel]) for channel in np.flatnonzero(hears_truth)]
     psm, psmt, odg = np.mean(values, axis=0).tolist()
     remarks = [*_remarks_on_hearing(hears_truth, hears_found), *_remarks_on_input(truth, found, sample_rate, gains)]
@@ -112,7 +110,7 @@ def _at_44_khz(waveform: Waveform, sample_rate: int) -> Array:
 
 
 def _gains(reference: Array, estimate: Array) -> Array:
-    """`(channel,)`: what brings the estimate to the power of the reference; 0 for a silent one."""
+    """`(channel,)`: factor that scales the estimate to the power of the reference; 0 for a silent one."""
     target, level = _rms(reference), _rms(estimate)
     return np.divide(target, level, out=np.zeros_like(target), where=level > _SILENT)
 
@@ -122,7 +120,7 @@ def _rms(waveform: Array) -> Array:
 
 
 def _listen(reference: Array, estimate: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Sums for correlations `(sum, channel, modulation, frame)`, and which channels can be heard `(2, channel)`.
+    """Sums for correlations `(sum, channel, modulation, frame)`, and which channels are audible `(2, channel)`.
 
     Memory does not grow with the internal representation; what is shorter than 10 ms at the end is dropped.
     """
@@ -140,7 +138,7 @@ def _listen(reference: Array, estimate: Array) -> tuple[Array, NDArray[np.bool_]
 
 
 def _values(sums: Array, is_heard: np.bool_) -> tuple[float, float, float]:
-    """PSM, PSMt and grade of one channel; 0 and its grade if the estimate cannot be heard."""
+    """PSM, PSMt and grade of one channel; 0 and its grade if the estimate is inaudible."""
     # Assimilation would make half the reference of silence, and find it perfect
     psm, psmt = psm_and_psmt(sums, len(centre_frequencies())) if is_heard else (0.0, 0.0)
     return psm, psmt, grade(psmt)
@@ -149,9 +147,9 @@ def _values(sums: Array, is_heard: np.bool_) -> tuple[float, float, float]:
 def _remarks_on_hearing(hears_truth: NDArray[np.bool_], hears_found: NDArray[np.bool_]) -> Iterator[str]:
     n_channels = len(hears_truth)
     if n_lost := int((~hears_truth).sum()):
-        yield f"in {n_lost} of {n_channels} channels nothing of the reference can be heard: left out"
+        yield f"in {n_lost} of {n_channels} channels the reference is inaudible: left out"
     if n_lost := int((hears_truth & ~hears_found).sum()):
-        yield f"in {n_lost} of {n_channels} channels nothing of the estimate can be heard: similarity 0 by definition"
+        yield f"in {n_lost} of {n_channels} channels the estimate is inaudible: similarity 0 by definition"
 
 
 def _remarks_on_input(reference: Array, estimate: Array, sample_rate: int, gains: Array) -> Iterator[str]:
@@ -161,4 +159,4 @@ def _remarks_on_input(reference: Array, estimate: Array, sample_rate: int, gains
         yield "reference and estimate are identical"
     changes_db = 20 * np.log10(gains[gains > 0])
     if largest := max(changes_db[np.abs(changes_db) >= _TOLD_DB], key=abs, default=0.0):
-        yield f"the estimate was brought to the level of the reference, by {largest:+.1f} dB"
+        yield f"the estimate was scaled to the level of the reference, by {largest:+.1f} dB"

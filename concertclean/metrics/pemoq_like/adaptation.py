@@ -1,8 +1,8 @@
-"""Adaptation of the hearing nerve: changes pass, what stays is compressed almost to its logarithm.
+"""Adaptation of the auditory nerve: changes pass, steady levels are compressed almost to their logarithm.
 
-Five loops one after the other; each divides what comes in by its own low-passed output. Left alone, a loop comes to
-rest at the square root of its input, and five at the 32nd root; an onset passes before the low-pass has followed, up to
-a limit. The result is scaled to model units (MU): 0 at the threshold of hearing, 100 for an input of 1.
+Five loops in series; each divides its input by its own low-passed output. For a constant input, a loop settles at the
+square root of its input, and five at the 32nd root; an onset passes before the low-pass has followed, up to a limit.
+The result is scaled to model units (MU): 0 at the threshold of hearing, 100 for an input of 1.
 
 References:
     Püschel: Prinzipien der zeitlichen Analyse beim Hören, Göttingen 1988 (loops).
@@ -24,7 +24,7 @@ _TIME_CONSTANTS_SECONDS = np.array([0.005, 0.050, 0.129, 0.253, 0.500])
 _N_LOOPS = len(_TIME_CONSTANTS_SECONDS)
 _ONSET_RATIO = 10.0
 
-# What each loop gives in silence
+# Output of each loop in silence
 _AT_REST = THRESHOLD ** (0.5 ** np.arange(1, _N_LOOPS + 1))
 # Headroom of an onset over 1, where the steady output for an input of 1 lies
 _HEADROOM = _ONSET_RATIO * (1 - _AT_REST**2) - 1
@@ -44,13 +44,13 @@ class Adaptation:
         per_loop = (slice(None), *(None,) * len(shape))
         self._pace = 1 - np.exp(-1 / (_TIME_CONSTANTS_SECONDS * ENVELOPE_RATE))[per_loop]
         self._headroom = _HEADROOM[per_loop]
-        # What goes into each loop, and behind it what the last one gives
+        # Input of each loop, followed by the output of the last one
         self._chain = np.empty((_N_LOOPS + 1, *shape))
         self._chain[:] = np.concatenate([[THRESHOLD], _AT_REST])[per_loop]
         self._charge = self._chain[1:].copy()  # low-passed outputs
 
     def adapted(self, envelopes: Array) -> Array:
-        """`(time, signal, band)` to the same in MU; what is under the threshold of hearing counts as the threshold."""
+        """`(time, signal, band)` to the same in MU; values below the threshold of hearing count as the threshold."""
         result = np.empty_like(envelopes)
         outputs = self._chain[1:]
         for moment, envelope in enumerate(np.maximum(envelopes, THRESHOLD)):

@@ -1,4 +1,4 @@
-"""What 33 places of the inner ear pass on: band-pass filters, and the envelopes that hair cells make of their outputs.
+"""Output of 33 places in the inner ear: band-pass filters, and the envelopes that hair cells make of their outputs.
 
 Filters and hair cells run at 44.1 kHz. Their envelopes leave as means of nine samples, at 4.9 kHz. All that follows is
 slow (the fastest adaptation 5 ms, the highest modulation filter 129 Hz), so that only what the mean folds down to
@@ -52,7 +52,7 @@ def gammatone_poles(centre_hz: Array) -> ComplexArray:
 
 
 def gammatone(waveforms: Array, pole: complex, state: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
-    """Output of one band, its real part the motion, and the state to go on with.
+    """Output of one band, whose real part is the motion, and the state for the next block.
 
     Args:
         waveforms: `(signal, time)` at 44.1 kHz.
@@ -63,14 +63,16 @@ def gammatone(waveforms: Array, pole: complex, state: ComplexArray) -> tuple[Com
         `(signal, time)`, with a gain of 0 dB for a tone at the centre, and the state.
     """
     following = np.empty_like(state)
-    output: ComplexArray = 2 * waveforms.astype(np.complex128)  # a real tone brings half its amplitude at the centre
+    output: ComplexArray = 2 * waveforms.astype(
+        np.complex128
+    )  # a real tone contributes half its amplitude at the centre
     for stage in range(ORDER):
         output, following[stage] = lfilter([1 - abs(pole)], [1, -pole], output, axis=1, zi=state[stage])
     return output, following
 
 
 def hair_cell(motion: Array, state: Array) -> tuple[Array, Array]:
-    """Envelope of one band, and the state to go on with.
+    """Envelope of one band, and the state for the next block.
 
     Args:
         motion: `(signal, time)` at 44.1 kHz, `time` a multiple of 9.
@@ -88,7 +90,7 @@ class Cochlea:
     """All bands, block after block.
 
     Args:
-        n_signals: waveforms heard at once.
+        n_signals: waveforms processed at once.
     """
 
     def __init__(self, n_signals: int) -> None:

@@ -1,7 +1,7 @@
-"""The modulation filter bank: how fast a band's adapted envelope goes up and down.
+"""The modulation filter bank: how fast a band's adapted envelope fluctuates.
 
 A low-pass and seven resonators of one complex pole each. Up to 10 Hz they keep the phase of a modulation; above, where
-the ear does not hear it, only their envelope counts.
+it is inaudible, only their envelope counts.
 
 References:
     Dau, Kollmeier, Kohlrausch: Modeling auditory processing of amplitude modulation I, JASA 1997.
@@ -43,7 +43,7 @@ class ModulationBank:
         pole = _POLES[0].real
         result[0], self._low_pass = lfilter([1 - pole], [1, -pole], time_last, zi=self._low_pass)
         for k in range(1, len(_POLES)):
-            gain = 2 * (1 - abs(_POLES[k]))  # a real modulation brings half its amplitude at the centre
+            gain = 2 * (1 - abs(_POLES[k]))  # a real modulation contributes half its amplitude at the centre
             output, self._resonators[k - 1] = lfilter([gain], [1, -_POLES[k]], time_last, zi=self._resonators[k - 1])
             keeps_phase = CENTRES_HZ[k] <= _PHASE_UP_TO_HZ
             result[k] = output.real if keeps_phase else np.sqrt(output.real**2 + output.imag**2)

@@ -1,4 +1,4 @@
-"""How alike two internal representations are: correlation as a whole, in its worst moments, and as a grade.
+"""Similarity of two internal representations: correlation as a whole, in the worst moments, and as a grade.
 
 References:
     Huber, Kollmeier: PEMO-Q - a new method for objective audio quality assessment using a model of auditory perception,
@@ -11,16 +11,16 @@ from concertclean.dsp.arrays import Array
 from concertclean.metrics.pemoq_like.cochlea import FRAME
 
 _PERCENTILE = 0.05
-_KNEE = 0.864  # PSMt at which the grade goes over from a hyperbola to a line
+_KNEE = 0.864  # PSMt at which the grade changes from a hyperbola to a line
 
 
 def assimilated(reference: Array, estimate: Array) -> Array:
-    """The estimate, half-way to the reference wherever it is the smaller: what is missing disturbs less than excess."""
+    """The estimate, moved halfway to the reference where it is smaller: missing parts disturb less than added."""
     return np.where(np.abs(estimate) < np.abs(reference), (reference + estimate) / 2, estimate)
 
 
 def frame_sums(reference: Array, estimate: Array) -> Array:
-    """What correlations of frames and of any number of frames need.
+    """Sums for correlations of frames and of any number of frames.
 
     Args:
         reference: `(modulation, channel, band, time)`, `time` a multiple of 49.
@@ -75,7 +75,7 @@ def weighted_percentile(values: Array, weights: Array) -> float:
 
 
 def psm_and_psmt(sums: Array, n_bands: int) -> tuple[float, float]:
-    """PSM of the whole, and PSMt, the PSM of 10 ms that 5 % of what is heard of the estimate stay below.
+    """PSM of the whole, and PSMt: the PSM of 10 ms that the worst 5 % of the estimate's activity stay below.
 
     Args:
         sums: `(sum, modulation, frame)` of one channel.

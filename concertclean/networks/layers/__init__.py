@@ -1,1 +1,1 @@
-"""Layers and rules that more than one network uses."""
+"""Layers and rules shared by networks."""

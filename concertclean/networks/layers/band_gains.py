@@ -1,10 +1,9 @@
-"""Band magnitudes in, one gain a band out: the light way into and out of a network.
+"""Band magnitudes in, one gain per band out: a light input and output for networks.
 
-A complex mask of 2049 bins is more than a network that has to run, and to be trained, on a laptop can afford. Here
-neighbouring bins share a gain where the ear and the music allow it: one bin a band at the bottom, where partials lie
-close, and bands of constant relative width above. 320 bands of a 4096-sample frame cost 0.4 to 0.6 dB of SI-SDR
-against a gain a bin, if the gains are ideal; four neighbouring bins of a 2048-sample frame cost 1.8 dB
-(`recipes/ceiling.py`).
+A complex mask of 2049 bins is too expensive for a network that must run, and be trained, on a laptop. Here neighbouring
+bins share a gain where the ear and the music allow it: one bin a band at the bottom, where partials lie close, and
+bands of constant relative width above. 320 bands of a 4096-sample frame cost 0.4 to 0.6 dB of SI-SDR compared with one
+gain per bin, if the gains are ideal; four neighbouring bins of a 2048-sample frame cost 1.8 dB (`recipes/ceiling.py`).
 """
 
 import math
@@ -14,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _EXPONENT = 0.3
-_FLOOR = 1e-4  # compressed magnitude of -267 dB: silence is silence, not a division by zero
+_FLOOR = 1e-4  # compressed magnitude of -267 dB: avoids division by zero in silence
 _OPEN = 3.0  # a network starts with every gain at 0.95
 
 
@@ -26,8 +25,8 @@ def band_edges(n_bins: int, n_bands: int) -> Tensor:
         n_bands: bands, at most `n_bins`.
 
     Returns:
-        `(n_bands + 1,)` int64, strictly rising from 0 to `n_bins`: one bin a band up to a corner L, then widths
-        that grow as the frequency, with `L · (1 + ln(n_bins / L)) = n_bands`.
+        `(n_bands + 1,)` int64, strictly rising from 0 to `n_bins`: one bin per band up to a corner L, then widths that
+        grow with frequency, with `L · (1 + ln(n_bins / L)) = n_bands`.
 
     Raises:
         ValueError: `n_bands` is not between 1 and `n_bins`.
@@ -48,16 +47,16 @@ def band_edges(n_bins: int, n_bands: int) -> Tensor:
 
 
 class BandGains(nn.Module):
-    """Features of a spectrogram for a network, and the network's answer as gains.
+    """Features of a spectrogram for a network, and gains from its output.
 
-    The features are magnitudes of the bands to the power 0.3, divided by their level around each frame, so that a
-    recording's volume does not matter; the same, averaged over the surrounding frames, which shows the floor of a
-    steady noise; and the place of each band. On stereo, middle and side stand beside left and right.
+    The features are magnitudes of the bands to the power 0.3, divided by their level around each frame, so a
+    recording's volume does not matter; the same averaged over the surrounding frames, which shows the floor of a steady
+    noise; and the position of each band. For stereo, mid and side are added to left and right.
 
     Attributes:
         floor: least gain, 0 to 1; see `hold_gains`.
         n_planes: planes of the features; the first `channels` are the magnitudes of the channels.
-        margin: frames on each side that level and average look at.
+        margin: frames on each side used for level and average.
 
     Args:
         n_bins: bins of a frame.
@@ -90,16 +89,16 @@ class BandGains(nn.Module):
         # full precision: autocast would round the powers of neighbouring partials together
         with torch.autocast(power.device.type, enabled=False):
             magnitude = (self.averaging @ power + 1e-20) ** (_EXPONENT / 2)
-        heard = magnitude[:, : self.channels].mean(1)
-        level = heard.mean(1, keepdim=True)
-        # weighted by itself: a pause, or the silence outside the recording, does not pull the level down
+        level_source = magnitude[:, : self.channels].mean(1)
+        level = level_source.mean(1, keepdim=True)
+        # weighted by itself: a pause, or the silence outside the recording, does not lower the level
         level = self._around(level.square()) / (self._around(level) + _FLOOR) + _FLOOR
-        floor = self._around(heard) / level
+        floor = self._around(level_source) / level
         place = self.place.expand_as(floor)
         return torch.cat([magnitude / level[:, None], floor[:, None], place[:, None]], dim=1)
 
     def filter(self, gains: Tensor, degraded: Tensor) -> Tensor:
-        """Spectrogram `(batch, channel, freq, frame)` under gains `(batch, channel, band, frame)`, floor at least."""
+        """Spectrogram `(batch, channel, freq, frame)` times gains `(batch, channel, band, frame)`, floored."""
         return degraded * gains.clamp_min(self.floor).index_select(2, self.band_of_bin)
 
     def _around(self, rows: Tensor) -> Tensor:
@@ -108,9 +107,9 @@ class BandGains(nn.Module):
 
 
 def hold_gains(network: nn.Module, floor: float) -> None:
-    """Let a network lower nothing below `floor`, so that what it takes for noise by mistake is lowered and not gone.
+    """Limit the gains of a network to `floor`, so music mistaken for noise is lowered and not lost.
 
-    Networks without gains of bands stay as they are.
+    Networks without band gains stay unchanged.
 
     Args:
         network: changed in place.

@@ -1,13 +1,13 @@
-"""Sight of the whole spectrum and of a longer time, at the bottom of a U-Net.
+"""Layers at the bottom of a U-Net that see the whole spectrum and a longer time.
 
 Three levels of 3x3 convolutions see an eighth of the bands and about a second. A clap fills all bands at once, and
-a singer's harmonics stand far apart: what tells them apart is the whole of a frame. Here an LSTM runs over the
-bands of every frame, up and down, then a convolution over neighbouring frames of each channel. Both are added to what
-comes in, and start near zero, so that a trained network that gets such layers begins where it was.
+a singer's harmonics are far apart: only the whole of a frame distinguishes them. Here an LSTM runs over the bands of
+every frame, up and down, then a convolution over neighbouring frames of each channel. Both are added to the input and
+start near zero, so a trained network with such layers added starts from the same output.
 
 References:
-    Luo, Yu, Music source separation with band-split RNN, IEEE/ACM TASLP 31, 2023, for the recurrence over bands; in
-    place of its recurrence over time a convolution, which keeps the result independent of how a recording is cut.
+    Luo, Yu, Music source separation with band-split RNN, IEEE/ACM TASLP 31, 2023, for the recurrence over bands; a
+    convolution replaces its recurrence over time, which keeps the result independent of how a recording is cut.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-_START: Final = 1e-4  # of what a layer adds at first: nothing that is heard, but enough for a gradient
+_START: Final = 1e-4  # initial contribution of a layer: inaudible, but enough for a gradient
 
 
 class BandRecurrence(nn.Module):

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 BasisName = Literal["bspline", "rbf", "chebyshev", "gram"]
-_STRIP_ELEMENTS = 2**21  # of an expansion when nothing is kept for a backward pass
+_STRIP_ELEMENTS = 2**21  # of an expansion if nothing is kept for a backward pass
 BASES: tuple[BasisName, ...] = get_args(BasisName)
 
 
@@ -32,7 +32,7 @@ def _at_least_float32(inputs: Tensor) -> Tensor:
 
 
 class Basis(nn.Module):
-    """What a basis tells the layer that uses it.
+    """Properties of a basis for the layer that uses it.
 
     Attributes:
         size: functions with a coefficient each, base function not counted.
@@ -158,10 +158,10 @@ def make_basis(name: BasisName, grid_size: int, grid_range: tuple[float, float],
 
 
 class _ExpandAndConvolve(Function):
-    """`conv2d(cat(basis(x)), weight)` that keeps only `x` for the backward pass and expands it again there.
+    """`conv2d(cat(basis(x)), weight)` that keeps only `x` for the backward pass and repeats the expansion there.
 
-    The expansion is 5 to 9 times as large as the input; keeping it, and what autograd keeps to make it, is what
-    makes the published layer need 16 GB for one training item.
+    The expansion is 5 to 9 times as large as the input; the published layer keeps it, and what autograd needs for it,
+    and so needs 16 GB for one training item.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Runs a mono network on stereo without moving the image: both channels get the mask found on their mean."""
+"""Runs a mono network on stereo without moving the image: both channels get the mask of their mean."""
 
 from torch import Tensor
 
@@ -10,10 +10,10 @@ _N_FFT, _HOP_LENGTH = 2048, 512
 
 
 class SharedGain(WaveformModel):
-    """A mono network seen as a stereo one.
+    """A mono network as a stereo one.
 
-    The network restores the mean of the two channels; the quotient of the two spectrograms, its modulus held
-    below 1.2, is applied to left and right alike. What is only in one channel stays only there.
+    The network restores the mean of the two channels; the quotient of the two spectrograms, its modulus limited to 1.2,
+    is applied to left and right alike. A sound in only one channel stays there.
 
     Args:
         mono: network with `channels == 1` and one stem.
@@ -30,7 +30,7 @@ class SharedGain(WaveformModel):
         self.register_buffer("window", stft.window("hann", _N_FFT), persistent=False)
 
     def estimates(self, waveform: Tensor) -> tuple[Tensor]:
-        """The one estimate there is; see `WaveformModel.estimates`."""
+        """The only estimate; see `WaveformModel.estimates`."""
         mean = waveform.mean(dim=1, keepdim=True)
         restored = self.mono(mean)[:, 0]
         degraded = stft.spectrogram(mean, self.window, _HOP_LENGTH)

@@ -48,7 +48,7 @@ class PaddedConv(nn.Conv2d):
 
 
 class DenseLayers(nn.Module):
-    """Three 3x3 convolutions, each seeing the newest result first and everything before it."""
+    """Three 3x3 convolutions; the input of each is the newest result, then all earlier ones."""
 
     def __init__(self, n_in: int, n_out: int, padding: Padding) -> None:
         super().__init__()

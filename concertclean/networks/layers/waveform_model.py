@@ -1,4 +1,4 @@
-"""What every network that restores is: a module from waveform to waveform that says how it can be cut into segments."""
+"""Base of all restoring networks: a module from waveform to waveform that states how it can be segmented."""
 
 from abc import ABC, abstractmethod
 
@@ -13,8 +13,8 @@ class WaveformModel(nn.Module, ABC):
 
     Attributes:
         sample_rate: Hz.
-        channels: channels it takes together; 1 or 2 for recordings.
-        stems: outputs for each channel; 1 for a network that restores.
+        channels: channels processed together; 1 or 2 for recordings.
+        stems: outputs for each channel; 1 for a restoring network.
         alignment: samples; segments start on multiples of it.
         context: samples on each side of a segment that its estimate depends on.
     """
@@ -69,11 +69,11 @@ class SpectralModel(WaveformModel):
         """
 
     def spectrogram(self, waveform: Tensor) -> Tensor:
-        """Spectrogram `(..., freq, frame)` of a waveform `(..., time)`, as the network takes it."""
+        """Spectrogram `(..., freq, frame)` of a waveform `(..., time)`, as input of the network."""
         return stft.spectrogram(waveform, self.window, self.hop_length)
 
     def waveform(self, spectrogram: Tensor, n_samples: int) -> Tensor:
-        """Waveform `(..., time)` of a spectrogram, in full precision whatever the inner layers had."""
+        """Waveform `(..., time)` of a spectrogram, in full precision, whatever that of the inner layers."""
         with torch.autocast(spectrogram.device.type, enabled=False):
             return stft.waveform(spectrogram.to(torch.complex64), self.window, self.hop_length, n_samples)
 

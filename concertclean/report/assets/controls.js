@@ -9,7 +9,7 @@ function element(name, attributes = {}, ...children) {
   return node;
 }
 
-/** Runs `act` on a click. After a click by mouse or finger the focus goes back to the page, for the keys. */
+/** Runs `act` on a click. After a click by mouse or finger the focus returns to the page, for the keys. */
 function onPress(button, act) {
   button.addEventListener("click", (event) => {
     if (event.detail > 0) button.blur();
@@ -19,7 +19,7 @@ function onPress(button, act) {
 
 function setPressed(button, isPressed) { button.setAttribute("aria-pressed", String(isPressed)); }
 
-/** Calls `keys[name]` for a key, unless somebody is writing or a focused button wants the key for itself. */
+/** Calls `keys[name]` for a key, unless the user is typing or a focused button needs the key itself. */
 function onKeys(keys) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

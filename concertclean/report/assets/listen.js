@@ -2,14 +2,14 @@
 const HEARD_SECONDS = 0.7;
 const QUESTIONS = {
   clean: "How good is each version, compared with the reference? One of them is the reference itself: that is 100.",
-  noisy: "How good does each version sound? The reference is the recording as it came.",
+  noisy: "How good does each version sound? The reference is the original recording.",
 };
 
 const test = jsonOf("page");
 const player = new Player();
 const state = { participant: "", started: "", items: [], at: -1, rows: [], heard: null, ratings: [], isSaved: false };
 
-/** Numbers from 0 to 1 that a word decides: xmur3 by bryc for the seed, then mulberry32 by Tommy Ettinger; public domain. */
+/** Numbers from 0 to 1, determined by a word: xmur3 by bryc for the seed, then mulberry32 by Tommy Ettinger; public domain. */
 function randomFrom(word) {
   let seed = 1779033703 ^ word.length;
   for (let i = 0; i < word.length; i += 1) {
@@ -98,7 +98,7 @@ function rate(row, value) {
 
 function wordFor(score) { return ["bad", "poor", "fair", "good", "excellent"][Math.min(4, Math.floor(score / 20))]; }
 
-/** Makes one track heard, 0 is the reference; starts playing if nothing plays. */
+/** Switches to one track, 0 is the reference; starts playing if nothing plays. */
 function hear(track) {
   if (!player.tracks.length) return;
   const isFirst = state.heard === null;
@@ -118,7 +118,7 @@ function hearByKey(track) {
 
 let lastTime = 0;
 
-/** Called at every picture while music plays: counts how long each version has been heard. */
+/** Called for every frame while music plays: counts how long each version has been heard. */
 function count() {
   const now = performance.now() / 1000;
   const seconds = Math.min(0.2, now - lastTime);

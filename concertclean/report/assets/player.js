@@ -14,7 +14,7 @@ class Player extends EventTarget {
   #position = 0;
   #loop = null;
 
-  /** Takes AudioBuffers of one length and a gain for each; stops what was playing and goes to the beginning. */
+  /** Takes AudioBuffers of one length and a gain for each; stops playback and returns to the beginning. */
   load(tracks, gains) {
     this.#stop();
     this.#tracks = tracks;
@@ -30,7 +30,7 @@ class Player extends EventTarget {
   get isPlaying() { return this.#voice !== null; }
   get loop() { return this.#loop; }
 
-  /** Seconds from the beginning of what is heard now. */
+  /** Playback position in seconds. */
   get position() {
     if (!this.#voice) return this.#position;
     const elapsed = Math.max(0, this.#context.currentTime - this.#voice.start);
@@ -61,7 +61,7 @@ class Player extends EventTarget {
     this.#changed();
   }
 
-  /** Changes what is heard; a gain for each track. */
+  /** Sets the mix; a gain for each track. */
   mix(gains) {
     this.#gains = gains;
     if (!this.#voice) return;
@@ -153,7 +153,7 @@ function bytesOf(id) {
   return bytes;
 }
 
-/** AudioBuffer of a block, at the rate it was stored with, so that no sample is changed. */
+/** AudioBuffer of a block, at the rate it was stored with, so no sample is changed. */
 function soundOf(id, sampleRate) {
   return new OfflineAudioContext(1, 1, sampleRate).decodeAudioData(bytesOf(id).buffer);
 }

@@ -26,7 +26,7 @@ function draw() {
 
 function shownVersions() { return state.isStack ? VERSIONS : [state.version]; }
 
-/** Shows and plays what the state says. */
+/** Shows and plays the current state. */
 function refresh() {
   if (state.index < 0) return;
   player.mix(gainsOf(state.version));
@@ -68,7 +68,7 @@ function hear(version) {
   refresh();
 }
 
-/** Decodes a recording and makes it the one that is shown. */
+/** Decodes a recording and shows it. */
 async function open(index) {
   const recording = recordings[index];
   state.index = index;
@@ -103,7 +103,7 @@ function tableRow([name, ...values]) {
   return element("tr", {}, element("th", { scope: "row" }, name), ...values.map((value) => element("td", {}, value)));
 }
 
-/** Where in a long recording something was removed, and which part of it this page holds. */
+/** Where in a long recording sound was removed, and which part of it this page contains. */
 function showCourse({ course, startSeconds, seconds, wholeSeconds }) {
   byId("course").hidden = seconds >= wholeSeconds;
   byId("course-end").textContent = clock(wholeSeconds, 0);

@@ -5,7 +5,7 @@ const ROWS = 600;
 const FLOOR_DB = -120;
 const LOWEST_HZ = 40;
 
-/** What all spectrograms of a recording show. */
+/** The view shared by all spectrograms of a recording. */
 class View {
   constructor({ seconds, topHz, startSeconds, rangeDb }) {
     Object.assign(this, { seconds, topHz, startSeconds, topDb: rangeDb[1], spanDb: rangeDb[1] - rangeDb[0] });
@@ -28,7 +28,7 @@ class View {
     this.end = this.start + span;
   }
 
-  /** Frequency axis; places are shares of the whole axis from below. */
+  /** Frequency axis; positions are shares of the whole axis from below. */
   zoomFrequency(scale, centre) {
     const span = Math.min(1, Math.max(0.05, (this.high - this.low) * scale));
     const share = (centre - this.low) / (this.high - this.low);
@@ -44,7 +44,7 @@ class View {
   placeOf(hz) { return this.isLog ? Math.log(hz / LOWEST_HZ) / Math.log(this.topHz / LOWEST_HZ) : hz / this.topHz; }
 }
 
-/** Levels of a grey picture: a byte a point, rows from high to low frequencies. */
+/** Levels of a grey picture: one byte per point, rows from high to low frequencies. */
 async function levelsOf(id) {
   const image = await createImageBitmap(new Blob([bytesOf(id)], { type: "image/png" }), { colorSpaceConversion: "none" });
   const canvas = new OffscreenCanvas(image.width, image.height);
@@ -57,7 +57,7 @@ async function levelsOf(id) {
   return { width: canvas.width, height: canvas.height, values };
 }
 
-/** One row of levels at a place of the frequency axis that is `width` wide: between two rows, or the largest of many. */
+/** One row of levels at a position on the frequency axis that is `width` wide: between two rows, or the largest of many. */
 function rowAt(levels, view, place, width) {
   const last = levels.height - 1;
   const rowOf = (at) => last * (1 - Math.min(1, view.hzAt(at) / view.topHz));
@@ -77,7 +77,7 @@ function rowAt(levels, view, place, width) {
   return row;
 }
 
-/** The coloured picture, `ROWS` high, of what the view's frequency axis spans. */
+/** The coloured picture, `ROWS` high, of the span of the view's frequency axis. */
 function coloured(levels, view, palette) {
   const image = new ImageData(levels.width, ROWS);
   const pixels = new Uint32Array(image.data.buffer);
@@ -106,7 +106,7 @@ class Spectrogram {
   #image = null;
   #painted = "";
 
-  /** Draws into a canvas; `timing` says how columns of the picture lie in time. */
+  /** Draws into a canvas; `timing` maps columns of the picture to time. */
   constructor(canvas, palette) {
     Object.assign(this, { canvas, palette, levels: null, view: null, timing: null });
   }

@@ -40,7 +40,7 @@ class TestSongs:
             ("a", ["bass", "other"]),
             ("one", ["drums", "vocals"]),
         ]
-        with pytest.raises(NoInputError, match="one folder a song"):
+        with pytest.raises(NoInputError, match="one folder per song"):
             find_songs(tmp_path / "alone")
 
     def test_the_excerpt_is_where_every_stem_plays(self, tmp_path):
@@ -88,7 +88,7 @@ class TestImages:
         assert 0.01 <= others.min() <= others.max() <= 0.5
 
     def test_unknown_and_uninstalled(self, noise, monkeypatch):
-        with pytest.raises(ConfigError, match="choose of low, high, cae, delayed, room, shoebox"):
+        with pytest.raises(ConfigError, match="choose from low, high, cae, delayed, room, shoebox"):
             images(noise(100), "hall", RATE, np.random.default_rng(0))
         monkeypatch.setitem(sys.modules, "pyroomacoustics", None)
         with pytest.raises(ConfigError, match=r"pip install 'concertclean\[rooms\]'"):
@@ -161,7 +161,7 @@ class TestBuild:
             assert path.read_bytes() == (again.folder / path.relative_to(plan.folder)).read_bytes()
 
     def test_refused(self, plan):
-        with pytest.raises(ConfigError, match="hall: no such condition"):
+        with pytest.raises(ConfigError, match="hall: unknown condition"):
             build_bleed(replace(plan, conditions=("hall",)))
         build_bleed(plan)
         with pytest.raises(ConfigError, match="already exists"):

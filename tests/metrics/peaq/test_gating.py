@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from concertclean.metrics.peaq.gating import heard, is_energetic, music_frames, settled
+from concertclean.metrics.peaq.gating import audible_frames, is_energetic, music_frames, settled
 
 _STEP = 1 / 32768
 
@@ -56,9 +56,9 @@ def test_envelopes_settle_for_half_a_second_of_the_recording():
 def test_loudness_waits_three_frames_more():
     is_audible = np.zeros(60, dtype=bool)
     is_audible[30:] = True
-    assert heard(range(3, 50), is_audible) == range(33, 50)
-    assert heard(range(3, 50), np.ones(60, dtype=bool)) == range(24, 50)
-    assert len(heard(range(3, 50), np.zeros(60, dtype=bool))) == 0
+    assert audible_frames(range(3, 50), is_audible) == range(33, 50)
+    assert audible_frames(range(3, 50), np.ones(60, dtype=bool)) == range(24, 50)
+    assert len(audible_frames(range(3, 50), np.zeros(60, dtype=bool))) == 0
 
 
 def test_energy_is_that_of_the_newer_half():
