@@ -71,7 +71,7 @@ def test_two_files_as_csv_over_two_processes(program, folders):
         (["reference"], 2, "give REFERENCE and ESTIMATE, or --dataset"),
         ([], 2, "there is nothing to judge"),
         (["--reproduce"], 2, "recipes/README.md"),
-        (["reference", "estimate", "--metrics", "loud"], 2, "loud: no such metric; known are snr"),
+        (["reference", "estimate", "--metrics", "loud"], 2, "loud: unknown metric; choose from snr"),
         (["reference", "nothing"], 4, "nothing: does not exist"),
         (["reference", "estimate/0.wav"], 2, "files only, or folders only"),
         (["reference", "estimate", "--json", "--csv"], 2, "exclude each other"),

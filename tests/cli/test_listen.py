@@ -91,7 +91,7 @@ def test_score(program: Program, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["missing.json"], 2, "is no result"),
+        (["missing.json"], 2, "not a result"),
         (["deaf.json"], 2, "no listener is left"),
         (["ann.json", "--json", "--csv"], 2, "exclude each other"),
         (["ann.json", "-o", "out.gif"], 2, "a picture is one of"),

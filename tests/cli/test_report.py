@@ -74,7 +74,7 @@ def test_a_folder_with_a_bad_pair(program: Program, sound: Any, tmp_path: Path) 
 def test_a_mirrored_tree(program: Program, sound: Any, tmp_path: Path) -> None:
     sound("tapes/x/a.wav")
     sound("restored/x/a_clean.wav")
-    assert program("report", "restored", "folder of the originals", "tapes").code == 0
+    assert program("report", "restored", "--originals", "tapes").code == 0
     assert names_on(tmp_path / "restored" / "x" / "a_clean_report.html") == ["a"]
 
 
@@ -85,9 +85,9 @@ def test_a_mirrored_tree(program: Program, sound: Any, tmp_path: Path) -> None:
         (["a.wav"], 2, "not named NAME_clean.EXT"),
         (["a.wav", "short.wav"], 5, "short.wav: ends after 0.25 s"),
         (["a.wav", "text.wav"], 5, "text.wav"),
-        (["lonely_clean.wav"], 4, "--originals"),
-        (["empty"], 4, "denoise makes them"),
-        (["a.wav", "a.wav", "--log", "text.wav"], 2, "line 1 is no record"),
+        (["lonely_clean.wav"], 4, "give the folder of the originals"),
+        (["empty"], 4, "run denoise first"),
+        (["a.wav", "a.wav", "--log", "text.wav"], 2, "line 1 is not a record"),
         (["a.wav", "a.wav", "--log", "missing"], 2, "cannot be read"),
         (["a.wav", "a.wav", "-o", "missing/page.html"], 9, "cannot be written"),
         (["a.wav", "a.wav", "--preview-seconds", "0"], 2, ""),
@@ -208,7 +208,7 @@ def test_denoise_makes_a_page(denoise: Program, sound: Any, tmp_path: Path) -> N
     assert f"-> {page.name}" in ended.err
     settings = settings_on(page)
     assert settings["Strength"] == "0.5"
-    assert settings["Begins at, s"] == "0.5"
+    assert settings["Starts at, s"] == "0.5"
     assert len(settings["Weights, SHA-256"]) == 64
     (record,) = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
     assert record["settings"]["start_seconds"] == 0.5

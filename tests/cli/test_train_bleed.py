@@ -138,7 +138,7 @@ class TestItems:
         assert bass_hz / 2 in (100, 120, 140)
 
     def test_songs_that_do_not_fit(self, dataset):
-        with pytest.raises(ConfigError, match="no song on the train side has 3 stems"):
+        with pytest.raises(ConfigError, match="no song in train has 3 stems"):
             BleedMixer(Path("data"), BleedLaw(task="bleed"), 3, seed=0)
         with pytest.raises(ConfigError, match="a stem called flute"):
             BleedMixer(Path("data"), BleedLaw(task="bleed", stem="flute"), 1, seed=0)

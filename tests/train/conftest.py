@@ -53,7 +53,7 @@ def make_batch(number, size=4):
 
 @pytest.fixture
 def make_around(tmp_path):
-    """Environment that tell their lines into `lines` and stop after `stop_after` steps."""
+    """Environment that logs its lines into `lines` and stops after `stop_after` steps."""
 
     def make(folder="run", stop_after=None, batch=make_batch, **more):
         (tmp_path / folder).mkdir(exist_ok=True)
@@ -64,7 +64,7 @@ def make_around(tmp_path):
                 around.n_given = number + 1
                 yield batch(number)
 
-        around = Environment(tmp_path / folder, give, tell=lines.append, **more)
+        around = Environment(tmp_path / folder, give, log=lines.append, **more)
         around.lines, around.n_given = lines, 0
         if stop_after is not None:
             around.stop = lambda: around.n_given >= stop_after
