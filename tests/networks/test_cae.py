@@ -67,7 +67,7 @@ def test_the_same_windows_in_training_and_in_use(monkeypatch):
     model = CAE(**SMALL).eval()
     monkeypatch.setattr(model.squeeze, "forward", lambda heard: seen.append(heard) or torch.zeros(*heard.shape[:2], 5))
     degraded = spectrogram(6)
-    magnitude_mse = Objective(model, LossSettings(name="magnitude"))
+    magnitude_mse = Objective(model, "magnitude", LossSettings())
     waveform = torch.randn(2, 1, 16 * 5)
     magnitude_mse(waveform, waveform, 0, 0.0)
     model.stages(degraded)
