@@ -38,8 +38,8 @@ The map of the house; imports only ever go down, rooms on one line do not know e
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # true for type checkers, by its name; the module typing would be most of the time of this import
 if TYPE_CHECKING:
     from concertclean.bleed.run import debleed_files as debleed
     from concertclean.metrics.catalogue import measure_scores as measure

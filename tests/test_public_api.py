@@ -72,6 +72,13 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert not {"torch", "scipy", "numpy", "pydantic", "matplotlib"} & set(json.loads(loaded.replace("'", '"')))
 
 
+def test_importing_the_package_takes_milliseconds() -> None:
+    """The best of three, for the machine may be busy."""
+    code = "import time; begin = time.perf_counter(); import concertclean; print(time.perf_counter() - begin)"
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
+    assert min(float(run.stdout) for run in runs) < 0.05
+
+
 def test_every_public_name_is_there_and_no_other() -> None:
     assert set(cc.__all__) <= set(dir(cc))
     assert all(callable(getattr(cc, name)) and getattr(cc, name).__doc__ for name in cc.__all__)
