@@ -1,7 +1,7 @@
 """A crowd made from single claps, shouts and speech: hours of it, where full-bandwidth recordings offer minutes.
 
-Everybody has a position and makes short waveforms; a crowd is their sum. Recorded clips are used if available; otherwise
-claps come from a physical model and voices are synthetic vowels. Crowds are float32 `(2, n_samples)`; `crowd` has rms 1.
+Everybody has a position and makes short waveforms; a crowd is their sum. Recorded clips are used if available; else
+claps come from a physical model and voices are vowels. Crowds are float32 `(2, n_samples)`; `crowd` has an rms of 1.
 
 References:
     Peltola, Erkut, Cook, Välimäki, Synthesis of hand clapping sounds, IEEE TASLP 15(3), 2007, for `clap` and

@@ -70,7 +70,7 @@ def test_wrong_results(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not a result"):
         read_results([tmp_path / "missing.json"])
     (tmp_path / "e.json").write_text('{"test": "t", "participant": "p", "ratings": []}')
-    with pytest.raises(ConfigError, match="no ratings inside"):
+    with pytest.raises(ConfigError, match="no ratings found"):
         read_results([tmp_path / "e.json"])
 
 
