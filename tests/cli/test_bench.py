@@ -39,7 +39,7 @@ def test_the_table_says_how_many_times_as_fast(program, weights):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["--baseline", "dolby"], 2, "dolby: no such baseline"),
+        (["--baseline", "dolby"], 2, "dolby: unknown baseline"),
         (["--model", "nothing", "--baseline", ""], 1, "nothing"),
         (["--json", "--markdown"], 2, "exclude each other"),
     ],

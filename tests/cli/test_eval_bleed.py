@@ -34,7 +34,7 @@ def test_methods_by_condition(program, dataset):
 def test_wrong_words(program, dataset):
     ended = program("eval", "--dataset", "data", "--model", "magic")
     assert ended.code == 6
-    assert "magic: no such method" in ended.err
+    assert "magic: unknown method" in ended.err
     ended = program("dataset", "build", "bleed", "other")
     assert ended.code == 2
     assert "add --stems FOLDER" in ended.err

@@ -182,7 +182,7 @@ def test_interrupting_saves_and_going_on_ends_alike(built, program, tmp_path):
     ("words", "complaint"),
     [
         (["--set", "run.stepz=3"], "run.stepz: unknown"),
-        (["--set", "data.dataset=nowhere"], "holds no dataset"),
+        (["--set", "data.dataset=nowhere"], "contains no dataset"),
         (["--set", "network.config.sample_rate=16000"], "sample_rate 16000, the dataset has 8000"),
         (["--set", "run.device=abacus"], "abacus"),
     ],
@@ -196,7 +196,7 @@ def test_wrong_settings_end_with_code_2(built, program, words, complaint):
 def test_an_unknown_network_ends_with_code_6(built, program):
     ended = program("train", "--config", "tiny.toml", "--set", "network.architecture=perceptron")
     assert ended.code == 6
-    assert "known: cae, kanunet_eca, noise_detector, two_stage_unet" in ended.err
+    assert "known: cae, kanunet_eca, noise_detector, scene_classifier" in ended.err
 
 
 def test_weights_to_start_from(built, program, tmp_path):
