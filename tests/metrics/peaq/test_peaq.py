@@ -183,7 +183,7 @@ class TestRefusals:
         waveform = chords(48_000)
         found = peaq(waveform, np.zeros_like(waveform), _RATE)
         assert np.isfinite([*found.movs.values()]).all()
-        assert found.remarks == ("reference and estimate are never audible together: the grade tells little",)
+        assert found.remarks == ("reference and estimate are never audible together: the grade means little",)
 
 
 def test_a_second_of_mono_takes_a_tenth_of_a_second(with_noise):
