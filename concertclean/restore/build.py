@@ -17,9 +17,8 @@ from concertclean.classical.catalogue import METHODS
 from concertclean.classical.material import Material, Source, material_of
 from concertclean.config.denoise import AUTO, NOISE_FOUND, RestorerSettings
 from concertclean.dsp.arrays import Array, Blocks
-from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError
-from concertclean.restore.chain import Chain, chain_of, learns_from, require_noise_taker, stages_of
+from concertclean.restore.chain import Chain, chain_of, learns_from, left_by, require_noise_taker, stages_of
 
 if TYPE_CHECKING:
     from concertclean.files.download import Progress
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from concertclean.weights.loading import LoadedModel
 
 _SEGMENT_SECONDS = 6.0
-_SHORTEST_NOISE_SECONDS, LONGEST_NOISE_SECONDS = 0.1, 60.0
+_SHORTEST_NOISE_SECONDS, _LONGEST_NOISE_SECONDS = 0.1, 60.0
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ class Restorer:
             raise ConfigError(f"{twice}: reads a recording twice, a stream comes once; restore an array, or a file")
         if self.settings.noise_profile is not None and self.noise is None:
             raise ConfigError("noise_profile: a stream cannot be searched for noise; use a file of noise")
-        return self._left(blocks, channels, sample_rate)
+        return left_by(self, blocks, channels, sample_rate)
 
     def removed(self, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:
         """What is removed from a recording: the strength times what the stages find.
@@ -165,16 +164,7 @@ class Restorer:
         Args:
             materials: noise alone, or the recording that is going to be restored, by what they are.
         """
-        if not materials:
-            return self
-        noise: dict[Source, Material] = {} if self.noise is None else {"noise": self.noise}
-        enhancers = {one.stage: one.enhancer for one in self.networks}
-        return replace(self, chain=chain_of(self.stages, enhancers, {**noise, **materials}))
-
-    def _left(self, blocks: Blocks, channels: int, sample_rate: int) -> Blocks:
-        held = Fifo(channels)
-        for removed in self.removed(held.passing(blocks), channels, sample_rate):
-            yield held.pop(removed.shape[1]) - removed
+        return replace(self, chain=_chain(self.stages, self.networks, self.noise, materials)) if materials else self
 
     def _materials_in(self, whole: Material) -> dict[Source, Material]:
         """What the stages learn from, as far as it lies in the waveform itself."""
@@ -226,8 +216,7 @@ def build_restorer(stages: Sequence[str], settings: RestorerSettings, hooks: Hoo
     noise = _noise_in_file(settings)  # a mistake in it is reported before weights are fetched for hours
     names = dict.fromkeys(name for name in stages if name not in METHODS)
     networks = tuple(_ready(name, settings, hooks) for name in names)
-    chain = chain_of(stages, {one.stage: one.enhancer for one in networks}, {} if noise is None else {"noise": noise})
-    restorer = Restorer(tuple(stages), settings, networks, noise, chain)
+    restorer = Restorer(tuple(stages), settings, networks, noise, _chain(stages, networks, noise, {}))
     hooks.built(restorer)
     return restorer
 
@@ -254,7 +243,18 @@ def noise_stretch_of(settings: RestorerSettings, recording: Material) -> tuple[f
     longest = next((one for one in found if not one.is_guess), None)
     if longest is None:
         return None
-    return longest.start_seconds, min(longest.end_seconds, longest.start_seconds + LONGEST_NOISE_SECONDS)
+    return longest.start_seconds, min(longest.end_seconds, longest.start_seconds + _LONGEST_NOISE_SECONDS)
+
+
+def _chain(
+    stages: Sequence[str],
+    networks: Sequence[ReadyNetwork],
+    noise: Material | None,
+    materials: Mapping[Source, Material],
+) -> Chain:
+    """The stages, after they have learned from the material; noise in it goes before that of a file."""
+    from_file: dict[Source, Material] = {} if noise is None else {"noise": noise}
+    return chain_of(stages, {one.stage: one.enhancer for one in networks}, {**from_file, **materials})
 
 
 def _noise_in_file(settings: RestorerSettings) -> Material | None:
@@ -266,7 +266,7 @@ def _noise_in_file(settings: RestorerSettings) -> Material | None:
         raise ConfigError(f"noise_profile {path}: no such file; name one, or START-END such as 0:00-0:01")
     with AudioReader(path) as reader:
         rate = reader.info.sample_rate
-        noise = reader.read(round(LONGEST_NOISE_SECONDS * rate))
+        noise = reader.read(round(_LONGEST_NOISE_SECONDS * rate))
     if noise.shape[1] < _SHORTEST_NOISE_SECONDS * rate or not noise.any():
         raise ConfigError(f"noise_profile {path}: holds no noise, or less than {_SHORTEST_NOISE_SECONDS} s of it")
     return material_of(noise, rate)
