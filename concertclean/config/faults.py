@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 _TEXTS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "greater_than_equal": lambda limits: f"must be {limits['ge']:g} or more",
@@ -42,55 +43,38 @@ def fault_text(fault: Mapping[str, Any], kind: type[BaseModel], place: Sequence[
     Returns:
         One line, without a full stop.
     """
-    record, field = _owner(fault["loc"], kind)
-    keys = _keys(fault["loc"], kind) if place is None else [str(part) for part in place]
-    name = ".".join(keys)
+    keys, record = _followed(fault["loc"], kind)
+    name = ".".join(keys if place is None else map(str, place))
     if fault["type"] == "extra_forbidden":
-        known = ", ".join(record.model_fields) if record is not None else ""
-        return f"{name}: unknown, the settings are {known}"
+        return f"{name}: unknown, the settings are {', '.join(record.model_fields)}"
     if fault["type"] == "missing":
         return f"{name}: missing"
-    reason = _reason(fault, record, field)
+    reason = _reason(fault, record.model_fields.get(keys[-1]) if keys else None)
     if isinstance(fault["input"], dict) or not name:  # settings that contradict each other; the reason names them
         return f"{name}: {reason}" if name else reason
     return f"{name}: {reason}, got {fault['input']!r}"
 
 
-def _reason(fault: Mapping[str, Any], record: type[BaseModel] | None, field: str) -> str:
+def _reason(fault: Mapping[str, Any], field: FieldInfo | None) -> str:
     """Why a value is refused; both ends of a range where there are two."""
-    limits = dict(fault.get("ctx") or {})
-    known = record.model_fields.get(field) if record is not None else None
-    if fault["type"] in ("greater_than_equal", "less_than_equal") and known is not None:
-        bounds = {name: getattr(one, name) for one in known.metadata for name in ("ge", "le") if hasattr(one, name)}
+    if fault["type"] in ("greater_than_equal", "less_than_equal") and field is not None:
+        bounds = {name: getattr(one, name) for one in field.metadata for name in ("ge", "le") if hasattr(one, name)}
         if len(bounds) == 2:
             return f"must lie between {bounds['ge']:g} and {bounds['le']:g}"
     if fault["type"] in _TEXTS:
-        return _TEXTS[fault["type"]](limits)
+        return _TEXTS[fault["type"]](fault.get("ctx") or {})
     return str(fault["msg"]).removeprefix("Value error, ")
 
 
-def _keys(loc: Sequence[str | int], kind: type[BaseModel]) -> list[str]:
-    """Keys as the user wrote them; what follows may be the member of a union, which nobody wrote."""
+def _followed(loc: Sequence[str | int], kind: type[BaseModel]) -> tuple[list[str], type[BaseModel]]:
+    """Keys as the user wrote them, and the record of the last; then may come members of a union, which nobody wrote."""
     keys: list[str] = []
-    record: type[BaseModel] | None = kind
-    for part in loc:
-        if record is None:
-            break
-        keys.append(str(part))
-        record = _inner(record, str(part))
-    return keys
-
-
-def _owner(loc: Sequence[str | int], kind: type[BaseModel]) -> tuple[type[BaseModel] | None, str]:
-    """The record that a fault lies in, and the field."""
-    record: type[BaseModel] | None = kind
-    owner, field = record, ""
-    for part in loc:
-        if record is None:
-            break
-        owner, field = record, str(part)
-        record = _inner(record, field)
-    return owner, field
+    owner, inner = kind, kind if loc else None
+    while inner is not None and len(keys) < len(loc):
+        owner = inner
+        keys.append(str(loc[len(keys)]))
+        inner = _inner(owner, keys[-1])
+    return keys, owner
 
 
 def _inner(record: type[BaseModel], key: str) -> type[BaseModel] | None:
