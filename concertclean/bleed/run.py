@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from concertclean.audio_io.formats import AudioInfo, Storage
-from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.bleed.methods import Reduction, learn
 from concertclean.bleed.microphones import excerpt
@@ -24,7 +24,7 @@ from concertclean.dsp.levels import EnergyMeter, reduction_db
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError
 from concertclean.restore import batch
-from concertclean.restore.results import open_writer, output_format
+from concertclean.restore.results import kept_format, open_writer, output_format
 
 Progress = Callable[[str, int, int], None]
 
@@ -108,13 +108,10 @@ def plan_tracks(inputs: Sequence[str], output: Path | None, settings: DenoiseSet
         NoInputError: a path does not exist, or nothing was found.
         ConfigError: the output of a track would be another track.
     """
-
-    def kept(source: Path) -> str:
-        with AudioReader(source) as reader:
-            return output_format(reader.info, settings).format
-
     recordings = batch.find_recordings(inputs, recursive=False)
-    jobs = batch.plan(recordings, output, settings.format, removed=settings.removed, resolve=kept)
+    jobs = batch.plan(
+        recordings, output, settings.format, removed=settings.removed, resolve=partial(kept_format, settings=settings)
+    )
     left_out = {source for source, _ in recordings} - {job.source for job in jobs}
     if left_out:
         names = ", ".join(sorted(map(str, left_out)))

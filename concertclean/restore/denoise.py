@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from concertclean.audio_io.formats import FORMATS
-from concertclean.audio_io.reader import AudioReader
 from concertclean.config.denoise import AUTO, DenoiseSettings, read_settings
 from concertclean.errors import ConcertCleanError, ConfigError
 from concertclean.restore import batch
@@ -12,7 +11,7 @@ from concertclean.restore.auto import AutoDenoiser
 from concertclean.restore.build import Hooks, build_restorer
 from concertclean.restore.chain import stages_of
 from concertclean.restore.pipeline import Denoiser
-from concertclean.restore.results import Report, output_format
+from concertclean.restore.results import Report, kept_format
 
 
 def denoise(
@@ -91,8 +90,7 @@ def plan(inputs: list[str], output: Path | None, settings: DenoiseSettings, *, r
 
     def kept(source: Path) -> str:
         try:
-            with AudioReader(source) as reader:
-                return output_format(reader.info, settings).format
+            return kept_format(source, settings)
         except ConcertCleanError:
             return "wav"  # the run itself reports what is wrong with the file
 

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from concertclean.audio_io.formats import FORMATS, AudioInfo, Storage, keep_format, supported_sample_rate
+from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.dsp.arrays import Array
@@ -107,6 +108,16 @@ def output_format(info: AudioInfo, settings: DenoiseSettings) -> Storage:
         return Storage(name, rate, bit_depth=32, is_float=True, **shape)
     stored = 16 if depth <= 16 else 24 if depth <= 24 or name != "wav" else 32
     return Storage(name, rate, bit_depth=stored, **shape)
+
+
+def kept_format(source: Path, settings: DenoiseSettings) -> str:
+    """Name of the format that the result of a recording has.
+
+    Raises:
+        NoInputError, AudioFileError: the recording cannot be read.
+    """
+    with AudioReader(source) as reader:
+        return output_format(reader.info, settings).format
 
 
 def open_writer(
