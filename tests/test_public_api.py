@@ -187,6 +187,14 @@ def test_a_restorer_travels_to_another_process() -> None:
     assert np.array_equal(pickle.loads(packed)(waveform, RATE)[0], restorer(waveform, RATE)[0])
 
 
+def test_debleed_and_denoise_refuse_a_device_that_is_not_there(here: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown device 'abacus'"):
+        cc.debleed(["vox.wav", "bass.wav"], "clean/", device="abacus")
+    with pytest.raises(ConfigError, match="unknown device 'abacus'"):
+        cc.denoise("vox.wav", model="gramophone", device="abacus")
+    assert not Path("clean").exists()
+
+
 def test_measure_is_typed_by_name_and_none_where_undefined() -> None:
     reference = music()
     scores = cc.measure(reference, reference + 0.1 * music(seed=9), RATE, ["snr", "sisdr"])

@@ -25,6 +25,7 @@ from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError
 from concertclean.restore import batch
 from concertclean.restore.results import kept_format, open_writer, output_format
+from concertclean.runtime.devices import choose_device, cpu_threads
 
 Progress = Callable[[str, int, int], None]
 
@@ -137,11 +138,21 @@ def debleed(
         progress: receives the current step, seconds done, and seconds in total.
 
     Raises:
+        ConfigError: there is no such device.
         TracksError: the tracks do not match.
         AudioFileError: a file cannot be decoded.
         ModelError: the method is unknown.
         OutputError: a result exists, is a track, or cannot be written.
     """
+    choose_device(settings.device)  # a wrong name is reported before anything is read
+    with cpu_threads(settings.threads):
+        return _debled(tracks, method, settings, overwrite=overwrite, progress=progress)
+
+
+def _debled(
+    tracks: Sequence[Track], method: str, settings: DenoiseSettings, *, overwrite: bool, progress: Progress
+) -> Debled:
+    """What `debleed` does, on the cores of the settings."""
     begin = time.perf_counter()
     sources = [track.source for track in tracks]
     infos = check_tracks(sources)

@@ -49,15 +49,13 @@ def debleed(
     from concertclean.bleed.run import debleed as reduce
     from concertclean.bleed.run import plan_tracks
     from concertclean.config.denoise import read_settings
-    from concertclean.runtime.devices import choose_device, cpu_threads
 
     given = {
         "format": format, "bit_depth": bit_depth, "removed": removed or None, "device": device, "threads": threads
     }  # fmt: skip
     settings = read_settings(None, given)
     tracks = plan_tracks(inputs, output, settings)
-    choose_device(settings.device)
-    with console.ending_on_signals(), cpu_threads(settings.threads), bars(quiet=quiet or no_progress) as progress:
+    with console.ending_on_signals(), bars(quiet=quiet or no_progress) as progress:
         done = reduce(tracks, model, settings, overwrite=overwrite, progress=progress)
     if as_json:
         console.say(json.dumps(_record(tracks, done), indent=2))

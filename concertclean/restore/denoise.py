@@ -6,6 +6,7 @@ from pathlib import Path
 from concertclean.audio_io.formats import FORMATS
 from concertclean.config.denoise import AUTO, DenoiseSettings, read_settings
 from concertclean.errors import ConcertCleanError, ConfigError
+from concertclean.files.atomic import disk_errors
 from concertclean.restore import batch
 from concertclean.restore.auto import AutoDenoiser
 from concertclean.restore.build import Hooks, build_restorer
@@ -42,7 +43,8 @@ def denoise(
     """
     given = read_settings(None, {"format": format_of(output), **settings}, place="settings")
     (job,) = plan([str(recording)], None if output is None else Path(output), given, recursive=False)
-    job.target.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors(job.target):
+        job.target.parent.mkdir(parents=True, exist_ok=True)
     return build_denoiser(given).run(
         job.source, job.target, removed_target=job.removed, overwrite=overwrite, progress=progress
     )

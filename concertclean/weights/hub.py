@@ -46,7 +46,7 @@ def fetch_from_hub(
             library_version=__version__,
         )
     except client_errors() as error:
-        # The client says "not found here" for refusals and for silence alike; the cause tells them apart.
+        # The client reports "not found here" for refusals and for silence alike; the cause distinguishes them.
         cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
         if cause is not error and not isinstance(cause, HfHubHTTPError | FileMetadataError):
             raise OfflineError(f"no network: {endpoint} does not answer ({reason(cause or error)})") from error
