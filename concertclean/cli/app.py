@@ -24,7 +24,7 @@ from concertclean.cli import (
     report,
     train,
 )
-from concertclean.errors import ConcertCleanError, UnexpectedError
+from concertclean.errors import ConcertCleanError, UnexpectedError, foreseen
 
 app = typer.Typer(
     help="Takes the crowd out of concert recordings and the disc noise out of gramophone transfers.",
@@ -83,18 +83,16 @@ def main() -> None:
 def _run() -> int:
     """Exit code of the command line."""
     try:
-        help.command_line(app)()
+        with foreseen("concertclean"):
+            help.command_line(app)()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except UnexpectedError as error:
+        console.complain_of_fault(error, verbose=bool({"-v", "--verbose"} & set(sys.argv)))
+        return console.exit_code(error)
     except ConcertCleanError as error:
         console.complain(error)
         return console.exit_code(error)
-    except Exception as error:
-        fact = f"{type(error).__name__}: {error}"
-        unexpected = UnexpectedError(f"unexpected {fact}; this is a fault of concertclean, please report it")
-        unexpected.__cause__ = error
-        console.complain_of_fault(unexpected, verbose=bool({"-v", "--verbose"} & set(sys.argv)))
-        return console.exit_code(unexpected)
     return 0
 
 

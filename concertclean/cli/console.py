@@ -1,7 +1,7 @@
-"""What every command shares with the terminal: where text goes, and which number the program ends with.
+r"""What every command shares with the terminal: where text goes, and which number the program ends with.
 
 Data goes to standard output, everything else to standard error. Names, tags and the words of servers may hold control
-characters, which would move the cursor or change the terminal: they are printed as escapes, such as \\x1b.
+characters, which would move the cursor or change the terminal: they are printed as escapes, such as \x1b.
 """
 
 import os
@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
-from rich.segment import Segment
 from rich.text import Text
 
 from concertclean.errors import (
@@ -87,7 +86,7 @@ def exit_code(error: BaseException) -> int:
 def complain(error: BaseException | str) -> None:
     """Prints an error to standard error."""
     # In one piece: a progress bar would print itself between two.
-    err.print(Text.assemble(("error:", "bold red"), " ", str(error)), soft_wrap=True)
+    _print(Text.assemble(("error:", "bold red"), " ", str(error)))
 
 
 def complain_of_fault(error: BaseException, *, verbose: bool) -> None:
@@ -99,7 +98,12 @@ def complain_of_fault(error: BaseException, *, verbose: bool) -> None:
 
 def note(message: str) -> None:
     """Prints a remark to standard error."""
-    err.print(message, soft_wrap=True)
+    _print(Text(message))
+
+
+def _print(text: Text) -> None:
+    """Breaks lines between words, and only in a terminal: paths stay whole for whoever copies them."""
+    err.print(text, overflow="ignore", crop=False, soft_wrap=not err.is_terminal)
 
 
 def say(text: str) -> None:

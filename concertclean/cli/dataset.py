@@ -9,7 +9,7 @@ from rich.table import Table
 from concertclean.cli import console
 from concertclean.cli.bars import bars
 from concertclean.cli.dataset_build import build
-from concertclean.errors import ConcertCleanError
+from concertclean.errors import ConcertCleanError, foreseen
 
 if TYPE_CHECKING:
     from concertclean.corpora.fetch import PackageReport
@@ -48,7 +48,6 @@ def stats(folder: _Folder, *, as_json: Annotated[bool, typer.Option("--json", he
     """Show how much there is of what, on which side, under which licence."""
     import json
     from dataclasses import asdict
-
 
     from concertclean.dataset.check import stock
     from concertclean.dataset.store import Store
@@ -146,21 +145,22 @@ def extract_noise(
     be read is reported; the rest go on.
     """
     from concertclean.dataset.extract import extract_noise as extract
-    from concertclean.restore.batch import find_recordings
+    from concertclean.restore.recordings import find_recordings
     from concertclean.weights.loading import load_noise_detector
 
     detector = load_noise_detector(model)
-    found = find_recordings(recordings, recursive=recursive)
     extracts: list[tuple[Path, Extract]] = []
-    failures: list[str] = []
+    failures: list[ConcertCleanError] = []
+    found = find_recordings(recordings, recursive=recursive, unreadable=failures.append)
     with console.ending_on_signals(), bars(quiet=quiet) as progress:
         for number, (recording, root) in enumerate(found, start=1):
             folder = output / recording.parent.relative_to(root)
             options = {"least_seconds": least_seconds, "most": most, "guesses": guesses, "overwrite": overwrite}
             try:
-                written = extract(recording, folder, detector, **options)  # type: ignore[arg-type]
+                with foreseen(recording):
+                    written = extract(recording, folder, detector, **options)  # type: ignore[arg-type]
             except ConcertCleanError as error:
-                failures.append(str(error))
+                failures.append(error)
             else:
                 extracts += [(recording, one) for one in written]
                 if not written and not quiet:

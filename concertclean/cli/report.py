@@ -237,9 +237,11 @@ def _waiting(name: str, *, quiet: bool) -> Iterator[None]:
 @contextmanager
 def _bar(n_pairs: int, *, quiet: bool) -> "Iterator[Callable[[Pair, float, float | None], None]]":
     """A bar for the recording that is being measured."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    from concertclean.cli.columns import DescriptionColumn
+
+    columns = (DescriptionColumn(), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     shown = not quiet and console.err.is_terminal
     with Progress(*columns, console=console.err, transient=True, disable=not shown) as bars:
         task = bars.add_task("page", total=None)

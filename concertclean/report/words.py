@@ -24,13 +24,6 @@ _SETTINGS = {
 }
 
 
-def clock(seconds: float) -> str:
-    """Minutes and seconds, "1:04", with hours in front if needed."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def numbers_table(change: Change, record: Mapping[str, Any] | None) -> list[list[str]]:
     """Rows of the table of numbers: what, before, after, removed.
 

@@ -240,12 +240,8 @@ class Denoiser:
     def _expected_samples(self, report: Report) -> int | None:
         """Length of the output, as far as the recording declares its own."""
         declared = report.info.duration_seconds
-        if declared is None:
-            return None
-        seconds = declared - self.settings.start_seconds
-        if self.settings.duration_seconds is not None:
-            seconds = min(seconds, self.settings.duration_seconds)
-        return max(0, math.ceil(seconds * report.output.sample_rate))
+        seconds = None if declared is None else self.settings.processed_seconds(declared)
+        return None if seconds is None else math.ceil(seconds * report.output.sample_rate)
 
 
 def _whole(path: Path) -> Iterator[Array]:
