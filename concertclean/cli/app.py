@@ -1,5 +1,6 @@
 """The command `concertclean`: its sub-commands, and the exit code of whatever goes wrong in them."""
 
+import errno
 import io
 import os
 import sys
@@ -83,8 +84,7 @@ def main() -> None:
 def _run() -> int:
     """Exit code of the command line."""
     try:
-        with foreseen("concertclean"):
-            help.command_line(app)()
+        _run_command()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except UnexpectedError as error:
@@ -94,6 +94,20 @@ def _run() -> int:
         console.complain(error)
         return console.exit_code(error)
     return 0
+
+
+_WRITE_ERRORS = frozenset({errno.ENOSPC, errno.EIO, errno.EBADF})
+
+
+def _run_command() -> None:
+    try:
+        with foreseen("concertclean"):
+            help.command_line(app)()
+    except UnexpectedError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in _WRITE_ERRORS:  # files are written by `files.atomic`
+            raise console.output_error(cause) from cause
+        raise
 
 
 def _occupy_closed_descriptors() -> None:

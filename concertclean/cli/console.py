@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -86,7 +87,7 @@ def exit_code(error: BaseException) -> int:
 def complain(error: BaseException | str) -> None:
     """Prints an error to standard error."""
     # In one piece: a progress bar would print itself between two.
-    _print(Text.assemble(("error:", "bold red"), " ", str(error)))
+    err.print(Text.assemble(("error:", "bold red"), " ", _wrapped(str(error), "error: ")), soft_wrap=True)
 
 
 def complain_of_fault(error: BaseException, *, verbose: bool) -> None:
@@ -98,12 +99,27 @@ def complain_of_fault(error: BaseException, *, verbose: bool) -> None:
 
 def note(message: str) -> None:
     """Prints a remark to standard error."""
-    _print(Text(message))
+    err.print(Text(_wrapped(message)), soft_wrap=True)
 
 
-def _print(text: Text) -> None:
-    """Breaks lines between words, and only in a terminal: paths stay whole for whoever copies them."""
-    err.print(text, overflow="ignore", crop=False, soft_wrap=not err.is_terminal)
+def _wrapped(text: str, prefix: str = "") -> str:
+    """The visible text with lines broken between words, in a terminal only; paths stay whole for whoever copies them.
+
+    Args:
+        text: what is printed.
+        prefix: what stands before it.
+    """
+    text = visible(text)  # before rich, which drops some control characters
+    if not err.is_terminal:
+        return text
+    lines = []
+    for line in (prefix + text).split("\n"):
+        indent = " " * (len(line) - len(line.lstrip()))
+        folded = textwrap.wrap(
+            line, err.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+        lines += folded or [""]
+    return "\n".join(lines).removeprefix(prefix)
 
 
 def say(text: str) -> None:
@@ -112,8 +128,6 @@ def say(text: str) -> None:
     Raises:
         OutputError: standard output is closed, or its disk is full.
     """
-    if sys.stdout is None:
-        raise OutputError("standard output: is closed; redirect it to a file")
     with _standard_output():
         sys.stdout.write((visible(text) if sys.stdout.isatty() else text) + "\n")
         sys.stdout.flush()
@@ -131,13 +145,20 @@ def show(table: ConsoleRenderable) -> None:
 
 @contextmanager
 def _standard_output() -> Iterator[None]:
+    if sys.stdout is None:
+        raise OutputError("standard output: is closed; redirect it to a file")
     try:
         yield
     except BrokenPipeError:  # whoever read it, such as head, has enough
         raise
     except OSError as error:
-        fact = error.strerror or str(error)
-        raise OutputError(f"standard output: cannot be written ({fact}); free some space or write elsewhere") from error
+        raise output_error(error) from error
+
+
+def output_error(error: OSError) -> OutputError:
+    """The error of a standard output that cannot be written."""
+    fact = error.strerror or str(error)
+    return OutputError(f"standard output: cannot be written ({fact}); free some space or write elsewhere")
 
 
 def finish_output() -> None:

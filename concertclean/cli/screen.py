@@ -1,5 +1,6 @@
 """What a person sees while `concertclean denoise` runs, on standard error."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -110,8 +111,13 @@ def _summary(report: "Report") -> str:
     return (
         f"{report.seconds:.1f} s in {report.elapsed_seconds:.1f} s ({speed:.1f}x real time), "
         f"{report.reduction_db:.1f} dB removed on average, "
-        f"{report.lufs_before:.1f} LUFS before, {report.lufs_after:.1f} after"
+        f"{_lufs(report.lufs_before)} before, {_lufs(report.lufs_after)} after"
     )
+
+
+def _lufs(value: float) -> str:
+    """A loudness; what is silent, or shorter than 0.4 s, has none."""
+    return f"{value:.1f} LUFS" if math.isfinite(value) else "no loudness"
 
 
 class ProgressBar:
