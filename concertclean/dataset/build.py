@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from concertclean import __version__
+from concertclean.corpora.open_corpus import Task
 from concertclean.corpora.sources import Source, Split
 from concertclean.dataset import fixed
 from concertclean.dataset.made import Making, Progress
@@ -38,7 +39,7 @@ class Plan:
     """
 
     folder: Path
-    task: str
+    task: Task
     sources: Sequence[Source]
     sample_rate: int = 44_100
     channels: int | None = None

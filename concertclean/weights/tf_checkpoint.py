@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from concertclean.errors import ModelError
 from concertclean.files.atomic import disk_errors, written
+from concertclean.files.names import name_fault
 from concertclean.weights.file_format import write_weights
 from concertclean.weights.tf_bundle import read_bundle
 
@@ -203,6 +204,6 @@ def _unpack(source: Path, folder: Path) -> None:
     with zipfile.ZipFile(source) as archive:
         for member in archive.infolist():
             name = member.filename.replace("\\", "/").rpartition("/")[2]
-            if not name.startswith("._") and (name.endswith(".index") or ".data-" in name):
+            if name_fault(name) is None and not name.startswith("._") and (name.endswith(".index") or ".data-" in name):
                 with archive.open(member) as packed, (folder / name).open("wb") as file:
                     shutil.copyfileobj(packed, file, 1 << 20)

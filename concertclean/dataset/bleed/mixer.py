@@ -5,6 +5,7 @@ from math import ceil
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from concertclean.config.mixing import BleedLaw
 from concertclean.dataset.bleed.build import list_songs
@@ -115,8 +116,19 @@ def _read(paths: list[Path], place: float, n_samples: int) -> Array:
     """The same excerpt of every stem, padded with silence if one is too short."""
     stems = np.zeros((len(paths), n_samples))
     for stem, path in zip(stems, paths, strict=True):
-        stored = np.load(path, mmap_mode="r")
+        stored = _stored(path)
         start = int(place * max(0, len(stored) - n_samples))
         found = stored[start : start + n_samples]
         stem[: len(found)] = found / FULL_SCALE
     return stems
+
+
+def _stored(path: Path) -> NDArray[np.int16]:
+    """The samples of a stem, mapped."""
+    try:
+        stored: NDArray[np.int16] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError, MemoryError, OverflowError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); build the dataset again") from error
+    if stored.ndim != 1 or stored.dtype != np.int16:
+        raise ConfigError(f"{path}: holds {stored.ndim}-dimensional {stored.dtype}; build the dataset again")
+    return stored
