@@ -24,6 +24,7 @@ from concertclean.errors import ConfigError, ModelError, OfflineError
 from concertclean.files.atomic import disk_errors, write_text, written
 from concertclean.files.download import fetch_from_url, file_sha256
 from concertclean.files.names import inside, name_fault
+from concertclean.files.unpacking import DAMAGED, Allowance
 
 _ARCHIVES: Final = (".zip", ".pk3", ".wz", ".love")
 _HOST: Final = "https://raw.githubusercontent.com"
@@ -153,7 +154,7 @@ def _fetch_package(entries: list[PackageEntry], out: Path, debs: Path | None) ->
             with open_deb(deb) as tar:
                 for member in tar:
                     _keep_member(tar, member, wanted, folder, kept)
-    except (_NotFetchedError, DebError, ConfigError) as error:
+    except (_NotFetchedError, DebError, ConfigError, ModelError) as error:
         return PackageReport(name, licences, tuple(sorted(kept)), wanted.missing(kept), str(error))
     version = deb.stem.split("_")[1].replace("%3a", ":")
     write_text(folder / _MARK, "\n".join([wanted.digest(), version, *sorted(kept)]), make_folder=True)
@@ -203,12 +204,13 @@ def _keep_member(
         archive = tempfile.TemporaryFile(dir=folder.parent)  # noqa: SIM115  (closed below)
     with archive:
         _copy(stream, archive, folder)
+        allowance = Allowance(path, archive.tell())
         # Anything else, or a damaged zip, has nothing to keep; its files are reported as missing.
-        with contextlib.suppress(zipfile.BadZipFile, RuntimeError), zipfile.ZipFile(archive) as inner:
+        with contextlib.suppress(*DAMAGED), zipfile.ZipFile(archive) as inner:
             for name in inner.namelist():
                 if wanted.target(name):
                     with inner.open(name) as sound:
-                        _keep(name, sound, wanted, folder, kept)
+                        _keep(name, allowance.watch(sound), wanted, folder, kept)
 
 
 def _keep(path: str, stream: IO[bytes], wanted: Wanted, folder: Path, kept: dict[str, bool]) -> None:

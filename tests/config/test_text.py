@@ -48,13 +48,13 @@ def test_deep_nesting_is_an_error_of_the_value(write):
     for parse, text in ((parse_json, "[" * 100_000), (parse_toml, "a = " + "[" * 100_000)):
         with pytest.raises(ValueError, match="nested too deeply"):
             parse(text)
-    with pytest.raises(ConfigError, match="file: cannot be read as TOML .*nested too deeply"):
+    with pytest.raises(ConfigError, match=r"file: cannot be read as TOML .*nested too deeply"):
         read_toml(write(b"a = " + b"[" * 100_000))
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfea\x00", b"caf\xe9"])
 def test_other_encodings_are_refused(write, data):
-    with pytest.raises(ConfigError, match="file: cannot be read as UTF-8 text .*; save it anew"):
+    with pytest.raises(ConfigError, match=r"file: cannot be read as UTF-8 text .*; save it anew"):
         read_text(write(data), "save it anew")
 
 

@@ -3,6 +3,7 @@ import gzip
 import io
 import json
 import runpy
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -200,3 +201,12 @@ def test_missing_and_damaged_archives_are_refused(tmp_path, folder):
     archive.write_bytes(data[:2000] + bytes(500) + data[2500:])
     assert "checkpoint.zip" in refused(archive, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.zip", "upstream"]
+
+
+def test_archive_that_unpacks_without_end_is_refused(tmp_path):
+    """Eighty megabytes of zeros under a name that is wanted."""
+    archive = tmp_path / "checkpoint.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("checkpoint.data-00000-of-00001", bytes(80 << 20))
+    assert "unpacks to more than 64 MiB" in refused(archive, tmp_path)
+    assert list(tmp_path.iterdir()) == [archive]
