@@ -38,8 +38,7 @@ def test_copy_of_an_endless_member_ends(tmp_path):
 def test_watched_stream_without_end_ends():
     stream = Allowance("bomb.deb", 1 << 17).watch(Zeros())  # 6.25 MiB at the largest ratio
     with pytest.raises(ModelError, match=r"bomb\.deb: unpacks to more than 6 MiB"):
-        while stream.read(100_000):
-            pass
+        stream.read(100 << 20)
 
 
 def test_archive_within_its_limits_comes_out_whole():
