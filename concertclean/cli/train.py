@@ -125,7 +125,8 @@ def _prepared(
 
 def _network(settings: "TrainingSettings", store: "Store") -> "nn.Module":
     """The network with its first weights; it must fit the dataset."""
-    from concertclean.weights.loading import build_model, load_model
+    from concertclean.weights.building import build_model
+    from concertclean.weights.loading import load_model
 
     network = build_model(settings.network.architecture, settings.network.config, "network")
     if settings.network.init is not None:

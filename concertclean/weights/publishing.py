@@ -12,10 +12,10 @@ import tomli_w
 from concertclean import __version__
 from concertclean.errors import ModelError
 from concertclean.files.download import file_sha256, probe
+from concertclean.weights.building import build_model
 from concertclean.weights.cards import ModelCard
 from concertclean.weights.file_format import read_header
 from concertclean.weights.hub import client_errors, hub_endpoint, reason
-from concertclean.weights.loading import build_model
 
 
 def card_of(path: Path, name: str, description: str) -> ModelCard:
