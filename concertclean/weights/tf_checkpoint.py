@@ -157,10 +157,10 @@ def _torch_name(key: str) -> str:
 def _read_widths(source: Path, shapes: Mapping[str, tuple[int, ...]]) -> list[int]:
     """Channels of the levels, from the blocks' own shortcuts; every other shape must then follow."""
     widths: list[int] = []
-    while (name := f"encoder_s1.eblocks.{len(widths)}.i_block.conv2d_res.weight") in shapes:
-        widths.append(shapes[name][0])
+    while width := shapes.get(f"encoder_s1.eblocks.{len(widths)}.i_block.conv2d_res.weight"):
+        widths.append(width[0])
     bottom = shapes.get("encoder_s1.i_block.conv2d_res.weight")
-    if not widths or bottom is None:
+    if not widths or not bottom:  # missing, or a single number
         raise ModelError(f"{source}: no checkpoint of the two-stage U-Net, it holds {len(shapes)} other variables")
     widths.append(bottom[0])
     expected = two_stage_shapes(widths)

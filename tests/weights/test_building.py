@@ -112,7 +112,7 @@ def mutated(rng, data):
     value = VALUES[rng.integers(len(VALUES))]
     tables = [record["config"], record["config"], record, entries["__metadata__"], entries]
     table = tables[rng.integers(len(tables))]
-    names = list(table) + ["surprise"]
+    names = [*table, "surprise"]
     table[names[rng.integers(len(names))]] = value
     if isinstance(entries.get("__metadata__"), dict) and "concertclean" in entries["__metadata__"]:
         entries["__metadata__"]["concertclean"] = json.dumps(record)
@@ -125,18 +125,18 @@ def test_mutated_weights_are_built_or_refused_at_once(write, tmp_path):
     rng = np.random.default_rng(5)
     originals = [write(name).read_bytes() for name in ARCHITECTURES]
     path = tmp_path / "mutated.safetensors"
-    outcomes = {True: 0, False: 0}
+    outcomes = {"built": 0, "refused": 0, "vague": 0}
     for number in range(300):
         path.write_bytes(mutated(rng, originals[number % len(originals)]))
         start = time.monotonic()
         try:
             build_fitting(read_header(path), path)
-            outcomes[True] += 1
+            outcomes["built"] += 1
         except ConcertCleanError as error:
-            outcomes[False] += 1
-            assert str(error).startswith(f"{path}: ")
+            outcomes["refused" if str(error).startswith(f"{path}: ") else "vague"] += 1
         assert time.monotonic() - start < TOLD_IN_TIME
-    assert min(outcomes.values()) > 10
+    assert outcomes["vague"] == 0
+    assert min(outcomes["built"], outcomes["refused"]) > 10
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_mutated_weights_are_built_or_refused_at_once(write, tmp_path):
         b'{"__metadata__": 5}',
         b'{"__metadata__": {"concertclean": 5}}',
         b'{"__metadata__": {"concertclean": "' + b"[" * 100_000 + b'"}}',
-        b'{"__metadata__": {"concertclean": "{\\"architecture\\": \\"cae\\", \\"config\\": {}, \\"provenance\\": {\\"a\\": 1}}"}}',
+        json.dumps({"__metadata__": {"concertclean": '{"architecture": "cae", "config": {}}'}}).encode(),
     ],
     ids=range(9),
 )
