@@ -15,6 +15,8 @@ from typing import Final, Literal
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS
 from concertclean.audio_io.reader import AudioReader
 from concertclean.errors import AudioFileError, ConfigError, NoInputError
+from concertclean.files.names import shown
+from concertclean.files.walk import find_files
 
 Role = Literal["clean", "vocals", "backing", "voice", "noise", "effect", "clap", "shout", "speech", "response"]
 Split = Literal["train", "validation", "test"]
@@ -64,14 +66,11 @@ def audio_files(folder: Path) -> list[Path]:
 
     Returns:
         Paths in the order of their relative names.
+
+    Raises:
+        AudioFileError: a folder inside cannot be read; a dataset without it would be another.
     """
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in AUDIO_EXTENSIONS
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    ]
+    found = find_files(folder, AUDIO_EXTENSIONS)
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
@@ -144,11 +143,11 @@ def _folder_source(folder: Path, path: Path, role: Role, licence: str) -> Source
         tags = {}
     return Source(
         path=path,
-        name=f"{folder.resolve().name}/{relative.as_posix()}",
+        name=shown(f"{folder.resolve().name}/{relative.as_posix()}"),
         role=role,
-        group=_group(tags, relative),
+        group=shown(_group(tags, relative)),
         licence=licence,
-        title=tags.get("title") or path.stem,
+        title=shown(tags.get("title") or path.stem),
     )
 
 

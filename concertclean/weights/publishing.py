@@ -10,7 +10,8 @@ from typing import Any, cast
 import tomli_w
 
 from concertclean import __version__
-from concertclean.errors import ModelError
+from concertclean.config.reading import validated
+from concertclean.errors import ConfigError, ModelError
 from concertclean.files.download import file_sha256, probe
 from concertclean.weights.building import build_model
 from concertclean.weights.cards import ModelCard
@@ -27,12 +28,12 @@ def card_of(path: Path, name: str, description: str) -> ModelCard:
         description: one sentence for the list of models.
 
     Raises:
-        ModelError: the file is missing, damaged, or of an unknown architecture.
+        ModelError: the file is missing, damaged, or of an unknown architecture, or no model can have this name.
     """
     header = read_header(path)
     model = build_model(header.architecture, header.config, path)
     known = header.provenance
-    return ModelCard(
+    facts: dict[str, Any] = dict(
         name=name,
         description=description or f"{header.architecture}, trained with concertclean",
         architecture=header.architecture,
@@ -46,6 +47,10 @@ def card_of(path: Path, name: str, description: str) -> ModelCard:
         training_data=known.get("training_data"),
         path=path.resolve(),
     )
+    try:
+        return validated(ModelCard, facts, str(path))
+    except ConfigError as error:
+        raise ModelError(f"{error}; give the model another name") from error
 
 
 def card_toml(card: ModelCard) -> str:
