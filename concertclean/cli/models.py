@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from concertclean.cli import console
+
 if TYPE_CHECKING:
     from concertclean.weights.cards import ModelCard
     from concertclean.weights.file_format import WeightsHeader
@@ -44,9 +46,9 @@ def list_models(*, as_json: _Json = False) -> None:
     methods = Table("method", "what it does, without weights, at any rate, on any number of channels", box=None)
     for name, description in _methods().items():
         methods.add_row(name, description)
-    console = Console(markup=False)
-    console.print(table)
-    console.print(methods)
+    screen = Console(markup=False)
+    screen.print(table)
+    screen.print(methods)
 
 
 @app.command()
@@ -73,12 +75,13 @@ def download(names: _Names, *, offline: _Offline = False) -> None:
     from concertclean.weights.locating import locate_weights
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with console.ending_on_signals(), Progress(*columns, console=Console(stderr=True)) as bars:
 
         def fetch(name: str) -> None:
             bar = bars.add_task(name, total=None, visible=False)
 
             def show(done: int, total: int | None) -> None:
+                console.end_if_asked()
                 bars.update(bar, completed=done, total=total, visible=True)
 
             typer.echo(locate_weights(name, offline=offline, progress=show).path)
@@ -125,11 +128,12 @@ def import_weights(
     """Convert a published TensorFlow checkpoint of the two-stage U-Net; TensorFlow is not needed."""
     if (output is None) == (name is None):
         raise typer.BadParameter("choose one of --output and --name")
-    if name is not None:
-        typer.echo(_import_as(name, checkpoint))
-    elif output is not None:
-        _import_to(checkpoint, output, overwrite=overwrite)
-        typer.echo(output)
+    with console.ending_on_signals():
+        if name is not None:
+            typer.echo(_import_as(name, checkpoint))
+        elif output is not None:
+            _import_to(checkpoint, output, overwrite=overwrite)
+            typer.echo(output)
 
 
 @app.command()
@@ -227,7 +231,8 @@ def _known(name: str) -> dict[str, Any]:
 
     card = find_card(name)
     path = stored_path(card)
-    return _describe(card) | ({} if path is None else _describe_header(read_header(path)))
+    facts = _describe(card)
+    return facts | ({} if path is None else _describe_header(read_header(path), facts))
 
 
 def _describe(card: "ModelCard") -> dict[str, Any]:
@@ -239,9 +244,10 @@ def _describe(card: "ModelCard") -> dict[str, Any]:
     return facts | {"stored": None if stored is None else str(stored)}
 
 
-def _describe_header(header: "WeightsHeader") -> dict[str, Any]:
+def _describe_header(header: "WeightsHeader", known: dict[str, Any]) -> dict[str, Any]:
+    """What the file adds to its card, which is younger and may correct it."""
     facts = {"n_parameters": header.n_parameters, "config": header.config}
-    return facts | {f"provenance: {key}": value for key, value in header.provenance.items()}
+    return facts | {f"provenance: {key}": value for key, value in header.provenance.items() if key not in known}
 
 
 def _state(card: "ModelCard") -> str:

@@ -39,7 +39,7 @@ class Source:
             raw material of synthesis: a single "clap", a "shout", "speech", an impulse "response".
         group: artist, album or package; never on two sides of a split.
         split: as its corpus gives it; None: assigned by `assign_splits`.
-        licence: "unknown" if it is not stated.
+        licence: "not stated" where nobody states it.
         title: for tables; what "vocals" and "backing" of one song have in common.
         category: kind of noise, such as "applause", "sung" for music with a singer; "" where it is unknown.
         spans: `(start, end)` in seconds of what may be used; empty: all.
@@ -51,7 +51,7 @@ class Source:
     role: Role
     group: str
     split: Split | None = None
-    licence: str = "unknown"
+    licence: str = "not stated"
     title: str = ""
     category: str = ""
     spans: tuple[tuple[float, float], ...] = ()
@@ -74,7 +74,7 @@ def audio_files(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def folder_sources(folder: Path, role: Role, *, licence: str = "unknown") -> list[Source]:
+def folder_sources(folder: Path, role: Role, *, licence: str = "not stated") -> list[Source]:
     """Every audio file below a folder as a source of one role.
 
     The group is the artist of the tags; without one, the folder just below `folder` that holds the file; for a

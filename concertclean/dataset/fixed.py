@@ -119,27 +119,47 @@ class _Draws(Protocol):
 
 def write_fixed(
     store: Store, n_items: dict[Split, int], progress: Callable[[int, int], None] = lambda done, total: None
-) -> None:
-    """Write the fixed mixtures of the splits that have music and noise; existing ones are kept.
+) -> list[str]:
+    """Write the fixed mixtures of the splits that have music and noise; existing ones are kept if they are as many.
 
     Args:
         store: the dataset.
         n_items: of each ratio, for "validation" and "test"; 0: none.
         progress: receives the number of items done, and the total.
+
+    Returns:
+        What became of existing mixtures that are more or fewer.
     """
-    sides = {
-        split: n for split, n in n_items.items() if n and _has_sounds(store, split) and not has_fixed(store, split)
-    }
-    done = 0
+    remarks, sides, done = [], {}, 0
+    for split, n in n_items.items():
+        existing = _n_existing(store, split)
+        if existing not in (0, n):
+            what = "they stay" if n == 0 else f"they are made anew, {n} of them"
+            remarks.append(f"{store.folder}: had {existing} fixed mixtures of each ratio for {split}; {what}")
+        if n and existing != n and _has_sounds(store, split):
+            sides[split] = n
     for split, n_wanted in sides.items():
-        folder = store.folder / "fixed" / split
+        folder = inside(store.folder, f"fixed/{split}", store.folder)
         draws = _draws(store, split)
         lines = []
+        (folder / "fixed.jsonl").unlink(missing_ok=True)  # an interruption leaves none, not some of both
         for number in range(n_wanted):
             lines += _write_item(folder, number, draws, store)
             done += 1
             progress(done, sum(sides.values()))
         write_text(folder / "fixed.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+        for path in folder.glob("*/*.flac"):
+            if path.stem.isdecimal() and int(path.stem) >= n_wanted:
+                path.unlink()
+    return remarks
+
+
+def _n_existing(store: Store, split: Split) -> int:
+    """How many fixed mixtures of each ratio a split has; 0 where their list is damaged."""
+    try:
+        return len({files.number for files in list_fixed(store, split)}) if has_fixed(store, split) else 0
+    except ConfigError:
+        return 0
 
 
 def has_fixed(store: Store, split: Split) -> bool:

@@ -18,6 +18,8 @@ from concertclean.weights.cards import ModelCard
 from concertclean.weights.file_format import read_header
 from concertclean.weights.hub import client_errors, hub_endpoint, reason
 
+_NO_LICENCE = "not stated"
+
 
 def card_of(path: Path, name: str, description: str) -> ModelCard:
     """Return the card of a weights file of one's own, as far as the file holds it.
@@ -42,7 +44,7 @@ def card_of(path: Path, name: str, description: str) -> ModelCard:
         sha256=file_sha256(path),
         sample_rate=cast(int, model.sample_rate),
         channels=cast(int, model.channels),
-        license=known.get("license", "unknown"),
+        license=known.get("license", _NO_LICENCE),
         recipe=known.get("recipe"),
         training_data=known.get("training_data"),
         path=path.resolve(),
@@ -114,7 +116,7 @@ def _readme(card: ModelCard, repo_id: str) -> str:
     }
     lines = [
         "---",
-        f"license: {'other' if card.license == 'unknown' else card.license.lower()}",
+        f"license: {'other' if card.license in (_NO_LICENCE, 'unknown') else card.license.lower()}",
         "library_name: concertclean",
         "tags: [audio, audio-to-audio, music, denoising]",
         "---",
