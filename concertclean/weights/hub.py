@@ -37,8 +37,7 @@ def fetch_from_hub(
         OfflineError: nobody answers at $HF_ENDPOINT, by default huggingface.co.
         ModelError: the hub refuses, or the transfer breaks off.
     """
-    endpoint = hub_endpoint()
-    probe(endpoint, patience=patience)
+    probe(endpoint := hub_endpoint(), patience=patience)
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import FileMetadataError, HfHubHTTPError, LocalEntryNotFoundError
 

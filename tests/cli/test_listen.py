@@ -127,3 +127,11 @@ def test_results_that_nobody_saved_are_refused(program: Program, files: Path, na
     ended = program("listen", "score", name)
     assert ended.code == 2
     assert f"error: {name}: " in ended.err or "no ratings found" in ended.err
+
+
+@pytest.mark.parametrize("start", ["0", '"0:00"', '"0:00:00.1"'])
+def test_excerpts_may_begin_at_minutes(program: Program, files: Path, start: str) -> None:
+    words = f'start_seconds = {start}\nduration_seconds = "0:00.8"'
+    (files / "set.toml").write_text(SET.replace("duration_seconds = 1", words))
+    ended = program("listen", "build", "set.toml")
+    assert ended.code == 0, ended.err

@@ -316,3 +316,24 @@ def test_result_of_a_mac_belongs_to_its_recording(program: Program, sound: Any, 
     (tmp_path / "._cafe\u0301.wav").write_bytes(b"Mac OS X")
     ended = program("report", "caf\u00e9_clean.wav", "-o", "r.html")
     assert ended.code == 0, ended.err
+
+
+# Times
+
+
+def test_times_may_have_minutes(program: Program, sound: Any, tmp_path: Path) -> None:
+    sound("a.wav", seconds=3)
+    sound("a_clean.wav", seconds=2)
+    ended = program("report", "a.wav", "a_clean.wav", "--start", "0:01", "--preview-seconds", "0:00.5", "-o", "r.html")
+    assert ended.code == 0, ended.err
+    words = ["--start", "0:00:01.5", "--duration", "0:01", "--size", "200x100"]
+    assert program("spectrogram", "a.wav", "s.png", *words).code == 0
+    assert program("spectrogram", "a.wav", "b.png", "--start", "0:03").code == 2
+
+
+@pytest.mark.parametrize("time", ["x", "-1", "1:75", "nan", ""])
+def test_times_that_are_none(program: Program, sound: Any, time: str) -> None:
+    sound("a.wav")
+    ended = program("spectrogram", "a.wav", "s.png", f"--start={time}")
+    assert ended.code == 2
+    assert "is no time" in ended.err
