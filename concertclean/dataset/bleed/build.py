@@ -24,7 +24,7 @@ from concertclean.config.text import parse_json, read_text
 from concertclean.dataset.bleed.conditions import CONDITIONS, images
 from concertclean.dataset.bleed.songs import Song, find_songs, read_stems
 from concertclean.dataset.store import FULL_SCALE
-from concertclean.errors import ConfigError, NoInputError
+from concertclean.errors import AudioFileError, ConfigError, NoInputError
 from concertclean.files.atomic import write_text, written
 from concertclean.files.names import inside, plain_name
 
@@ -146,7 +146,7 @@ def build_bleed(plan: BleedPlan, progress: Progress = lambda what, done, total: 
                 names[side].append(song.name)
             else:
                 sets += _write_test(plan, song, number)
-        except NoInputError as error:
+        except (AudioFileError, ConfigError) as error:  # one that cannot be read, or whose name no dataset can hold
             failures.append(str(error))
     progress("songs", len(songs), len(songs))
     if not sets:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from concertclean.errors import ConfigError
 _LEVELS_DB = (-6.0, 6.0)  # of a stem around the level it is stored at
 _SILENT = 1e-4  # rms
 _TRIES = 20
+# What numpy raises for a file that is none of its own, down to the parser of Python that reads its header.
+_REFUSALS = (OSError, ValueError, EOFError, SyntaxError, TokenError, RecursionError, MemoryError, OverflowError)
 
 
 class BleedMixer:
@@ -126,8 +129,8 @@ def _read(paths: list[Path], place: float, n_samples: int) -> Array:
 def _stored(path: Path) -> NDArray[np.int16]:
     """The samples of a stem, mapped."""
     try:
-        stored: NDArray[np.int16] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError, MemoryError, OverflowError) as error:
+        stored: NDArray[np.int16] = np.lib.format.open_memmap(path, mode="r")
+    except _REFUSALS as error:
         raise ConfigError(f"{path}: cannot be read ({error}); build the dataset again") from error
     if stored.ndim != 1 or stored.dtype != np.int16:
         raise ConfigError(f"{path}: holds {stored.ndim}-dimensional {stored.dtype}; build the dataset again")
