@@ -12,7 +12,8 @@
     │   └── OfflineError      the weights are not here and the network is off or away
     ├── MetricError           a metric is not defined for a pair of recordings
     ├── TrainingError         a training run cannot go on
-    └── DeviceMemoryError     not even the smallest segment fits into memory
+    ├── DeviceMemoryError     not even the smallest segment fits into memory
+    └── UnexpectedError       a fault of concertclean itself, met while it worked on a recording
 
 A message names the file, the fact and the cure. Programming mistakes raise `ValueError` instead.
 """
@@ -56,6 +57,10 @@ class DeviceMemoryError(ConcertCleanError):
 
 class TrainingError(ConcertCleanError):
     """A training run cannot go on."""
+
+
+class UnexpectedError(ConcertCleanError):
+    """A fault of concertclean itself, met while it worked on a recording; `__cause__` is what was raised."""
 
 
 class MetricError(ConcertCleanError):

@@ -1,6 +1,7 @@
 """The command `concertclean`: its sub-commands, and the exit code of whatever goes wrong in them."""
 
 import io
+import os
 import sys
 from typing import Annotated
 
@@ -23,7 +24,7 @@ from concertclean.cli import (
     report,
     train,
 )
-from concertclean.errors import ConcertCleanError
+from concertclean.errors import ConcertCleanError, UnexpectedError
 
 app = typer.Typer(
     help="Takes the crowd out of concert recordings and the disc noise out of gramophone transfers.",
@@ -48,7 +49,7 @@ app.add_typer(config.app, name="config")
 
 def _print_version(requested: bool) -> None:
     if requested:
-        typer.echo(__version__)
+        console.say(__version__)
         raise typer.Exit
 
 
@@ -63,11 +64,44 @@ def common(
 
 def main() -> None:
     """Runs the command line; the process ends with a documented exit code."""
+    _occupy_closed_descriptors()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # no file name is too strange to be printed
+    code = _run()
     try:
-        help.command_line(app)()
+        console.finish_output()
     except ConcertCleanError as error:
         console.complain(error)
-        sys.exit(console.exit_code(error))
+        code = code or console.exit_code(error)
+    except BrokenPipeError:
+        code = code or 1
+    if code:
+        sys.exit(code)
+
+
+def _run() -> int:
+    """Exit code of the command line."""
+    try:
+        help.command_line(app)()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except ConcertCleanError as error:
+        console.complain(error)
+        return console.exit_code(error)
+    except Exception as error:
+        fact = f"{type(error).__name__}: {error}"
+        unexpected = UnexpectedError(f"unexpected {fact}; this is a fault of concertclean, please report it")
+        unexpected.__cause__ = error
+        console.complain_of_fault(unexpected, verbose=bool({"-v", "--verbose"} & set(sys.argv)))
+        return console.exit_code(unexpected)
+    return 0
+
+
+def _occupy_closed_descriptors() -> None:
+    """A recording must not be opened as standard output or error, where messages of libraries would go into it."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free

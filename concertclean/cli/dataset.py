@@ -50,8 +50,6 @@ def stats(folder: _Folder, *, as_json: Annotated[bool, typer.Option("--json", he
     import json
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from concertclean.dataset.check import stock
     from concertclean.dataset.store import Store
 
@@ -65,7 +63,7 @@ def stats(folder: _Folder, *, as_json: Annotated[bool, typer.Option("--json", he
     for one in stocks:
         facts = (one.role, one.split, str(one.n_items), str(one.n_groups), f"{one.seconds / 60:.1f}")
         table.add_row(*facts, _counts(one.licences), _counts(one.categories))
-    Console(markup=False).print(table)
+    console.show(table)
 
 
 @app.command()

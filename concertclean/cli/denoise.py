@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
@@ -11,7 +11,7 @@ from concertclean.cli import console, options
 from concertclean.cli.report import page_of_run, report_run
 from concertclean.cli.screen import Screen
 from concertclean.cli.sink import Sink
-from concertclean.errors import ConcertCleanError, ConfigError
+from concertclean.errors import ConcertCleanError, ConfigError, NoInputError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,12 +152,20 @@ def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSetting
     if settings.removed:
         raise ConfigError("--removed needs an input and an output that are files")
     source = Path(inputs[0])
-    from_stdin = sys.stdin.buffer if inputs[0] == _STREAM else None
+    from_stdin = _standard_input() if inputs[0] == _STREAM else None
     if output is None or output == _STREAM:
         if as_json:
             raise ConfigError("--json cannot share standard output with the audio; use --jsonl-log")
+        if sys.stdout is None:
+            raise OutputError("standard output: is closed; name an output file")
         return batch.Job(source, Path(_STREAM), source_stream=from_stdin, target_stream=sys.stdout.buffer)
     if settings.format == "keep" or not batch.is_file_name(Path(output)):
         raise ConfigError("- as input says neither name nor format of the output; use -o NAME.wav, for example")
     (job,) = batch.plan([(source, Path())], Path(output), settings.format, removed=False, resolve=str)
     return replace(job, source_stream=from_stdin)
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise NoInputError("standard input: is closed; name a recording, or send one")
+    return sys.stdin.buffer

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from concertclean.cli import console
@@ -35,7 +34,7 @@ def list_models(*, as_json: _Json = False) -> None:
     if as_json:
         listed = [_describe(card) for card in cards]
         listed += [{"name": name, "description": description} for name, description in _methods().items()]
-        typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        console.say(json.dumps(listed, indent=2, ensure_ascii=False))
         return
     table = Table(box=None)
     for heading in ("model", "weights", "license"):
@@ -46,9 +45,8 @@ def list_models(*, as_json: _Json = False) -> None:
     methods = Table("method", "what it does, without weights, at any rate, on any number of channels", box=None)
     for name, description in _methods().items():
         methods.add_row(name, description)
-    screen = Console(markup=False)
-    screen.print(table)
-    screen.print(methods)
+    console.show(table)
+    console.show(methods)
 
 
 @app.command()
@@ -57,14 +55,14 @@ def info(name: Annotated[str, typer.Argument(help="Name or alias.")], *, as_json
     methods = _methods()
     facts = {"name": name, "description": methods[name]} if name in methods else _known(name)
     if as_json:
-        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        console.say(json.dumps(facts, indent=2, ensure_ascii=False))
         return
     table = Table(box=None, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for key, value in facts.items():
         table.add_row(key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-    Console(markup=False).print(table)
+    console.show(table)
 
 
 @app.command()
@@ -75,7 +73,7 @@ def download(names: _Names, *, offline: _Offline = False) -> None:
     from concertclean.weights.locating import locate_weights
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with console.ending_on_signals(), Progress(*columns, console=Console(stderr=True)) as bars:
+    with console.ending_on_signals(), Progress(*columns, console=console.err) as bars:
 
         def fetch(name: str) -> None:
             bar = bars.add_task(name, total=None, visible=False)
@@ -84,7 +82,7 @@ def download(names: _Names, *, offline: _Offline = False) -> None:
                 console.end_if_asked()
                 bars.update(bar, completed=done, total=total, visible=True)
 
-            typer.echo(locate_weights(name, offline=offline, progress=show).path)
+            console.say(str(locate_weights(name, offline=offline, progress=show).path))
 
         _for_each(names, fetch)
 
@@ -108,7 +106,7 @@ def path(name: Annotated[str, typer.Argument(help="Name or alias.")]) -> None:
     """Print where the checked weights of a model lie; nothing is fetched."""
     from concertclean.weights.locating import locate_weights
 
-    typer.echo(locate_weights(name, offline=True).path)
+    console.say(str(locate_weights(name, offline=True).path))
 
 
 @app.command("import")
@@ -130,10 +128,10 @@ def import_weights(
         raise typer.BadParameter("choose one of --output and --name")
     with console.ending_on_signals():
         if name is not None:
-            typer.echo(_import_as(name, checkpoint))
+            console.say(str(_import_as(name, checkpoint)))
         elif output is not None:
             _import_to(checkpoint, output, overwrite=overwrite)
-            typer.echo(output)
+            console.say(str(output))
 
 
 @app.command()
@@ -153,7 +151,7 @@ def publish(
     from concertclean.weights.publishing import publish as publish_weights
 
     card = card_of(weights, name or weights.stem, description)
-    typer.echo(card_toml(publish_weights(weights, card, repository, private=private)))
+    console.say(card_toml(publish_weights(weights, card, repository, private=private)))
 
 
 def _import_as(name: str, checkpoint: Path) -> Path:
@@ -197,7 +195,7 @@ def _verify(name: str) -> None:
         raise ModelError(
             f"the weights of {card.name} are not on this disk; run `concertclean models download {card.name}`"
         )
-    typer.echo(f"{card.name}  ok  {check_file(card, stored)}  {stored}")
+    console.say(f"{card.name}  ok  {check_file(card, stored)}  {stored}")
 
 
 def _for_each(names: Iterable[str], act: Callable[[str], None]) -> None:

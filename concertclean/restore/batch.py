@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS, FORMATS
-from concertclean.errors import ConcertCleanError, ConfigError, NoInputError, OutputError
+from concertclean.errors import ConcertCleanError, ConfigError, NoInputError, OutputError, UnexpectedError
+from concertclean.files.atomic import disk_errors
 from concertclean.restore.results import Report
 
 _LONGEST_NAME = 255  # bytes; what common file systems take
@@ -234,7 +235,8 @@ def run(
             continue
         try:
             if job.target_stream is None:
-                job.target.parent.mkdir(parents=True, exist_ok=True)
+                with disk_errors(job.target):
+                    job.target.parent.mkdir(parents=True, exist_ok=True)
             report = denoiser.run(
                 job.source_stream or job.source,
                 job.target_stream or job.target,
@@ -245,8 +247,15 @@ def run(
             )
         except ConcertCleanError as error:
             yield Outcome(job, "failed", error=error)
-        except OSError as error:
-            wrapped = OutputError(f"{job.target}: cannot be written ({error.strerror or error})")
-            yield Outcome(job, "failed", error=wrapped)
+        except Exception as error:  # whatever one recording does, the others are done
+            yield Outcome(job, "failed", error=_unexpected(job, error))
         else:
             yield Outcome(job, "done", report)
+
+
+def _unexpected(job: Job, error: Exception) -> UnexpectedError:
+    """The error of a recording for what nothing below foresaw; its traceback is kept."""
+    fact = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    wrapped = UnexpectedError(f"{job.source}: unexpected {fact}; this is a fault of concertclean, please report it")
+    wrapped.__cause__ = error
+    return wrapped
