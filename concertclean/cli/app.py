@@ -77,8 +77,7 @@ def main() -> None:
         code = code or console.exit_code(error)
     except BrokenPipeError:
         code = code or 1
-    if code:
-        sys.exit(code)
+    sys.exit(code)
 
 
 def _run() -> int:

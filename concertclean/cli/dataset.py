@@ -9,6 +9,7 @@ from rich.table import Table
 from concertclean.cli import console
 from concertclean.cli.bars import bars
 from concertclean.cli.dataset_build import build
+from concertclean.cli.times import METAVAR, time_parser
 from concertclean.errors import ConcertCleanError, foreseen
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def listen(
         Path | None, typer.Option("--config", "-c", help="Training settings whose mixing law is used.")
     ] = None,
     items: Annotated[int, typer.Option("--items", "-n", min=1, help="How many.")] = 6,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Length of each.")] = 6.0,
+    seconds: Annotated[float, typer.Option(parser=time_parser(0.1), metavar=METAVAR, help="Length of each.")] = 6.0,
     seed: Annotated[int, typer.Option(help="Of the items.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
@@ -129,7 +130,9 @@ def extract_noise(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the WAV files.")],
     *,
     model: Annotated[str, typer.Option(help="Classifier: a model or a weights file.")] = "noise-detector",
-    least_seconds: Annotated[float, typer.Option(min=0.1, help="Shorter stretches do not count.")] = 2.0,
+    least_seconds: Annotated[
+        float, typer.Option(parser=time_parser(0.1), metavar=METAVAR, help="Shorter stretches do not count.")
+    ] = 2.0,
     most: Annotated[int | None, typer.Option(min=1, help="Only so many of each recording, the longest.")] = None,
     guesses: Annotated[
         bool, typer.Option("--guesses", help="Where no noise is recognised, take the quietest parts.")

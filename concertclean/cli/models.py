@@ -73,12 +73,13 @@ def download(names: _Names, *, offline: _Offline = False) -> None:
     from concertclean.weights.locating import locate_weights
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console.err) as bars:
+    with console.ending_on_signals(), Progress(*columns, console=console.err) as bars:
 
         def fetch(name: str) -> None:
             bar = bars.add_task(name, total=None, visible=False)
 
             def show(done: int, total: int | None) -> None:
+                console.end_if_asked()
                 bars.update(bar, completed=done, total=total, visible=True)
 
             console.say(str(locate_weights(name, offline=offline, progress=show).path))
@@ -125,11 +126,12 @@ def import_weights(
     """Convert a published TensorFlow checkpoint of the two-stage U-Net; TensorFlow is not needed."""
     if (output is None) == (name is None):
         raise typer.BadParameter("choose one of --output and --name")
-    if name is not None:
-        console.say(str(_import_as(name, checkpoint)))
-    elif output is not None:
-        _import_to(checkpoint, output, overwrite=overwrite)
-        console.say(str(output))
+    with console.ending_on_signals():
+        if name is not None:
+            console.say(str(_import_as(name, checkpoint)))
+        elif output is not None:
+            _import_to(checkpoint, output, overwrite=overwrite)
+            console.say(str(output))
 
 
 @app.command()
@@ -227,7 +229,8 @@ def _known(name: str) -> dict[str, Any]:
 
     card = find_card(name)
     path = stored_path(card)
-    return _describe(card) | ({} if path is None else _describe_header(read_header(path)))
+    facts = _describe(card)
+    return facts | ({} if path is None else _describe_header(read_header(path), facts))
 
 
 def _describe(card: "ModelCard") -> dict[str, Any]:
@@ -239,9 +242,10 @@ def _describe(card: "ModelCard") -> dict[str, Any]:
     return facts | {"stored": None if stored is None else str(stored)}
 
 
-def _describe_header(header: "WeightsHeader") -> dict[str, Any]:
+def _describe_header(header: "WeightsHeader", known: dict[str, Any]) -> dict[str, Any]:
+    """What the file adds to its card, which is younger and may correct it."""
     facts = {"n_parameters": header.n_parameters, "config": header.config}
-    return facts | {f"provenance: {key}": value for key, value in header.provenance.items()}
+    return facts | {f"provenance: {key}": value for key, value in header.provenance.items() if key not in known}
 
 
 def _state(card: "ModelCard") -> str:

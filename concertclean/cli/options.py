@@ -9,6 +9,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from concertclean.cli import completion
+from concertclean.cli.times import METAVAR, time_parser
 
 RESTORING, OUTPUT, RUNNING, PRINTED = "What is removed", "What is written", "How it runs", "What is printed"
 
@@ -54,9 +55,13 @@ MaxReduction = Annotated[
     Option(metavar="DB", help="Never lower anything by more than this.", rich_help_panel=RESTORING),
 ]
 Start = Annotated[
-    str | None, Option(metavar="TIME", help="Begin here: 75, 1:15 or 0:01:15.", rich_help_panel=RESTORING)
+    float | None,
+    Option(parser=time_parser(), metavar=METAVAR, help="Begin here: 75, 1:15 or 0:01:15.", rich_help_panel=RESTORING),
 ]
-Duration = Annotated[str | None, Option(metavar="TIME", help="Process only so much.", rich_help_panel=RESTORING)]
+Duration = Annotated[
+    float | None,
+    Option(parser=time_parser(), metavar=METAVAR, help="Process only so much.", rich_help_panel=RESTORING),
+]
 
 Output = Annotated[
     str | None,

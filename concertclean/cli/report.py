@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from concertclean.cli import console
+from concertclean.cli.times import METAVAR, time_parser
 from concertclean.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
@@ -40,10 +41,14 @@ def report(
     ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Only the 30 s with most change.")] = False,
     preview_seconds: Annotated[
-        float | None, typer.Option(min=0.5, max=600, metavar="SECONDS", help="Only so much, where most changed.")
+        float | None,
+        typer.Option(parser=time_parser(0.5, 600), metavar=METAVAR, help="Only so much, where most changed."),
     ] = None,
     start: Annotated[
-        float | None, typer.Option(min=0, metavar="SECONDS", help="Where in the recordings their results begin.")
+        float | None,
+        typer.Option(
+            parser=time_parser(), metavar=METAVAR, help="Where in the recordings their results begin; 5 or 0:05."
+        ),
     ] = None,
     log: Annotated[
         Path | None, typer.Option(help="File of `denoise --jsonl-log`, for the settings on the page.")
@@ -90,8 +95,10 @@ def spectrogram(
     compare: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="Another recording, below in the same colours.")
     ] = None,
-    start: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Begin here.")] = 0.0,
-    duration: Annotated[float | None, typer.Option(min=0.001, metavar="SECONDS", help="Show only so much.")] = None,
+    start: Annotated[float, typer.Option(parser=time_parser(), metavar=METAVAR, help="Begin here; 75 or 1:15.")] = 0.0,
+    duration: Annotated[
+        float | None, typer.Option(parser=time_parser(0.001), metavar=METAVAR, help="Show only so much.")
+    ] = None,
     linear: Annotated[bool, typer.Option("--linear", help="Linear frequency axis, not logarithmic.")] = False,
     size: Annotated[str, typer.Option(metavar="WxH", help="Pixels of one panel.")] = "1400x500",
     overwrite: _Overwrite = False,

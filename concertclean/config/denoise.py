@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, Field, field_validator, model_validator
 
 from concertclean.config.reading import STRICT, read_toml, validated
-from concertclean.config.times import Seconds, seconds_of
+from concertclean.config.times import Time, parse_time
 from concertclean.errors import ConfigError
 
 OutputFormat = Literal["keep", "wav", "flac", "m4a", "alac", "mp3", "opus", "ogg"]
@@ -145,8 +145,8 @@ class OutputSettings(BaseModel):
 
     model_config = STRICT
 
-    start_seconds: Annotated[Seconds, Field(ge=0)] = 0.0
-    duration_seconds: Annotated[Seconds, Field(gt=0)] | None = None
+    start_seconds: Annotated[Time, Field(ge=0)] = 0.0
+    duration_seconds: Annotated[Time, Field(gt=0)] | None = None
     format: OutputFormat = "wav"
     bit_depth: BitDepth = "keep"
     loudness: Literal["off", "match"] | Annotated[float, Field(ge=-70, le=0)] = "off"
@@ -195,5 +195,5 @@ def read_settings(path: Path | None, overrides: Mapping[str, object], *, place: 
 
 def _stretch(text: str) -> tuple[float, float]:
     """Seconds of "1:02.5-1:04"; ValueError for what is no time."""
-    start, stop = (seconds_of(part) for part in text.split("-"))
+    start, stop = (parse_time(part) for part in text.split("-"))
     return start, stop

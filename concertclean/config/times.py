@@ -1,23 +1,31 @@
-"""Times in a recording, as people write them: 75, 1:15 or 0:01:15.5."""
+"""Times as people write them: seconds, minutes and seconds, or hours, minutes and seconds."""
 
 import re
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import BeforeValidator
 
-_TIME: Final = re.compile(r"(?:\d+:){0,2}(?:\d+(?:\.\d*)?|\.\d+)", re.ASCII)
+_SECONDS = r"(\d+(?:\.\d*)?|\.\d+)"
+_SIXTY = r"([0-5]?\d(?:\.\d*)?)"
+_FORMS = [re.compile(form, re.ASCII) for form in (_SECONDS, rf"(\d+):{_SIXTY}", rf"(\d+):([0-5]?\d):{_SIXTY}")]
 
 
-def seconds_of(text: str) -> float:
-    """Seconds of "62.5", "1:02.5" or "0:01:02.5".
+def parse_time(text: str) -> float:
+    """Seconds of a time.
+
+    Args:
+        text: "75", "75.5", "1:15.5" or "0:01:15.5".
+
+    Returns:
+        Seconds, 0 or more, finite.
 
     Raises:
-        ValueError: the text is no time, or has 60 seconds or minutes beside a larger unit.
+        ValueError: it is no time; the message shows how to write one.
     """
-    parts = [float(part) for part in text.strip().split(":")] if _TIME.fullmatch(text.strip()) else []
-    if not parts or any(part >= 60 for part in parts[1:]):
-        raise ValueError("must be a time such as 75, 1:15 or 0:01:15.5")
-    return sum(part * 60.0**place for place, part in enumerate(reversed(parts)))
+    found = next(filter(None, (form.fullmatch(text.strip()) for form in _FORMS)), None)
+    if found is None:
+        raise ValueError(f"{text} is no time; write 75, 1:15 or 0:01:15.5")
+    return sum((float(part) * 60.0**place for place, part in enumerate(reversed(found.groups()))), 0.0)
 
 
 def clock(seconds: float) -> str:
@@ -27,9 +35,9 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _time(value: object) -> object:
-    return seconds_of(value) if isinstance(value, str) else value
+def _parsed(value: object) -> object:
+    return parse_time(value) if isinstance(value, str) else value
 
 
-Seconds = Annotated[float, BeforeValidator(_time)]
-"""A field of settings that takes a number of seconds or a time as text."""
+Time = Annotated[float, BeforeValidator(_parsed)]
+"""Seconds in a record that is read from a file; a text such as "1:15" is understood."""

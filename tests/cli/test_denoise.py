@@ -511,7 +511,7 @@ def test_a_network_that_gives_no_numbers(
         (["--config", "none.toml"], ["none.toml"]),
         (["-o", "b.wav", "--format", "flac"], ["name it .flac"]),
         (["-o", "b.xyz"], ["b.xyz: .xyz files cannot be written, only .wav, .flac", "end it with /"]),
-        (["--start", "1:75"], ["start_seconds: must be a time such as 75, 1:15"]),
+        (["--start", "1:75"], ["1:75 is no time; write 75, 1:15"]),
     ],
 )
 def test_wrong_settings(denoise: Program, sound: Any, tmp_path: Path, words: list[str], what: list[str]) -> None:

@@ -157,7 +157,7 @@ def test_three_channels_and_a_part_of_the_recording(program, sound, tmp_path):
         (["--model", "dehum", "--noise-profile", "0-1"], 2, "add lsa or logmmse to the model"),
         (["--model", "lsa", "--noise-profile", "nothing.wav"], 2, "START-END such as 0:00-0:01"),
         (["--model", "lsa", "--noise-profile", "0.3-0.2"], 2, "as 0:00-0:01 does"),
-        (["--model", "lsa", "--noise-profile", "0..3-1"], 2, "a time such as 75, 1:15 or 0:01:15.5"),
+        (["--model", "lsa", "--noise-profile", "0..3-1"], 2, "write 75, 1:15 or 0:01:15.5"),
         (["--model", "lsa", "--noise-profile", "5-6"], 2, "a.wav: is 1.50 s long"),
         (["--model", "lsa", "--noise-profile", "silent.wav"], 2, "silent.wav: holds no noise"),
     ],
