@@ -6,19 +6,22 @@ that fills the last AAC frame; that is cut here.
 
 from collections.abc import Generator, Iterator
 from fractions import Fraction
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import av
 import numpy as np
 
 from concertclean.audio_io import probe
 from concertclean.audio_io.formats import AudioInfo, layout_name
+from concertclean.audio_io.source import AudioBytes
 from concertclean.errors import AudioFileError
 
 # Padding is less than the last frame plus the encoder's look-ahead. An excess above this means that the
 # declared length is wrong, not that there is padding.
 _MAX_PADDING_SAMPLES: Final = 4096
 _MAX_CONCEALED: Final = 40  # a second of MP3; more is a gap, not a glitch
+# PyAV counts planes up to a null pointer, and an array of eight has none behind it: it reads on, and crashes.
+_UNCOUNTED_PLANES: Final = 8
 _FULL_SCALE: Final = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "flt": 1.0, "dbl": 1.0}
 
 
@@ -28,10 +31,11 @@ class AvDecoder:
     Args:
         file: seekable.
         path: as shown to the user, "-" for a stream.
+        audio_stream: which of several, from 1; None: the default one.
 
     Raises:
         NoInputError: there is no audio stream.
-        AudioFileError: no sample can be decoded.
+        AudioFileError: no sample can be decoded, or there is no such stream.
 
     Attributes:
         info: facts about the recording.
@@ -39,16 +43,17 @@ class AvDecoder:
         tolerance_samples: by how much the declared length may exceed the true one in a sound file.
     """
 
-    def __init__(self, file: BinaryIO, path: str) -> None:
-        extras = probe.read_extras(file, path)
+    def __init__(self, file: AudioBytes, path: str, audio_stream: int | None = None) -> None:
+        extras = probe.read_extras(file, path, audio_stream)
         self.ended_early = False
         self.n_concealed = 0
         self._path = path
         self._position = 0
         self._tail: list[np.ndarray] = []
         self._container = probe.open_container(file, path)
-        self._stream = self._container.streams.audio[0]
-        declared = probe.declared_seconds(file, self._container)
+        self._stream = probe.choose_stream(self._container, path, audio_stream)
+        self._packed: av.AudioResampler | None = None
+        declared = probe.declared_seconds(file, self._container, self._stream)
         self._frames = self._decode_frames()
         self._first = next(self._frames, None)
         if self._first is None and self._stream.codec_context.format is None:  # bytes that FFmpeg took for audio
@@ -78,6 +83,9 @@ class AvDecoder:
             bit_rate=extras.bit_rate,
             tags=extras.tags,
             cover=extras.cover,
+            audio_stream=self._container.streams.audio.index(self._stream) + 1,
+            n_audio_streams=len(self._container.streams.audio),
+            stream_words=probe.stream_words(self._stream),
         )
 
     def decode(self, limit: int) -> np.ndarray:
@@ -124,12 +132,21 @@ class AvDecoder:
         storage = frame.format.name.removesuffix("p")
         if storage not in _FULL_SCALE:
             raise AudioFileError(f"{self._path}: samples are stored as {storage}; convert it to FLAC or WAV first")
+        if frame.format.is_planar and info.channels >= _UNCOUNTED_PLANES:
+            frame = self._as_packed(frame)
         samples = frame.to_ndarray()
         if frame.format.is_packed:
             samples = samples.reshape(-1, info.channels).T
         offset = 128.0 if storage == "u8" else 0.0
         waveform: np.ndarray = (samples.astype(np.float64) - offset) / _FULL_SCALE[storage]
         return waveform
+
+    def _as_packed(self, frame: Any) -> Any:
+        """The same samples, channels interleaved."""
+        if self._packed is None:
+            self._packed = av.AudioResampler(format=frame.format.packed.name)
+        (packed,) = self._packed.resample(frame)
+        return packed
 
     def _refuse_gap(self, frame: Any) -> None:
         """Raise where FFmpeg silently dropped damaged FLAC frames: the music after them would move forward.
