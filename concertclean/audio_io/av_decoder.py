@@ -4,6 +4,7 @@ If the file states the encoder's delay (edit list, LAME tag, Opus pre-skip), FFm
 that fills the last AAC frame; that is cut here.
 """
 
+import os
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from typing import Any, Final
@@ -19,6 +20,7 @@ from concertclean.errors import AudioFileError
 # Padding is less than the last frame plus the encoder's look-ahead. An excess above this means that the
 # declared length is wrong, not that there is padding.
 _MAX_PADDING_SAMPLES: Final = 4096
+_MOST_SAMPLES_PER_BYTE: Final = 8192  # the longest frame of FLAC, silence in eight bytes
 _MAX_CONCEALED: Final = 40  # a second of MP3; more is a gap, not a glitch
 # PyAV counts planes up to a null pointer, and an array of eight has none behind it: it reads on, and crashes.
 _UNCOUNTED_PLANES: Final = 8
@@ -39,6 +41,7 @@ class AvDecoder:
 
     Attributes:
         info: facts about the recording.
+        declared_samples: length by the header, of one channel, believable or not; None if it states none.
         ended_early: the last packet was broken, as at the end of a truncated file.
         tolerance_samples: by how much the declared length may exceed the true one in a sound file.
     """
@@ -46,6 +49,8 @@ class AvDecoder:
     def __init__(self, file: AudioBytes, path: str, audio_stream: int | None = None) -> None:
         extras = probe.read_extras(file, path, audio_stream)
         self.ended_early = False
+        self.declared_samples: int | None = None
+        self._n_bytes = file.seek(0, os.SEEK_END)
         self.n_concealed = 0
         self._path = path
         self._position = 0
@@ -63,15 +68,17 @@ class AvDecoder:
         is_exact = self.info.is_lossless and self.info.container not in {"mkv", "webm"}
         # MP4 may round its times to 1/1000 s.
         self.tolerance_samples = self.info.sample_rate // 500 if is_exact else _MAX_PADDING_SAMPLES
-        self._end = self.info.n_samples if self.info.codec == "aac" else None
+        self._end = self.declared_samples if self.info.codec == "aac" else None
 
     def _describe(self, extras: probe.Extras, declared_seconds: Fraction | None) -> AudioInfo:
         """Facts from the first decoded frame: HE-AAC's header may state half the rate, or mono for stereo."""
         shape = self._first or self._stream.codec_context
+        if declared_seconds is not None:
+            self.declared_samples = round(declared_seconds * shape.sample_rate)
         codec = probe.codec_name(self._stream)
         return AudioInfo(
             path=self._path,
-            container=probe.container_name(self._container, self._path),
+            container=probe.container_name(self._container, self._stream, self._path),
             codec=codec,
             sample_rate=shape.sample_rate,
             channels=shape.layout.nb_channels,
@@ -79,7 +86,7 @@ class AvDecoder:
             bit_depth=probe.stored_bits(self._stream, codec, shape.format.name),
             is_float=codec.startswith("pcm_f"),
             is_lossless=probe.is_lossless_codec(codec),
-            n_samples=None if declared_seconds is None else round(declared_seconds * shape.sample_rate),
+            n_samples=self.declared_samples if self._is_plausible() else None,
             bit_rate=extras.bit_rate,
             tags=extras.tags,
             cover=extras.cover,
@@ -87,6 +94,10 @@ class AvDecoder:
             n_audio_streams=len(self._container.streams.audio),
             stream_words=probe.stream_words(self._stream),
         )
+
+    def _is_plausible(self) -> bool:
+        """Whether so few bytes can hold the declared length; a damaged header may state days."""
+        return self.declared_samples is not None and self.declared_samples <= _MOST_SAMPLES_PER_BYTE * self._n_bytes
 
     def decode(self, limit: int) -> np.ndarray:
         """Next samples, `(channel, time)` float64, as many as a packet holds; none at the end."""

@@ -56,11 +56,12 @@ class ChainDecoder:
                 self.info = decoder.info
             self._require_alike(decoder, counts)
             self._links.append(link)
-            counts.append(decoder.info.n_samples)
+            counts.append(decoder.declared_samples)
             self.tolerance_samples += decoder.tolerance_samples
             decoder.close()
         known = [count for count in counts if count is not None]
-        self.info = replace(self.info, n_samples=sum(known) if len(known) == len(counts) else None)
+        self.declared_samples = sum(known) if len(known) == len(counts) else None
+        self.info = replace(self.info, n_samples=self.declared_samples)
         self._current = open_link(self._links.pop(0))
 
     @property

@@ -17,10 +17,12 @@ class Decoder(Protocol):
 
     Attributes:
         info: facts about it.
+        declared_samples: length by the header, of one channel, believable or not; None if it states none.
         tolerance_samples: by how much the declared length may exceed the true one in a sound file.
     """
 
     info: AudioInfo
+    declared_samples: int | None
     tolerance_samples: int
 
     @property

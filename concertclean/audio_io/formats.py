@@ -146,7 +146,7 @@ class AudioInfo:
         bit_depth: bits of a sample that were stored, None for lossy codecs.
         is_float: samples are stored as floating point numbers, which may exceed full scale.
         is_lossless: the codec keeps every sample.
-        n_samples: samples of one channel that the file declares, None if it declares none.
+        n_samples: samples of one channel that are to be expected, None if the file states no believable length.
         bit_rate: bit/s, None if unknown.
         tags: lower-case names as in FFmpeg ("title", "album_artist", "track"), technical ones removed.
         cover: front picture, if there is one.

@@ -81,15 +81,21 @@ def choose_stream(container: Any, name: str, number: int | None = None) -> Any:
         number: of the audio stream, from 1; None: the first that is marked as default, as players do, or the first.
 
     Raises:
-        AudioFileError: there is no such stream.
+        AudioFileError: there is no such stream, or FFmpeg does not know its codec.
     """
     streams = container.streams.audio
     if number is None:
         default = av.stream.Disposition.default
-        return next((stream for stream in streams if stream.disposition & default), streams[0])
+        known = [stream for stream in streams if stream.codec_context is not None]
+        chosen = next((stream for stream in known if stream.disposition & default), known[0] if known else None)
+        if chosen is None:
+            raise AudioFileError(f"{name}: its codec is not known here; convert it to WAV or FLAC where it was made")
+        return chosen
     if not 1 <= number <= len(streams):
         has = f"has {len(streams)} audio stream{'s' if len(streams) > 1 else ''}"
         raise AudioFileError(f"{name}: {has}, no number {number}; choose 1 to {len(streams)}")
+    if streams[number - 1].codec_context is None:
+        raise AudioFileError(f"{name}: the codec of audio stream {number} is not known here; choose another")
     return streams[number - 1]
 
 
@@ -136,7 +142,7 @@ def _read_cover(container: Any) -> Cover | None:
     return None
 
 
-def container_name(container: Any, path: str) -> str:
+def container_name(container: Any, stream: Any, path: str) -> str:
     """Key of `FORMATS` for an opened container, or FFmpeg's own name."""
     kind: str = container.format.name
     suffix = path.lower().rpartition(".")[2]
@@ -148,7 +154,7 @@ def container_name(container: Any, path: str) -> str:
     if kind.startswith("matroska"):
         return "webm" if suffix == "webm" else "mkv"
     if kind == "ogg":
-        return "opus" if container.streams.audio[0].codec_context.name == "opus" else "ogg"
+        return "opus" if stream.codec_context.name == "opus" else "ogg"
     return kind
 
 

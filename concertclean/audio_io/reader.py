@@ -63,6 +63,7 @@ class AudioReader:
         self._decoder = self._opened()
         self.info = self._decoder.info
         self.warnings = _remarks(self.info, lacked_size=lacked_size)
+        self._declared = self._decoder.declared_samples
         self._has_other_tried = False
         self._pending = np.zeros((self.info.channels, 0))
         self._position = self._n_decoded = 0  # of what was returned, and with what is pending
@@ -209,7 +210,7 @@ class AudioReader:
 
     def _lacks_samples(self) -> bool:
         """Whether fewer samples were found than the file declares."""
-        declared = self.info.n_samples
+        declared = self._declared
         return declared is not None and self._n_decoded + self._decoder.tolerance_samples < declared
 
     def _from_other_library(self, limit: int) -> np.ndarray:
@@ -239,7 +240,7 @@ class AudioReader:
         if self._is_finished:
             return
         self._is_finished = True
-        decoded, declared, rate = self._position, self.info.n_samples, self.info.sample_rate
+        decoded, declared, rate = self._position, self._declared, self.info.sample_rate
         if declared is not None and decoded + self._decoder.tolerance_samples < declared:
             seconds = f"{decoded / rate:.2f} s of {declared / rate:.2f} s"
             self.warnings.append(f"W103 decoded shorter than declared: {seconds}")

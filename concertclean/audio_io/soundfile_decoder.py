@@ -69,6 +69,7 @@ class SoundfileDecoder:
         self._is_integer = sound.subtype.startswith(("PCM_", "ALAC_"))
         self._order = np.argsort(_vorbis_order(sound.channels)) if codec == "vorbis" else None
         self.tolerance_samples = 0
+        self.declared_samples: int | None = _declared_samples(sound, bit_depth)
         self.info = AudioInfo(
             path=path,
             container=_CONTAINERS.get(sound.format, sound.format.lower()),
@@ -79,7 +80,7 @@ class SoundfileDecoder:
             bit_depth=bit_depth,
             is_float=sound.subtype in {"FLOAT", "DOUBLE"},
             is_lossless=bit_depth is not None,
-            n_samples=_declared_samples(sound, bit_depth),
+            n_samples=sound.frames,
             bit_rate=sound.samplerate * sound.channels * bit_depth if bit_depth else extras.bit_rate,
             tags=extras.tags,
             cover=extras.cover,
