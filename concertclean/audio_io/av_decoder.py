@@ -14,6 +14,7 @@ import numpy as np
 
 from concertclean.audio_io import probe
 from concertclean.audio_io.formats import AudioInfo, layout_name
+from concertclean.audio_io.layouts import settled
 from concertclean.audio_io.source import AudioBytes
 from concertclean.errors import AudioFileError
 
@@ -57,6 +58,7 @@ class AvDecoder:
         self._tail: list[np.ndarray] = []
         self._container = probe.open_container(file, path)
         self._stream = probe.choose_stream(self._container, path, audio_stream)
+        _, self._order = settled(self._stream)
         self._packed: av.AudioResampler | None = None
         declared = probe.declared_seconds(file, self._container, self._stream)
         self._frames = self._decode_frames()
@@ -150,7 +152,7 @@ class AvDecoder:
             samples = samples.reshape(-1, info.channels).T
         offset = 128.0 if storage == "u8" else 0.0
         waveform: np.ndarray = (samples.astype(np.float64) - offset) / _FULL_SCALE[storage]
-        return waveform
+        return waveform if self._order is None else waveform[self._order]
 
     def _as_packed(self, frame: Any) -> Any:
         """The same samples, channels interleaved."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 import av
 
 from concertclean.audio_io.formats import Cover
+from concertclean.audio_io.layouts import settled
 from concertclean.audio_io.source import AudioBytes
 from concertclean.audio_io.tags import clean_tags, picture_mime
 from concertclean.errors import AudioFileError, NoInputError
@@ -26,12 +27,14 @@ class Extras:
 
     Attributes:
         layout: FFmpeg's name of the channel layout, None if unknown.
+        order: for each channel of the layout its number in the file, None if it is the same.
         bit_rate: bit/s of the audio stream, None if unknown.
         tags: cleaned.
         cover: front picture, if there is one.
     """
 
     layout: str | None
+    order: list[int] | None
     bit_rate: int | None
     tags: dict[str, str]
     cover: Cover | None
@@ -129,7 +132,7 @@ def read_extras(file: AudioBytes, name: str, number: int | None = None) -> Extra
             cover = _read_cover(container)
         except av.FFmpegError:
             cover = None
-        return Extras(stream.layout.name, stream.bit_rate or container.bit_rate or None, tags, cover)
+        return Extras(*settled(stream), stream.bit_rate or container.bit_rate or None, tags, cover)
 
 
 def _read_cover(container: Any) -> Cover | None:

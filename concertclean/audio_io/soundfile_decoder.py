@@ -67,7 +67,7 @@ class SoundfileDecoder:
         codec, bit_depth = _SUBTYPES[sound.subtype]
         layout = layout_name(extras.layout, sound.channels)
         self._is_integer = sound.subtype.startswith(("PCM_", "ALAC_"))
-        self._order = np.argsort(_vorbis_order(sound.channels)) if codec == "vorbis" else None
+        self._order = list(np.argsort(_vorbis_order(sound.channels))) if codec == "vorbis" else extras.order
         self.tolerance_samples = 0
         self.declared_samples: int | None = _declared_samples(sound, bit_depth)
         self.info = AudioInfo(
@@ -94,9 +94,8 @@ class SoundfileDecoder:
         except soundfile.SoundFileError as error:
             raise AudioFileError(f"{self.info.path}: cannot be read beyond this point; copy it again") from error
         samples = np.ascontiguousarray(stored.T)
-        if self._is_integer:
-            return samples / _FULL_SCALE
-        return samples if self._order is None else samples[self._order]
+        samples = samples if self._order is None else samples[self._order]
+        return samples / _FULL_SCALE if self._is_integer else samples
 
     def jump(self, n_samples: int) -> int:
         """Skip samples without reading them; returns how many, fewer at the end.
@@ -131,7 +130,7 @@ def _read_extras(file: AudioBytes, path: str) -> probe.Extras:
     try:
         return probe.read_extras(file, path)
     except AudioFileError:
-        return probe.Extras(None, None, {}, None)
+        return probe.Extras(None, None, None, {}, None)
 
 
 def _declared_samples(sound: soundfile.SoundFile, bit_depth: int | None) -> int:
