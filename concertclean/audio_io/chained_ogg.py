@@ -60,8 +60,9 @@ class ChainDecoder:
             self.tolerance_samples += decoder.tolerance_samples
             decoder.close()
         known = [count for count in counts if count is not None]
-        self.declared_samples = sum(known) if len(known) == len(counts) else None
-        self.info = replace(self.info, n_samples=self.declared_samples)
+        n_samples = sum(known) if len(known) == len(counts) else None
+        self.info = replace(self.info, n_samples=n_samples)
+        self.declared_samples = None if self.ended_early else n_samples
         self._current = open_link(self._links.pop(0))
 
     @property
