@@ -17,35 +17,41 @@ from concertclean.audio_io.source import AudioBytes, Source
 
 _MAGIC_BEHIND_TAGS: Final = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"caff", b"riff", b".snd", b"OggS")
 _UNKNOWN_32: Final = 0xFFFF_FFFF
+_MUCH_BYTES: Final = 4096
 _NO_SOUND_AIFF, _NO_SOUND_CAF = 8, 4  # bytes before the sound that their sizes include
 
 
 @dataclass(frozen=True)
-class _Hole:
-    """A chunk of sound whose size is missing: where it begins, and the bytes that mend the header."""
+class _Fault:
+    """What is wrong with a header, in words, and the bytes that mend it."""
 
-    start: int
+    remark: str
     patches: list[tuple[int, bytes]]
 
 
-def mended(file: Source) -> tuple[AudioBytes, bool]:
+def _hole(patches: list[tuple[int, bytes]]) -> _Fault:
+    what = "the header gives no length, as after a crash of the recorder"
+    return _Fault(f"W121 {what}; read to the end of the file", patches)
+
+
+def mended(file: Source) -> tuple[AudioBytes, str]:
     """A file as it should be.
 
     Args:
         file: seekable.
 
     Returns:
-        The file without tags in front of a format that has none, sizes filled in; and whether a size was missing.
+        The file without tags in front of a format that has none, missing sizes filled in; and a warning, or "".
     """
     whole = AudioBytes(file)
     start = _after_tags(whole)
     part = AudioBytes(file, start)
     magic = _at(part, 0, 4)
     find = _FINDERS.get(magic)
-    hole = None if find is None else find(part, magic)
-    if hole is None:
-        return part, False
-    return AudioBytes(file, start, patches=hole.patches), True
+    fault = None if find is None else find(part, magic)
+    if fault is None:
+        return part, ""
+    return AudioBytes(file, start, patches=fault.patches), fault.remark
 
 
 def _after_tags(file: AudioBytes) -> int:
@@ -57,7 +63,7 @@ def _after_tags(file: AudioBytes) -> int:
     return place if _at(file, place, 4) in _MAGIC_BEHIND_TAGS else 0
 
 
-def _riff(file: AudioBytes, magic: bytes) -> _Hole | None:
+def _riff(file: AudioBytes, magic: bytes) -> _Fault | None:
     """WAV of any kind: `data` of size 0 with sound behind it, or 64-bit sizes that are not there."""
     order = ">" if magic == b"RIFX" else "<"
     is_64 = magic in (b"RF64", b"BW64")
@@ -74,18 +80,18 @@ def _riff(file: AudioBytes, magic: bytes) -> _Hole | None:
             declared = _number(file, sizes + 8, "<Q")
         is_missing = declared == 0 or (is_64 and (not sizes or declared >= 2**63 - 1))
         if not is_missing or left <= 0 or (declared == 0 and size == 0 and _are_chunks(file, place, order + "I")):
-            return None
+            return _surplus(file, place + declared, order + "I") if 0 < declared < left else None
         if is_64 and sizes:
             patches = [(0, b"RF64"), (sizes, struct.pack("<QQ", end - 8, left)), (place - 4, b"\xff\xff\xff\xff")]
-            return _Hole(place, [*patches, (sizes + 16, bytes(8))])
+            return _hole([*patches, (sizes + 16, bytes(8))])
         size_32 = min(left, _UNKNOWN_32)
         patches = [(0, b"RIFF")] if is_64 else []
         whole = struct.pack(order + "I", min(end - 8, _UNKNOWN_32))
-        return _Hole(place, [*patches, (4, whole), (place - 4, struct.pack(order + "I", size_32))])
+        return _hole([*patches, (4, whole), (place - 4, struct.pack(order + "I", size_32))])
     return None
 
 
-def _aiff(file: AudioBytes, magic: bytes) -> _Hole | None:
+def _aiff(file: AudioBytes, magic: bytes) -> _Fault | None:
     """AIFF: `SSND` without sound."""
     del magic
     end = file.seek(0, os.SEEK_END)
@@ -94,13 +100,12 @@ def _aiff(file: AudioBytes, magic: bytes) -> _Hole | None:
             if size == _NO_SOUND_AIFF and _are_chunks(file, place + _NO_SOUND_AIFF, ">I"):
                 return None
             left = min(end - place, _UNKNOWN_32)
-            return _Hole(
-                place, [(4, struct.pack(">I", min(end - 8, _UNKNOWN_32))), (place - 4, struct.pack(">I", left))]
-            )
+            whole = struct.pack(">I", min(end - 8, _UNKNOWN_32))
+            return _hole([(4, whole), (place - 4, struct.pack(">I", left))])
     return None
 
 
-def _caf(file: AudioBytes, magic: bytes) -> _Hole | None:
+def _caf(file: AudioBytes, magic: bytes) -> _Fault | None:
     """CAF: `data` without sound; a size of -1, "to the end", is regular."""
     del magic
     end = file.seek(0, os.SEEK_END)
@@ -108,21 +113,32 @@ def _caf(file: AudioBytes, magic: bytes) -> _Hole | None:
         if name == b"data" and size in (0, _NO_SOUND_CAF) and end > place + _NO_SOUND_CAF:
             if size == _NO_SOUND_CAF and _are_chunks(file, place + _NO_SOUND_CAF, ">Q"):
                 return None
-            return _Hole(place, [(place - 8, struct.pack(">Q", end - place))])
+            return _hole([(place - 8, struct.pack(">Q", end - place))])
     return None
 
 
-def _au(file: AudioBytes, magic: bytes) -> _Hole | None:
+def _au(file: AudioBytes, magic: bytes) -> _Fault | None:
     """Sun's .au: a size of 0."""
     del magic
     start = _number(file, 4, ">I")
     left = file.seek(0, os.SEEK_END) - start
     if _number(file, 8, ">I") or left <= 0:
         return None
-    return _Hole(start, [(8, struct.pack(">I", min(left, _UNKNOWN_32)))])
+    return _hole([(8, struct.pack(">I", min(left, _UNKNOWN_32)))])
 
 
-_FINDERS: Final[dict[bytes, Callable[[AudioBytes, bytes], _Hole | None]]] = {
+def _surplus(file: AudioBytes, place: int, size_format: str) -> _Fault | None:
+    """Much that follows the sound and is no chunk: a recorder that stopped between two updates of its header."""
+    n_bytes = file.seek(0, os.SEEK_END) - place
+    if n_bytes < _MUCH_BYTES or not any(_at(file, place, _MUCH_BYTES)):
+        return None
+    if _are_chunks(file, place, size_format) or _are_chunks(file, place + place % 2, size_format):
+        return None
+    what = f"{n_bytes} bytes follow the sound that the header declares, and are not read"
+    return _Fault(f"W121 {what}; if a recorder crashed, set the size of the sound in the header to 0", [])
+
+
+_FINDERS: Final[dict[bytes, Callable[[AudioBytes, bytes], _Fault | None]]] = {
     b"RIFF": _riff, b"RIFX": _riff, b"RF64": _riff, b"BW64": _riff, b"FORM": _aiff, b"caff": _caf, b".snd": _au,
 }  # fmt: skip
 

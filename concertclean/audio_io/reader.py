@@ -59,10 +59,10 @@ class AudioReader:
 
     def _begin(self) -> None:
         """Starts decoding at the beginning."""
-        self._bytes, lacked_size = mended(self._file)
+        self._bytes, remark = mended(self._file)
         self._decoder = self._opened()
         self.info = self._decoder.info
-        self.warnings = _remarks(self.info, lacked_size=lacked_size)
+        self.warnings = [remark] * bool(remark) + _remarks(self.info)
         self._declared = self._decoder.declared_samples
         self._has_other_tried = False
         self._pending = np.zeros((self.info.channels, 0))
@@ -283,12 +283,8 @@ def _from_sample(decoder: Decoder, start: int, limit: int) -> np.ndarray:
     return decoder.decode(limit)
 
 
-def _remarks(info: AudioInfo, *, lacked_size: bool) -> list[str]:
+def _remarks(info: AudioInfo) -> list[str]:
     """Warnings that are known at the beginning."""
-    found = []
-    if lacked_size and info.duration_seconds is not None:
-        what = "the header gives no length, as after a crash of the recorder"
-        found.append(f"W121 {what}; read to the end of the file, {info.duration_seconds:.2f} s")
-    if info.n_audio_streams > 1:
-        found.append(f"W122 audio stream {info.audio_stream} of {info.n_audio_streams} is read, {info.stream_words}")
-    return found
+    if info.n_audio_streams < 2:
+        return []
+    return [f"W122 audio stream {info.audio_stream} of {info.n_audio_streams} is read ({info.stream_words})"]

@@ -48,6 +48,14 @@ MaxReduction = Annotated[
 ]
 Start = Annotated[float | None, Option(metavar="SECONDS", help="Begin here.", rich_help_panel=RESTORING)]
 Duration = Annotated[float | None, Option(metavar="SECONDS", help="Process only so much.", rich_help_panel=RESTORING)]
+AudioStream = Annotated[
+    int | None,
+    Option(
+        metavar="N",
+        help="Which sound of a film, counted from 1. \\[default: the one that players choose]",
+        rich_help_panel=RESTORING,
+    ),
+]
 
 Output = Annotated[
     str | None,

@@ -188,7 +188,7 @@ def _seconds_of(path: Path, settings: "DenoiseSettings") -> float | None:
     from concertclean.audio_io.reader import AudioReader
 
     try:
-        with AudioReader(path) as reader:
+        with AudioReader(path, audio_stream=settings.audio_stream) as reader:
             declared = reader.info.duration_seconds
     except ConcertCleanError:
         declared = None

@@ -73,7 +73,7 @@ def build_denoiser(settings: DenoiseSettings, hooks: Hooks = Hooks()) -> Denoise
         chosen = settings.model_copy(update={"model": model})
         return Denoiser(build_restorer(stages_of(model) if model else (), chosen, hooks), chosen)
 
-    return AutoDenoiser(make, lambda source: analyse(source, classifier))
+    return AutoDenoiser(make, lambda source: analyse(source, classifier, audio_stream=settings.audio_stream))
 
 
 def plan(inputs: list[str], output: Path | None, settings: DenoiseSettings, *, recursive: bool) -> list[batch.Job]:
