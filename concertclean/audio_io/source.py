@@ -33,6 +33,13 @@ _LIBRARY_ERRORS: Final = (
 _from_pipes: dict[tuple[int, int], BinaryIO] = {}
 
 
+class _Spool(tempfile.SpooledTemporaryFile[bytes]):
+    """A temporary file, in memory while it is small, that ends with the last reader of it."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class AudioBytes(io.RawIOBase):
     """A part of a file, with some bytes replaced.
 
@@ -184,7 +191,7 @@ def _from_pipe(path: Path, key: tuple[int, int]) -> AudioBytes:
 
 def _spooled(stream: BinaryIO | io.RawIOBase, name: str, first: bytes = b"") -> BinaryIO:
     """Seekable copy of a stream, in memory while it is small, else in a temporary file."""
-    spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115  (closed by the reader)
+    spool = _Spool(max_size=_SPOOL_BYTES)
     block: bytes | None = first
     while True:
         try:

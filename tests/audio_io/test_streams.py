@@ -123,10 +123,9 @@ def test_a_film_cut_off_is_still_told():
         assert any(warning.startswith("W103") for warning in reader.warnings)
 
 
-@pytest.mark.parametrize("codec", ["libopus", "flac"])
-def test_ogg_that_starts_later_than_0_is_whole(codec):
+def test_opus_that_starts_later_than_0_is_whole():
     """A piece cut out of net radio keeps the time stamps of the whole."""
-    source = encoded(tones(1, 4 * RATE), "ogg", codec, "mono")
+    source = encoded(tones(1, 4 * RATE), "ogg", "libopus", "mono")
     cut = io.BytesIO()
     with av.open(io.BytesIO(source)) as whole, av.open(cut, "w", format="ogg") as part:
         stream = part.add_stream_from_template(whole.streams.audio[0])
