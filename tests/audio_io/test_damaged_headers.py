@@ -2,12 +2,15 @@
 
 import io
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from concertclean.audio_io.av_decoder import AvDecoder
 from concertclean.audio_io.reader import AudioReader
+from concertclean.audio_io.soundfile_decoder import SoundfileDecoder
 from concertclean.errors import AudioFileError
 from tests.audio_io.sound_bytes import PCM, chunk, encoded, fmt, riff, stored, tones, with_bytes
 
@@ -216,3 +219,42 @@ def test_much_behind_the_declared_sound_is_told(rest, is_told):
     assert waveform.shape == (1, 4096)
     expected = [f"W121 {len(rest)} bytes follow the sound that the header declares, and are not read; "]
     assert [warning[: len(expected[0])] for warning in warnings] == expected * is_told
+
+
+def test_where_ffmpeg_stops_early_libsndfile_goes_on():
+    """FFmpeg finds 4,608 of the 13,229 samples of this file, libsndfile all; nothing is lost or said."""
+    path = Path(__file__).parents[1] / "data" / "stops_early.flac"
+    expected = soundfile.read(path, dtype="int32")[0].T
+    with AudioReader(path) as reader:
+        assert isinstance(reader._decoder, AvDecoder)
+        waveform = reader.read_all()
+        assert waveform.shape == (2, 13_229)
+        assert np.array_equal(waveform * 2.0**31, expected)
+        assert reader.warnings == []
+        reader.rewind()
+        assert reader.skip(10_000) == 10_000
+        assert np.array_equal(reader.read(5_000), waveform[:, 10_000:])
+
+
+@pytest.mark.parametrize("kind", ["WAV", "CAF"])
+def test_where_libsndfile_stops_early_ffmpeg_goes_on(kind, monkeypatch):
+    decode = SoundfileDecoder.decode
+    given = 0
+
+    def stopping(self, limit):
+        nonlocal given
+        waveform = decode(self, min(limit, 5_000 - given))
+        given += waveform.shape[1]
+        return waveform
+
+    monkeypatch.setattr(SoundfileDecoder, "decode", stopping)
+    waveform, warnings = read(stored(PCM, kind))
+    assert np.array_equal(waveform[0], PCM / 2.0**15)
+    assert warnings == []
+
+
+def test_where_both_stop_early_it_is_told():
+    content = stored(PCM, "FLAC")
+    waveform, warnings = read(content[: len(content) // 2])
+    assert 0 < waveform.shape[1] < N
+    assert [warning[:4] for warning in warnings] == ["W103"]

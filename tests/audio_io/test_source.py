@@ -58,7 +58,10 @@ def test_a_named_pipe_gives_the_same_again_until_something_new_comes(pipe):
 
 
 def test_a_pipe_of_the_shell_is_read(tmp_path):
-    code = "import sys; from concertclean.audio_io.reader import AudioReader\nprint(AudioReader(sys.argv[1]).read_all().shape)"
+    code = (
+        "import sys; from concertclean.audio_io.reader import AudioReader\n"
+        "print(AudioReader(sys.argv[1]).read_all().shape)"
+    )
     reading_end, writing_end = os.pipe()
     with subprocess.Popen(
         [sys.executable, "-c", code, f"/dev/fd/{reading_end}"], pass_fds=[reading_end], stdout=subprocess.PIPE
@@ -78,7 +81,7 @@ def test_a_pipe_that_nobody_fills_is_refused_and_not_waited_for(pipe, monkeypatc
 
 def test_an_empty_pipe_is_an_empty_file(pipe):
     fill(pipe, b"")
-    with pytest.raises(NoInputError, match="nothing writes to|is empty"):
+    with pytest.raises(NoInputError, match=r"nothing writes to|is empty"):
         AudioReader(pipe)
 
 
@@ -134,7 +137,7 @@ def test_a_disk_that_fails_is_an_error_and_nothing_is_printed(kind, good, error,
     content = CONTENTS[kind]
     failing = Failing(content, round(good * len(content)), error)
     monkeypatch.setattr("concertclean.audio_io.reader.open_source", lambda _: failing)
-    with pytest.raises(AudioFileError, match="a.wav: cannot be read .*; check the disk it lies on"):
+    with pytest.raises(AudioFileError, match=r"a\.wav: cannot be read .*; check the disk it lies on"):
         AudioReader("a.wav").read_all()
     assert capfd.readouterr() == ("", "")
 
