@@ -62,6 +62,14 @@ Duration = Annotated[
     float | None,
     Option(parser=time_parser(), metavar=METAVAR, help="Process only so much.", rich_help_panel=RESTORING),
 ]
+AudioStream = Annotated[
+    int | None,
+    Option(
+        metavar="N",
+        help="Which sound of a film, counted from 1. \\[default: the one that players choose]",
+        rich_help_panel=RESTORING,
+    ),
+]
 
 Output = Annotated[
     str | None,

@@ -83,7 +83,7 @@ def _planned(job: "Job", settings: "DenoiseSettings") -> tuple[dict[str, Any], C
     try:
         with foreseen(job.source):
             check(job.source, settings)
-            with AudioReader(job.source) as reader:
+            with AudioReader(job.source, audio_stream=settings.audio_stream) as reader:
                 record["duration_seconds"] = settings.processed_seconds(reader.info.duration_seconds)
     except ConcertCleanError as error:
         return record | {"status": "failed", "error": str(error)}, error

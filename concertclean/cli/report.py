@@ -62,7 +62,7 @@ def report(
     """
     from concertclean.report.comparison import PREVIEW_SECONDS, Comparison
     from concertclean.report.pairs import Pair, find_pairs
-    from concertclean.report.records import read_records, record_of, start_of
+    from concertclean.report.records import audio_stream_of, read_records, record_of, start_of
 
     records = {} if log is None else read_records(log)
     pairs, orphans = find_pairs(inputs, originals)
@@ -70,7 +70,7 @@ def report(
     for pair in pairs:
         record = record_of(pair.after, records)
         begin = start_of(record) if start is None else start
-        comparisons.append(Comparison(Pair(pair.before, pair.after, begin), record))
+        comparisons.append(Comparison(Pair(pair.before, pair.after, begin, audio_stream_of(record)), record))
     if not pairs:
         raise orphans[0][1]
     target = output or default_page([pair.after for pair in pairs])
@@ -177,7 +177,7 @@ def report_run(
     is_part = settings.start_seconds or settings.duration_seconds
     start = settings.start_seconds if is_part else None
     comparisons = [
-        Comparison(Pair(job.source, job.target, start), by_output.get(str(job.target)))
+        Comparison(Pair(job.source, job.target, start, settings.audio_stream), by_output.get(str(job.target)))
         for job in jobs
         if job.target.exists()
     ]

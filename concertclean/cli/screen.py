@@ -231,7 +231,7 @@ def _seconds_of(job: "Job", settings: "DenoiseSettings") -> float | None:
     from concertclean.audio_io.reader import AudioReader
 
     try:
-        with AudioReader(job.source) as reader:
+        with AudioReader(job.source, audio_stream=settings.audio_stream) as reader:
             declared = reader.info.duration_seconds
     except ConcertCleanError:
         declared = None

@@ -103,6 +103,7 @@ class Sink:
                 }
             record |= {
                 "codec": info.codec,
+                "audio_stream": info.audio_stream,
                 "sample_rate": info.sample_rate,
                 "channels": info.channels,
                 "bit_depth": info.bit_depth,

@@ -136,6 +136,7 @@ class OutputSettings(BaseModel):
     Attributes:
         start_seconds: what is processed begins here; also as 1:15.
         duration_seconds: and is so long; None: to the end.
+        audio_stream: which sound of a film, from 1; None: the one that the file marks as default, as players do.
         format: of the output; "keep" takes the recording's own.
         bit_depth: of a lossless output; "keep" takes the recording's own, 24 for lossy ones.
         loudness: "off", "match" (as loud as before) or LUFS.
@@ -147,6 +148,7 @@ class OutputSettings(BaseModel):
 
     start_seconds: Annotated[Time, Field(ge=0)] = 0.0
     duration_seconds: Annotated[Time, Field(gt=0)] | None = None
+    audio_stream: Annotated[int, Field(ge=1)] | None = None
     format: OutputFormat = "wav"
     bit_depth: BitDepth = "keep"
     loudness: Literal["off", "match"] | Annotated[float, Field(ge=-70, le=0)] = "off"

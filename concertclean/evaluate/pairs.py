@@ -14,6 +14,7 @@ from scipy.signal import correlate
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS
 from concertclean.audio_io.reader import AudioReader
 from concertclean.dsp.arrays import Array
+from concertclean.dsp.downmix import polarities
 from concertclean.errors import ConfigError, MetricError, NoInputError
 from concertclean.files.walk import find_files
 
@@ -141,7 +142,7 @@ def read_pair(files: PairFiles, *, downmix: bool = False) -> AlignedPair:
 
     Args:
         files: to read.
-        downmix: compare the mean of the channels.
+        downmix: compare the mean of the channels, inverted ones inverted back.
 
     Raises:
         AudioFileError: a file cannot be read.
@@ -151,10 +152,11 @@ def read_pair(files: PairFiles, *, downmix: bool = False) -> AlignedPair:
     waveforms, rates, remarks = [], [], []
     for path in paths:
         with AudioReader(path) as reader:
-            waveform = reader.read_all()
-            waveforms.append(waveform.mean(axis=0, keepdims=True) if downmix else waveform)
+            waveforms.append(reader.read_all())
             rates.append(reader.info.sample_rate)
             remarks += [f"{path.name}: {warning}" for warning in reader.warnings]
+    if downmix:
+        waveforms = _mixed_alike(waveforms)
     for path, waveform, rate in zip(paths[1:], waveforms[1:], rates[1:], strict=True):
         remarks += _fitting(path, waveform, rate, files.reference, waveforms[0], rates[0])
     n_samples = min(waveform.shape[1] for waveform in waveforms)
@@ -163,6 +165,13 @@ def read_pair(files: PairFiles, *, downmix: bool = False) -> AlignedPair:
     if lag:
         remarks.append(f"the estimate is {abs(lag)} samples {'late' if lag > 0 else 'early'}; not corrected")
     return AlignedPair(reference, estimate, rest[0] if rest else None, rates[0], tuple(remarks))
+
+
+def _mixed_alike(waveforms: list[Array]) -> list[Array]:
+    """Means of the channels; those inverted in the first waveform, the reference, are inverted back in all."""
+    signs = polarities(waveforms[0])
+    own = (signs if len(waveform) == len(signs) else polarities(waveform) for waveform in waveforms)
+    return [(one[:, None] * waveform).mean(axis=0, keepdims=True) for one, waveform in zip(own, waveforms, strict=True)]
 
 
 def _fitting(path: Path, waveform: Array, rate: int, truth_path: Path, truth: Array, truth_rate: int) -> list[str]:
@@ -190,7 +199,7 @@ def lag_of(reference: Array, estimate: Array, largest: int) -> int:
         estimate: same shape.
         largest: lag searched, samples.
     """
-    truth, candidate = reference.mean(axis=0), estimate.mean(axis=0)
+    truth, candidate = (mixed[0] for mixed in _mixed_alike([reference, estimate]))
     found = correlate(candidate, truth, mode="full", method="fft")
     centre = len(truth) - 1
     near = found[max(0, centre - largest) : centre + largest + 1]

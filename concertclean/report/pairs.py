@@ -27,11 +27,13 @@ class Pair:
         before: the original recording. after: the result.
         start_seconds: start of the result within the recording; the recording may then be longer than the result. None:
             the result is as long as the recording.
+        audio_stream: which sound of a film the recording is, from 1; None: the default one.
     """
 
     before: Path
     after: Path
     start_seconds: float | None = None
+    audio_stream: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def facts(pair: Pair) -> PairFacts:
     Raises:
         AudioFileError: a file cannot be opened, or the numbers of channels differ.
     """
-    with AudioReader(pair.before) as before, AudioReader(pair.after) as after:
+    with AudioReader(pair.before, audio_stream=pair.audio_stream) as before, AudioReader(pair.after) as after:
         if before.info.channels != after.info.channels:
             channels = f"{after.info.channels} channels, {pair.before} has {before.info.channels}"
             raise AudioFileError(f"{pair.after}: has {channels}; give the result of this recording")
@@ -109,7 +111,7 @@ def blocks(
     Raises:
         AudioFileError: a file is damaged, or one of them is longer than the other.
     """
-    with AudioReader(pair.before) as before, AudioReader(pair.after) as after:
+    with AudioReader(pair.before, audio_stream=pair.audio_stream) as before, AudioReader(pair.after) as after:
         before.skip(round(((pair.start_seconds or 0.0) + start_seconds) * before.info.sample_rate))
         after.skip(round(start_seconds * after.info.sample_rate))
         yield from _in_step(

@@ -61,3 +61,8 @@ def start_of(record: Mapping[str, Any] | None) -> float | None:
     settings = {} if record is None else record.get("settings", {})
     start, duration = settings.get("start_seconds") or 0.0, settings.get("duration_seconds")
     return float(start) if start or duration else None
+
+
+def audio_stream_of(record: Mapping[str, Any] | None) -> int | None:
+    """Which sound of a film was restored, from 1; None for the default one."""
+    return None if record is None else record.get("settings", {}).get("audio_stream")

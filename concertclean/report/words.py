@@ -17,6 +17,7 @@ _SETTINGS = {
     "max_reduction_db": "Largest reduction, dB",
     "start_seconds": "Starts at, s",
     "duration_seconds": "Length, s",
+    "audio_stream": "Audio stream",
     "loudness": "Loudness",
     "clip": "Above full scale",
     "segment_seconds": "Segment, s",

@@ -80,7 +80,7 @@ def build_denoiser(settings: DenoiseSettings, hooks: Hooks = Hooks()) -> Denoise
         chosen = settings.model_copy(update={"model": model})
         return Denoiser(build_restorer(stages_of(model) if model else (), chosen, hooks), chosen)
 
-    return AutoDenoiser(make, lambda source: analyse(source, classifier))
+    return AutoDenoiser(make, lambda source: analyse(source, classifier, audio_stream=settings.audio_stream))
 
 
 def plan(
@@ -126,7 +126,7 @@ def check(source: Path, settings: DenoiseSettings) -> None:
         AudioFileError: it cannot be read.
         ConfigError: the part to restore begins after its end.
     """
-    with AudioReader(source) as reader:
+    with AudioReader(source, audio_stream=settings.audio_stream) as reader:
         seconds = reader.info.duration_seconds
         if seconds is not None and settings.start_seconds > seconds:
             raise ConfigError(f"{source}: is {seconds:.2f} s long, cannot start at {settings.start_seconds:g} s")

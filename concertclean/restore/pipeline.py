@@ -88,7 +88,7 @@ class Denoiser:
         begin, before = time.perf_counter(), [one.enhancer.network_seconds for one in self.restorer.networks]
         spare_the_recording(source, (target, removed_target))
         with ExitStack() as stack:
-            reader = stack.enter_context(AudioReader(source))
+            reader = stack.enter_context(AudioReader(source, audio_stream=self.settings.audio_stream))
             report = self._report(reader.info, target)
             self._go_to_start(reader)
             writers = [
@@ -186,10 +186,12 @@ class Denoiser:
         """The noise that is alone somewhere in the recording, or None."""
         if not isinstance(source, Path):
             raise ConfigError("noise_profile: a stream cannot be searched for noise; use a file of noise")
-        stretch = noise_stretch_of(self.settings, Material(partial(_whole, source), info.channels, info.sample_rate))
+        stretch = noise_stretch_of(
+            self.settings, Material(partial(_whole, source, info.audio_stream), info.channels, info.sample_rate)
+        )
         if stretch is None:
             return None
-        with AudioReader(source) as reader:
+        with AudioReader(source, audio_stream=self.settings.audio_stream) as reader:
             rate = reader.info.sample_rate
             first, last = (round(seconds * rate) for seconds in stretch)
             found = reader.skip(first)
@@ -244,9 +246,9 @@ class Denoiser:
         return None if seconds is None else math.ceil(seconds * report.output.sample_rate)
 
 
-def _whole(path: Path) -> Iterator[Array]:
+def _whole(path: Path, audio_stream: int) -> Iterator[Array]:
     """Blocks of a whole file."""
-    with AudioReader(path) as reader:
+    with AudioReader(path, audio_stream=audio_stream) as reader:
         yield from reader.blocks(round(_BLOCK_SECONDS * reader.info.sample_rate))
 
 

@@ -60,6 +60,21 @@ def test_downmix_compares_the_mean_of_the_channels(save):
     assert pair.reference == pytest.approx(pair.estimate, abs=2**-22)
 
 
+def test_downmix_inverts_what_the_reference_inverts(save):
+    """In the mean of a channel and its inverse nothing would be left to compare."""
+    music = np.random.default_rng(4).uniform(-0.3, 0.3, (1, RATE))
+    inverted, half = music * [[1], [-1]], music * [[0.5], [-0.4]]
+    pair = read_pair(PairFiles("a", save("a.wav", inverted), save("b.wav", half), save("c.wav", music)), downmix=True)
+    assert pair.reference == pytest.approx(music, abs=2**-22)
+    assert pair.estimate == pytest.approx(0.45 * music, abs=2**-22)
+    assert pair.noisy == pytest.approx(music, abs=2**-22)
+
+
+def test_a_delay_of_inverted_channels_is_found():
+    noise = np.random.default_rng(2).uniform(-0.3, 0.3, (1, RATE)) * [[1], [-1]]
+    assert lag_of(noise, np.roll(noise, 37, axis=1), 1600) == 37
+
+
 def test_rates_and_lengths_that_do_not_fit_are_refused(save):
     truth = save("a.wav", tones(1))
     with pytest.raises(MetricError, match=r"has 8000 Hz, .* 16000 Hz; resample one"):

@@ -8,6 +8,7 @@ import numpy as np
 from concertclean.audio_io.reader import AudioReader
 from concertclean.corpora.sources import audio_files
 from concertclean.dsp.arrays import Array
+from concertclean.dsp.downmix import downmix
 from concertclean.dsp.resample import resample
 from concertclean.errors import NoInputError
 from concertclean.files.names import shown
@@ -85,5 +86,4 @@ def read_stems(song: Song, sample_rate: int, seconds: float) -> tuple[tuple[str,
 def _mono(path: Path, sample_rate: int) -> Array:
     with AudioReader(path) as reader:
         waveform = resample(reader.read_all(), reader.info.sample_rate, sample_rate)
-    mono: Array = waveform.mean(axis=0)
-    return mono
+    return np.asarray(downmix(waveform)[0])
