@@ -14,7 +14,7 @@ from concertclean.dataset import fixed
 from concertclean.dataset.made import Making, Progress
 from concertclean.dataset.prepare import Prepared, prepare
 from concertclean.dataset.store import Header, Store, StoreWriter
-from concertclean.errors import ConcertCleanError, ConfigError
+from concertclean.errors import ConcertCleanError, ConfigError, foreseen
 from concertclean.files.atomic import write_text
 from concertclean.runtime.parallel import in_order
 
@@ -178,6 +178,7 @@ class _DecodePlan:
 def _try_prepare(source: Source, plan: _DecodePlan) -> Prepared | str:
     """The part of a source to store, or the reason why nothing is stored."""
     try:
-        return prepare(source, plan.sample_rate, plan.channels, plan.seconds)
+        with foreseen(source.name):
+            return prepare(source, plan.sample_rate, plan.channels, plan.seconds)
     except ConcertCleanError as error:
         return str(error)

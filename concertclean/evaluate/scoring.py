@@ -8,7 +8,7 @@ import numpy as np
 
 from concertclean.dataset.fixed import FixedFiles, read_waveform
 from concertclean.dsp.arrays import Array
-from concertclean.errors import ConcertCleanError
+from concertclean.errors import ConcertCleanError, foreseen
 from concertclean.evaluate import methods
 from concertclean.evaluate.methods import Method
 from concertclean.evaluate.pairs import PairFiles, read_pair
@@ -77,9 +77,14 @@ class Request:
 def score_files(files: PairFiles, request: Request) -> Scored | ConcertCleanError:
     """Scores of an estimate on disk, or the error that prevents them."""
     try:
-        pair = read_pair(files, downmix=request.downmix)
+        with foreseen(files.name):
+            return _scored(files, request)
     except ConcertCleanError as error:
         return error
+
+
+def _scored(files: PairFiles, request: Request) -> Scored:
+    pair = read_pair(files, downmix=request.downmix)
     interference = None if pair.noisy is None else pair.noisy - pair.reference
     scores, remarks = measure(request.metrics, pair.reference, pair.estimate, pair.sample_rate, interference)
     gains: Values = {}

@@ -11,7 +11,7 @@ import numpy as np
 from concertclean import __version__
 from concertclean.config.times import clock
 from concertclean.dsp.levels import LoudnessMeter
-from concertclean.errors import ConcertCleanError
+from concertclean.errors import ConcertCleanError, foreseen
 from concertclean.report.change import STEP_SECONDS, Change, level_match_db, measure, most_changed
 from concertclean.report.page import Page, open_page, palette
 from concertclean.report.pairs import Pair, PairFacts, blocks, facts
@@ -74,7 +74,8 @@ def write_comparison(
     with open_page(target, "report.html", words=words, scripts=scripts, overwrite=overwrite) as page:
         for comparison in comparisons:
             try:
-                entries.append(_add(page, comparison, f"r{len(entries)}", limit, progress))
+                with foreseen(comparison.pair.after):
+                    entries.append(_add(page, comparison, f"r{len(entries)}", limit, progress))
             except ConcertCleanError as error:
                 failures.append((comparison.pair, error))
         if not entries:

@@ -24,6 +24,7 @@ from concertclean.dsp.arrays import Array
 from concertclean.dsp.band_levels import BandMeter
 from concertclean.dsp.levels import LoudnessMeter, reduction_db, to_db
 from concertclean.dsp.resample import Fifo
+from concertclean.dsp.tonality import tonal_share
 from concertclean.errors import ConfigError, OutputError
 from concertclean.restore.build import Restorer, noise_stretch_of
 from concertclean.restore.finishing import Finisher
@@ -41,6 +42,8 @@ Progress = Callable[[float], None]
 Stream = Path | BinaryIO
 
 _BLOCK_SECONDS = 1.0
+_TONAL_NOISE = 0.2
+_NOISE_OF_TONES = "W120 the noise profile has tones: music in it is removed as noise; choose a stretch without music"
 _NO_NOISE_FOUND = "W115 no two seconds of noise alone; the noise floor is followed instead"
 
 
@@ -163,6 +166,9 @@ class Denoiser:
             noise = self._noise_of(source, reader.info)
             materials |= {} if noise is None else {"noise": noise}
             warnings += [_NO_NOISE_FOUND] if noise is None else []
+        given = materials.get("noise", self.restorer.noise)
+        if given is not None and tonal_share(given.waveform(), given.sample_rate) > _TONAL_NOISE:
+            warnings.append(_NOISE_OF_TONES)
         if self.restorer.reads_twice:
             read = partial(self._first_pass, reader, first_pass)
             materials["recording"] = Material(read, reader.info.channels, reader.info.sample_rate)

@@ -109,6 +109,14 @@ def test_noise_is_heard_in_a_stretch_of_the_recording(program, sound, tmp_path, 
     assert after < 0.04 * before  # 14 dB
 
 
+@pytest.mark.parametrize(("stretch", "warns"), [("0-0.45", False), ("0.6-1.4", True)])
+def test_music_in_the_noise_profile_is_reported(program, sound, stretch, warns):
+    sound()
+    ended = program("denoise", "a.wav", "--model", "lsa", "--noise-profile", stretch)
+    assert ended.code == 0, ended.err
+    assert ("W120 the noise profile has tones" in ended.err) == warns
+
+
 def test_noise_comes_from_a_file(program, sound, tmp_path):
     waveform = sound()
     noise = sound("hiss.wav", 0.01 * np.random.default_rng(9).standard_normal((1, 2 * RATE)))

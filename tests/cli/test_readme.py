@@ -1,0 +1,82 @@
+"""The commands for daily use run from the top of their block in the README to its end, in an empty folder."""
+
+import io
+import re
+import shlex
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+RATE = 44_100
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def commands(heading: str) -> list[str]:
+    """Lines of the first block below a heading."""
+    found = re.search(rf"^## {heading}\n.*?```\n(.*?)```", README, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    return found[1].splitlines()
+
+
+def encoded(waveforms: list[np.ndarray], container: str, codec: str) -> bytes:
+    """A file with an audio stream for each waveform."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as target:
+        streams = [target.add_stream(codec, rate=RATE, layout="stereo") for _ in waveforms]
+        for stream, waveform in zip(streams, waveforms, strict=True):
+            frame = av.AudioFrame.from_ndarray(waveform.astype(np.float32), "fltp", "stereo")
+            frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
+            target.mux([*stream.encode(frame), *stream.encode(None)])
+    return file.getvalue()
+
+
+@pytest.fixture
+def files(tmp_path: Path, noise: Callable[..., np.ndarray]) -> Path:
+    """What the block works on; quiet, so that the default finds little to do in it."""
+    whisper = noise(7 * RATE, level=1e-5)
+    (tmp_path / "recording.m4a").write_bytes(encoded([whisper], "mp4", "aac"))
+    short = noise(RATE, level=0.01)
+    (tmp_path / "film.mkv").write_bytes(encoded([short, short], "matroska", "aac"))
+    (tmp_path / "tapes/side").mkdir(parents=True)
+    for name in ("disc.flac", "lp.flac", "tape.flac", "tapes/one.flac", "tapes/side/two.flac"):
+        soundfile.write(tmp_path / name, short.T, RATE)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_daily_use(program: Callable[..., Any], files: Path) -> None:
+    lines = commands("Daily use")
+    assert len(lines) > 12
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        stdin = b""
+        if words[:1] == ["cat"]:
+            stdin, words = (files / words[1]).read_bytes(), words[3:]
+        target = files / words.pop() if words[-2:-1] == [">"] else None
+        words = [word for word in words if word != ">"]
+        assert words[0] == "concertclean"
+        ended = program(*words[1:], stdin=stdin)
+        assert ended.code == 0, f"{line}\n{ended.err}"
+        if target is not None:
+            target.write_bytes(ended.out)
+    expected = {
+        "recording_clean.wav", "quiet.wav", "disc_clean.wav", "lp_clean.wav", "tape_clean.wav", "out.m4a", "both.wav",
+        "recording_half.wav", "gentle.wav", "both_removed.wav", "heard_report.html", "part.wav", "film_clean.wav",
+        "clean.wav", "restored/one_clean.wav", "restored/side/two_clean.wav",
+    }  # fmt: skip
+    assert all((files / name).stat().st_size > 1000 for name in expected)
+    assert soundfile.info(files / "part.wav").duration < 3
+
+
+def test_the_listening_test_has_its_files(files: Path) -> None:
+    """What its example compares is made by the commands above it."""
+    made = "\n".join(commands("Daily use"))
+    example = README[README.index("[[item]]") :]
+    for name in re.findall(r'"(recording_\w+\.wav)"', example[: example.index("```")]):
+        assert name in made
