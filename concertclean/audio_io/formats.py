@@ -48,8 +48,8 @@ class Format:
 # Default bit rates are those at which nearly nobody hears a difference in published listening tests;
 # the recording has been through one lossy codec already, so there is nothing to spare.
 _TABLE: Final = (
-    Format("wav", (".wav", ".wave", ".rf64", ".w64", ".bwf"), True, "pcm", "wav", max_channels=64,
-           holds_cover=False),
+    Format("wav", (".wav", ".wave", ".rf64", ".w64", ".bwf"), True, "pcm", "wav", max_sample_rate=768_000,
+           max_channels=64, holds_cover=False),
     Format("flac", (".flac",), True, "flac", "flac"),
     Format("m4a", (".m4a", ".m4b"), False, "aac", "mp4", _AAC_RATES, 96_000, 8, 128_000),
     Format("alac", (".m4a",), True, "alac", "mp4"),
@@ -116,9 +116,10 @@ class Storage:
         format: writable key of `FORMATS`.
         sample_rate: Hz.
         channels: number of channels, >= 1.
-        bit_depth: 8 to 32, for lossless formats; stored as 16, 24 or (WAV only) 32. None means 24, which keeps all
-            that a lossy source had; lossy formats have none.
-        is_float: 32-bit floating point; WAV only, 24 bits in FLAC and ALAC.
+        bit_depth: 1 to 64, for lossless formats; stored as 16, 24 or (WAV only) 32, as floating point 32 or
+            64. None means 24, which keeps all that a lossy source had, and 32 in floating point; lossy formats have
+            none.
+        is_float: floating point; WAV only, 24 bits in FLAC and ALAC.
         bit_rate: bit/s for lossy formats; None for the format's default.
         channel_layout: FFmpeg's name; None for the usual one of so many channels.
     """

@@ -12,7 +12,10 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from itertools import chain
+from typing import Final
+
+from concertclean.audio_io.guarded import GuardedFile
 
 _HEADER: Final = struct.Struct("<4sBBqIIIB")
 _CONTINUED: Final = 1
@@ -34,7 +37,7 @@ class _Page:
     body: bytes
 
 
-def retag(source: BinaryIO, output: BinaryIO, comments: dict[str, str]) -> None:
+def retag(source: GuardedFile, output: GuardedFile, comments: dict[str, str]) -> None:
     """Copy an Ogg Vorbis file with other comments.
 
     Args:
@@ -52,18 +55,29 @@ def retag(source: BinaryIO, output: BinaryIO, comments: dict[str, str]) -> None:
     comment_bytes = sum(lacing[: _ends(lacing)[0]])
     setup = body[comment_bytes:]
     headers = _paginate([_comment_packet(comments), setup])
-    for number, page in enumerate(_chain(identification, headers, pages)):
+    for number, page in enumerate(chain([identification], headers, _with_own_first_page(pages))):
         output.write(_packed(page, number))
 
 
-def _chain(first: _Page, headers: list[_Page], rest: Iterator[_Page]) -> Iterator[_Page]:
-    """All pages in their order."""
+def _with_own_first_page(pages: Iterator[_Page]) -> Iterator[_Page]:
+    """Pages of sound, the first packet on its own.
+
+    It yields no sample, only what the second overlaps with. FFmpeg takes the length from the last page, and does not
+    if that is the first page, too; then it plays what the encoder added to fill the last packet.
+    """
+    first = next(pages, None)
+    if first is None:
+        return
+    n_values = (_ends(first.lacing) or [0])[0]
+    n_bytes = sum(first.lacing[:n_values])
+    if 0 < n_values < len(first.lacing):
+        yield _Page(0, 0, first.lacing[:n_values], first.body[:n_bytes])
+        first = _Page(first.flags, first.granule, first.lacing[n_values:], first.body[n_bytes:])
     yield first
-    yield from headers
-    yield from rest
+    yield from pages
 
 
-def _pages(file: BinaryIO) -> Iterator[_Page]:
+def _pages(file: GuardedFile) -> Iterator[_Page]:
     """Pages of a file, one after the other."""
     while len(head := file.read(_HEADER.size)) == _HEADER.size:
         _, _, flags, granule, _, _, _, n_segments = _HEADER.unpack(head)

@@ -6,6 +6,7 @@ its name only when it is complete.
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self, cast
@@ -14,16 +15,11 @@ import av
 import numpy as np
 import soundfile
 
+from concertclean.audio_io.ceiling import Ceiling
 from concertclean.audio_io.encoder import AvEncoder, Encoder, Encoding, VorbisEncoder
-from concertclean.audio_io.formats import (
-    FORMATS,
-    VORBIS_ORDER,
-    Cover,
-    Format,
-    Storage,
-    layout_name,
-    supported_sample_rate,
-)
+from concertclean.audio_io.formats import FORMATS, Cover, Format, Storage, supported_sample_rate
+from concertclean.audio_io.guarded import GuardedFile
+from concertclean.audio_io.layouts import storable_layout
 from concertclean.audio_io.pipe import PipeTarget
 from concertclean.audio_io.tags import clean_tags
 from concertclean.errors import OutputError
@@ -49,11 +45,12 @@ class AudioWriter:
         n_samples: expected length, if known, to detect a full disk before hours of work.
 
     Raises:
-        OutputError: the output exists or cannot be written, the format does not support this rate or number of
-            channels, or the disk is too small.
-        ValueError: an unknown format or an impossible number.
+        OutputError: the output exists or cannot be written, the format does not support this rate or these channels,
+            or the disk is too small.
+        ValueError: an unknown format or bit depth, or a layout of another number of channels.
 
     Attributes:
+        ceiling: cuts what the format cannot store, and counts it.
         warnings: "W111 ..." if the cover had to be left out.
     """
 
@@ -77,13 +74,16 @@ class AudioWriter:
             format=storage.format,
             sample_rate=storage.sample_rate,
             channels=storage.channels,
-            layout=_storable_layout(entry, storage.channel_layout, storage.channels),
+            layout=storable_layout(entry, self._name, storage.channel_layout, storage.channels),
             bit_depth=_stored_depth(entry, storage.bit_depth, storage.is_float),
+            is_float=storage.is_float and entry.name == "wav",
             bit_rate=_usable_bit_rate(entry, storage.bit_rate, storage.sample_rate, storage.channels),
             tags=clean_tags(tags or {}),
             cover=self._storable_cover(entry, cover),
             seed=seed,
+            extension=Path(cast(str, path)).suffix.lower() if is_path else "",
         )
+        self.ceiling = Ceiling(entry.name, self._encoding.bit_depth, self._encoding.is_float)
         self._n_written = 0
         self._target: PartFile | PipeTarget
         if is_path:
@@ -92,6 +92,7 @@ class AudioWriter:
             self._target = PartFile(target_path, overwrite=overwrite)
         else:
             self._target = PipeTarget(cast(BinaryIO, path))
+        self._file = self._target.file if isinstance(self._target, PipeTarget) else GuardedFile(self._target.file)
         self._encoder = self._open_encoder()
 
     def __enter__(self) -> Self:
@@ -104,14 +105,17 @@ class AudioWriter:
             if kind is None:
                 self._complete()
         finally:
-            self._encoder.abort()
-            self._target.discard()
+            try:
+                self._encoder.abort()
+            finally:
+                self._target.discard()
 
     def write(self, block: np.ndarray) -> None:
         """Append a block.
 
         Args:
-            block: `(channel, time)`, float, full scale ±1; integer formats clip beyond that.
+            block: `(channel, time)`, float, full scale ±1; what the format cannot store is cut and counted, see
+                `Ceiling`.
 
         Raises:
             ValueError: wrong shape, or NaN or infinite samples, which would be written as a bang.
@@ -125,8 +129,15 @@ class AudioWriter:
         if not block.shape[1]:
             return
         self._n_written += block.shape[1]
+        self._encode(lambda: self._encoder.write(self.ceiling.limited(block)))
+
+    def _encode(self, step: Callable[[], None]) -> None:
+        """A step of the encoder; what its file did not take is reported first, as the cause of all that follows."""
         try:
-            self._encoder.write(block)
+            try:
+                step()
+            finally:
+                self._file.check()
         except _LIBRARY_ERRORS as error:
             raise self._failure(error) from error
 
@@ -136,17 +147,14 @@ class AudioWriter:
             name = self._encoding.format
             message = f"{self._name}: {name} cannot store a recording of 0 samples; set the format to wav or flac"
             raise OutputError(message)
-        try:
-            self._encoder.finish()
-        except _LIBRARY_ERRORS as error:
-            raise self._failure(error) from error
+        self._encode(self._encoder.finish)
         self._target.commit()
 
     def _open_encoder(self) -> Encoder:
         """Encoder on the target's file; nothing is left behind if it refuses."""
         make = VorbisEncoder if self._encoding.format == "ogg" else AvEncoder
         try:
-            return make(self._target.file, self._encoding)
+            return make(self._file, self._encoding)
         except _LIBRARY_ERRORS as error:
             self._target.discard()
             wanted = f"{self._encoding.sample_rate} Hz, {self._encoding.layout}"
@@ -183,7 +191,8 @@ def _writable_format(name: str) -> Format:
 def _require_support(entry: Format, name: str, sample_rate: int, channels: int) -> None:
     """Refuse what the codec cannot store, before hours of work."""
     if sample_rate < 1 or channels < 1:
-        raise ValueError(f"sample_rate is {sample_rate}, channels is {channels}; both must be at least 1")
+        facts = f"{sample_rate} Hz and {channels} channels cannot be stored, both must be at least 1"
+        raise OutputError(f"{name}: {facts}; check the recording")
     nearest = supported_sample_rate(entry.name, sample_rate)
     if nearest != sample_rate:
         cure = f"write it at {nearest} Hz, or set the format to flac"
@@ -194,11 +203,11 @@ def _require_support(entry: Format, name: str, sample_rate: int, channels: int) 
 
 
 def _stored_depth(entry: Format, bit_depth: int | None, is_float: bool) -> int:
-    """Bits of a stored sample, 0 for floating point; never fewer than requested if the format has them."""
+    """Bits of a stored sample, 0 for lossy codecs; never fewer than requested if the format has them."""
     if not entry.is_lossless:
         return 0
     if is_float:
-        return 0 if entry.name == "wav" else 24
+        return 24 if entry.name != "wav" else 64 if (bit_depth or 32) > 32 else 32
     wanted = 24 if bit_depth is None else bit_depth
     if not 1 <= wanted <= 64:
         raise ValueError(f"bit_depth is {bit_depth}, must be 1 to 64")
@@ -218,26 +227,19 @@ def _usable_bit_rate(entry: Format, bit_rate: int | None, sample_rate: int, chan
     return wanted
 
 
-def _storable_layout(entry: Format, layout: str | None, channels: int) -> str:
-    """Layout that the codec supports; "5.1(side)" is "5.1" with other names for the same six channels."""
-    name = layout_name(layout, channels)
-    n_named = av.AudioLayout(name).nb_channels
-    if n_named != channels:
-        raise ValueError(f"channel_layout is {layout!r} with {n_named} channels, must have {channels}")
-    if entry.name in {"wav", "flac"}:
-        return name
-    name = name.replace("(side)", "")
-    if entry.name == "ogg" and name not in VORBIS_ORDER:
-        raise OutputError(f"ogg cannot store the channels of {layout!r}; set the format to wav or flac")
-    return name
-
-
 def _require_space(path: Path, encoding: Encoding, n_samples: int | None) -> None:
     """Refuse a WAV that the disk cannot hold; the size of other formats is not known in advance."""
     if n_samples is None or encoding.format != "wav" or not path.parent.is_dir():
         return
-    needed = n_samples * encoding.channels * (encoding.bit_depth or 32) // 8 + _MARGIN_BYTES
+    needed = n_samples * encoding.channels * encoding.bit_depth // 8 + _MARGIN_BYTES
     free = shutil.disk_usage(os.fspath(path.parent)).free
     if needed > free:
-        message = f"{path}: needs {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB; write elsewhere"
-        raise OutputError(message)
+        raise OutputError(f"{path}: needs {_size(needed)}, the disk has {_size(free)}; write elsewhere")
+
+
+def _size(n_bytes: int) -> str:
+    """Bytes in the unit that leaves a number from 1 to 999."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if n_bytes >= scale:
+            return f"{n_bytes / scale:.1f} {unit}"
+    return f"{n_bytes / 1e3:.0f} kB"
