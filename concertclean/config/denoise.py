@@ -11,7 +11,7 @@ from concertclean.config.reading import STRICT, read_toml, validated
 from concertclean.errors import ConfigError
 
 OutputFormat = Literal["keep", "wav", "flac", "m4a", "alac", "mp3", "opus", "ogg"]
-BitDepth = Literal["keep", "16", "24", "32", "32f"]
+BitDepth = Literal["keep", "16", "24", "32", "32f", "64f"]
 Clip = Literal["warn", "rescale", "limit"]
 
 PRESETS = {
