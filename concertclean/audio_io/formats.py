@@ -149,7 +149,9 @@ class AudioInfo:
         is_lossless: the codec keeps every sample.
         n_samples: samples of one channel that the file declares, None if it declares none.
         bit_rate: bit/s, None if unknown.
-        tags: lower-case names as in FFmpeg ("title", "album_artist", "track"), technical ones removed.
+        tags: lower-case names as in FFmpeg ("title", "album_artist", "track"), technical ones removed;
+            several values of one stand between zero characters.
+        chunks: of a WAV file, kind and bytes of those that describe the recording, such as b"bext".
         cover: front picture, if there is one.
     """
 
@@ -165,6 +167,7 @@ class AudioInfo:
     n_samples: int | None
     bit_rate: int | None
     tags: dict[str, str] = field(default_factory=dict)
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
     cover: Cover | None = None
 
     @property

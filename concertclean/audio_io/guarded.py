@@ -23,11 +23,10 @@ class GuardedFile:
 
     Args:
         file: open for writing and reading, seekable.
-        base: where the library's part of the file begins, bytes.
     """
 
-    def __init__(self, file: BinaryIO, base: int = 0) -> None:
-        self._file, self._base = file, base
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self._error: Exception | None = None
 
     def check(self) -> None:
@@ -54,12 +53,16 @@ class GuardedFile:
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move; returns the position."""
-        start = self._base if whence == os.SEEK_SET else 0
-        return self._attempt(lambda: self._file.seek(start + offset, whence) - self._base, max(offset, 0))
+        return self._attempt(lambda: self._file.seek(offset, whence), max(offset, 0))
 
     def tell(self) -> int:
         """Position."""
-        return self._attempt(lambda: self._file.tell() - self._base, 0)
+        return self._attempt(self._file.tell, 0)
+
+    def empty(self) -> None:
+        """Drop everything written so far."""
+        self.seek(0)
+        self._attempt(self._file.truncate, 0)
 
     def flush(self) -> None:
         """Pass on what is buffered."""

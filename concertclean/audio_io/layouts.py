@@ -38,7 +38,7 @@ def storable_layout(entry: Format, name: str, layout: str | None, channels: int)
         OutputError: the format does not store these channels.
         ValueError: the layout has another number of channels.
     """
-    known = _known(layout_name(layout, channels), layout, channels)
+    known = _known(layout, channels)
     if channels in _BY_COUNT:
         return _BY_COUNT[channels]
     stored = _STORED.get(entry.name)
@@ -51,12 +51,13 @@ def storable_layout(entry: Format, name: str, layout: str | None, channels: int)
     raise OutputError(f"{name}: {entry.name} cannot store the channels of {known}; {cure}")
 
 
-def _known(name: str, layout: str | None, channels: int) -> str:
-    """FFmpeg's shortest name of a layout: "2.1" for "3 channels (FL+FR+LFE)"; of unknown ones, only the number."""
+def _known(layout: str | None, channels: int) -> str:
+    """FFmpeg's shortest name of a layout: "2.1" for "3 channels (FL+FR+LFE)"; of unknown ones, the usual one."""
+    usual = layout_name(None, channels)
     try:
-        found = av.AudioLayout(name)
+        found = av.AudioLayout(usual if layout is None or layout.endswith("channels") else layout)
     except (ValueError, av.FFmpegError):
-        return layout_name(None, channels)
+        return usual
     if found.nb_channels != channels:
         raise ValueError(f"channel_layout is {layout!r} with {found.nb_channels} channels, must have {channels}")
     return f"{channels} channels" if found.name.startswith("ambisonic") else found.name

@@ -7,6 +7,7 @@ its name only when it is complete.
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self, cast
@@ -16,16 +17,19 @@ import numpy as np
 import soundfile
 
 from concertclean.audio_io.ceiling import Ceiling
-from concertclean.audio_io.encoder import AvEncoder, Encoder, Encoding, VorbisEncoder
+from concertclean.audio_io.containers import Encoding, holds_tags, remarks
+from concertclean.audio_io.covers import fault_of
+from concertclean.audio_io.encoder import AvEncoder, Encoder
 from concertclean.audio_io.formats import FORMATS, Cover, Format, Storage, supported_sample_rate
 from concertclean.audio_io.guarded import GuardedFile
 from concertclean.audio_io.layouts import storable_layout
 from concertclean.audio_io.pipe import PipeTarget
 from concertclean.audio_io.tags import clean_tags
+from concertclean.audio_io.vorbis_encoder import VorbisEncoder
+from concertclean.audio_io.wave_chunks import Chunks
 from concertclean.errors import OutputError
 from concertclean.files.atomic import PartFile
 
-_COVER_TYPES: Final = ("image/jpeg", "image/png")
 _MARGIN_BYTES: Final = 2**20
 _LIBRARY_ERRORS: Final = (OSError, av.FFmpegError, soundfile.LibsndfileError)
 
@@ -38,8 +42,9 @@ class AudioWriter:
     Args:
         path: of the output, or a binary stream such as standard output, which need not be searchable.
         storage: format, sample rate, channels and the rest.
-        tags: written as far as the container has names for them; technical ones are left out.
+        tags: technical ones are left out; several values of one stand between zero characters.
         cover: JPEG or PNG.
+        chunks: of the WAV file that the recording was; kept in another WAV file.
         seed: of the dither at 16 bits.
         overwrite: replace an existing output.
         n_samples: expected length, if known, to detect a full disk before hours of work.
@@ -51,7 +56,7 @@ class AudioWriter:
 
     Attributes:
         ceiling: cuts what the format cannot store, and counts it.
-        warnings: "W111 ..." if the cover had to be left out.
+        warnings: "W111 ..." if the cover had to be left out, "W119 ..." for tags and chunks without a place.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class AudioWriter:
         *,
         tags: dict[str, str] | None = None,
         cover: Cover | None = None,
+        chunks: Chunks = (),
         seed: int = 0,
         overwrite: bool = False,
         n_samples: int | None = None,
@@ -83,6 +89,9 @@ class AudioWriter:
             seed=seed,
             extension=Path(cast(str, path)).suffix.lower() if is_path else "",
         )
+        if storage.format == "wav" and holds_tags(self._encoding):
+            self._encoding = replace(self._encoding, chunks=chunks)
+        self.warnings += remarks(self._encoding, chunks)
         self.ceiling = Ceiling(entry.name, self._encoding.bit_depth, self._encoding.is_float)
         self._n_written = 0
         self._target: PartFile | PipeTarget
@@ -151,10 +160,18 @@ class AudioWriter:
         self._target.commit()
 
     def _open_encoder(self) -> Encoder:
-        """Encoder on the target's file; nothing is left behind if it refuses."""
+        """Encoder on the target's file, without the cover if that is refused; nothing is left if it refuses, too."""
         make = VorbisEncoder if self._encoding.format == "ogg" else AvEncoder
         try:
-            return make(self._file, self._encoding)
+            try:
+                return make(self._file, self._encoding)
+            except _LIBRARY_ERRORS:
+                self._file.check()
+                if self._encoding.cover is None:
+                    raise
+            self._encoding = replace(self._encoding, cover=None)
+            self._file.empty()
+            encoder = make(self._file, self._encoding)
         except _LIBRARY_ERRORS as error:
             self._target.discard()
             wanted = f"{self._encoding.sample_rate} Hz, {self._encoding.layout}"
@@ -163,20 +180,36 @@ class AudioWriter:
         except BaseException:
             self._target.discard()
             raise
+        self.warnings.append(f"W111 the cover was left out: {self._encoding.format} refuses it")
+        return encoder
 
     def _storable_cover(self, entry: Format, cover: Cover | None) -> Cover | None:
         """The picture, if the format can hold it; else a warning."""
-        if cover is None:
-            return None
-        if entry.holds_cover and cover.mime in _COVER_TYPES:
+        fault = None if cover is None else fault_of(cover, entry)
+        if fault is None:
             return cover
-        reason = f"{cover.mime} is not JPEG or PNG" if entry.holds_cover else f"{entry.name} has no place for it"
-        self.warnings.append(f"W111 the cover was left out: {reason}")
+        self.warnings.append(f"W111 the cover was left out: {fault}")
         return None
 
     def _failure(self, error: Exception) -> OutputError:
         """Error for a file that cannot be completed."""
         return OutputError(f"{self._name}: cannot be written ({error}); free some space or write elsewhere")
+
+
+def require_storable(name: str, storage: Storage) -> None:
+    """Refuse what a format cannot store, before hours of work.
+
+    Args:
+        name: of the output, for messages.
+        storage: format, sample rate, channels and the rest.
+
+    Raises:
+        OutputError: the format does not support this rate or these channels.
+        ValueError: an unknown format, or a layout of another number of channels.
+    """
+    entry = _writable_format(storage.format)
+    _require_support(entry, name, storage.sample_rate, storage.channels)
+    storable_layout(entry, name, storage.channel_layout, storage.channels)
 
 
 def _writable_format(name: str) -> Format:
@@ -189,7 +222,7 @@ def _writable_format(name: str) -> Format:
 
 
 def _require_support(entry: Format, name: str, sample_rate: int, channels: int) -> None:
-    """Refuse what the codec cannot store, before hours of work."""
+    """Refuse rates and numbers of channels that the codec cannot store."""
     if sample_rate < 1 or channels < 1:
         facts = f"{sample_rate} Hz and {channels} channels cannot be stored, both must be at least 1"
         raise OutputError(f"{name}: {facts}; check the recording")

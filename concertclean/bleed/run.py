@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from concertclean.audio_io.formats import AudioInfo
+from concertclean.audio_io.writer import require_storable
 from concertclean.bleed.methods import Reduction, learn
 from concertclean.bleed.microphones import excerpt
-from concertclean.bleed.sinks import Sink
+from concertclean.bleed.sinks import Sink, track_format
 from concertclean.bleed.tracks import check_tracks, count_samples, read_together, spare_tracks
 from concertclean.config.denoise import Clip, DenoiseSettings, read_settings
 from concertclean.dsp.arrays import Array
@@ -163,6 +164,8 @@ def _debled(
     spare_tracks(sources, [path for track in tracks for path in (track.target, track.removed) if path is not None])
     n_samples = count_samples(sources, infos)
     rate = infos[0].sample_rate
+    for track, info in zip(tracks, infos, strict=True):
+        require_storable(str(track.target), track_format(info, settings))
     reduction = _learned(sources, infos, n_samples, method, settings, progress)
     remarks = list(reduction.remarks)
     write = partial(_written, reduction, tracks, infos, settings, partial(progress, "reducing, s"), overwrite)

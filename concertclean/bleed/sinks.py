@@ -6,12 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from concertclean.audio_io.formats import AudioInfo
+from concertclean.audio_io.formats import AudioInfo, Storage
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.dsp.arrays import Array
 from concertclean.dsp.levels import EnergyMeter, reduction_db, soft_limit
 from concertclean.restore.results import clip_remarks, open_writer, output_format
+
+
+def track_format(info: AudioInfo, settings: DenoiseSettings) -> Storage:
+    """How the result of a track is stored: at its own rate, which the format may refuse; nothing is resampled."""
+    return replace(output_format(info, settings), sample_rate=info.sample_rate)
 
 
 class Sink:
@@ -41,8 +46,7 @@ class Sink:
     ) -> None:
         self._paths, self._info, self._gain, self._overwrite = (target, removed), info, gain, overwrite
         self._clip = settings.clip
-        # A format that cannot store the rate is refused; nothing is resampled.
-        self._output = replace(output_format(info, settings), sample_rate=info.sample_rate)
+        self._output = track_format(info, settings)
         self._files = ExitStack()
         self._meters = EnergyMeter(info.sample_rate), EnergyMeter(info.sample_rate)
         self.peak = 0.0

@@ -235,7 +235,10 @@ class Denoiser:
 
     def _writer(self, target: Stream, report: Report, *, overwrite: bool) -> AudioWriter:
         n_samples = self._expected_samples(report)
-        return open_writer(target, report.info, report.output, n_samples=n_samples, overwrite=overwrite)
+        start = self.settings.start_seconds
+        return open_writer(
+            target, report.info, report.output, n_samples=n_samples, overwrite=overwrite, start_seconds=start
+        )
 
     def _expected_samples(self, report: Report) -> int | None:
         """Length of the output, as far as the recording declares its own."""

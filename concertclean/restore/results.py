@@ -9,6 +9,7 @@ import numpy as np
 
 from concertclean.audio_io.formats import FORMATS, AudioInfo, Storage, keep_format, supported_sample_rate
 from concertclean.audio_io.reader import AudioReader
+from concertclean.audio_io.wave_chunks import moved, moved_reference
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.dsp.arrays import Array
@@ -121,9 +122,15 @@ def kept_format(source: Path, settings: DenoiseSettings) -> str:
 
 
 def open_writer(
-    target: Path | BinaryIO, info: AudioInfo, output: Storage, *, n_samples: int | None, overwrite: bool
+    target: Path | BinaryIO,
+    info: AudioInfo,
+    output: Storage,
+    *,
+    n_samples: int | None,
+    overwrite: bool,
+    start_seconds: float = 0.0,
 ) -> AudioWriter:
-    """A writer of what a recording becomes, with the recording's channels, tags and cover.
+    """A writer of what a recording becomes, with the recording's channels, tags, cover and chunks.
 
     Args:
         target: file or binary stream.
@@ -131,11 +138,18 @@ def open_writer(
         output: what it becomes.
         n_samples: that will come, if that is known.
         overwrite: replace a file that exists.
+        start_seconds: what is written begins here; times that count from the beginning are moved.
 
     Raises:
         OutputError: the file exists or cannot be written.
     """
-    return AudioWriter(target, output, tags=info.tags, cover=info.cover, n_samples=n_samples, overwrite=overwrite)
+    tags, n_cut = info.tags, round(start_seconds * info.sample_rate)
+    if n_cut and "time_reference" in tags:
+        tags = tags | {"time_reference": moved_reference(tags["time_reference"], n_cut)}
+    chunks = moved(info.chunks, n_cut)
+    return AudioWriter(
+        target, output, tags=tags, cover=info.cover, chunks=chunks, n_samples=n_samples, overwrite=overwrite
+    )
 
 
 def remarks(info: AudioInfo, output: Storage, settings: DenoiseSettings, model_rate: int | None) -> list[str]:

@@ -10,6 +10,7 @@ import torch
 
 from concertclean.bleed.run import CLIP, Track, debleed
 from concertclean.config.denoise import DenoiseSettings, read_settings
+from concertclean.errors import OutputError
 from concertclean.networks.cae import CAE
 from concertclean.weights.file_format import save_weights
 
@@ -99,3 +100,16 @@ def test_clip_limit_bends_only_what_is_loud(loud_tracks):
     remarks, (loud, _), _ = run(loud_tracks, clip="limit")
     assert remarks == []
     assert 0.99 < np.abs(loud).max() <= 1.0
+
+
+@pytest.mark.parametrize("format", ["m4a", "mp3", "opus"])
+def test_rate_that_the_format_lacks_is_refused_before_work(format, tmp_path, noise):
+    tracks = []
+    for name in "ab":
+        soundfile.write(tmp_path / f"{name}.wav", noise(1_000, channels=1).T, 44_099)
+        tracks.append(Track(tmp_path / f"{name}.wav", tmp_path / f"{name}_clean.{format}"))
+    steps = []
+    with pytest.raises(OutputError, match=f"{format} cannot store 44099 Hz; write it at "):
+        debleed(tracks, "linear", DenoiseSettings(format=format), progress=lambda *step: steps.append(step))
+    assert steps == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "b.wav"]
