@@ -2,8 +2,9 @@
 
 FFmpeg writes everything but Vorbis. Measured with FFmpeg 8 (PyAV 18.1) over 2,000 lengths a format, all start with lag
 0 and have the exact length for this program, libsndfile and FFmpeg, if every frame carries its time stamp, MP4 counts
-time in samples (`movie_timescale`; the usual 1/1000 s rounds the end), and MP3 states its padding (`mp3_length`). One
-reader differs: FFmpeg plays up to 1,023 samples of padding at the end of AAC, although the edit list says where it ends.
+time in samples (`movie_timescale`; the usual 1/1000 s rounds the end), and MP3 states its padding (`mp3_length`).
+One reader differs: FFmpeg plays up to 1,023 samples of padding at the end of AAC, although the edit list says where it
+ends.
 """
 
 from contextlib import suppress

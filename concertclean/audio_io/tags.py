@@ -38,6 +38,8 @@ _ALIASES: Final = {
     "tit3": "subtitle",
 }
 _LYRICS: Final = re.compile(r"lyrics-[a-z]{3}")
+_MOST_BYTES: Final = 2**22  # a FLAC header holds 2²⁴, the cover included
+_FIRST_OF_NAME, _LAST_OF_NAME = " ", "}"  # of the characters that the name of a Vorbis comment may have
 SEPARATOR: Final = "\0"
 """Stands between several values of one tag, as in ID3v2.4."""
 _SIGNATURES: Final = (
@@ -66,8 +68,25 @@ def clean_tags(tags: dict[str, str]) -> dict[str, str]:
         key = name.strip().lower()
         if not value or _is_technical(key):
             continue
-        cleaned.setdefault(key if key == "description" and has_comment else _common_name(key), value)
+        whole = value.encode("utf-8", errors="replace").decode()  # what no container can store becomes "?"
+        cleaned.setdefault(key if key == "description" and has_comment else _common_name(key), whole)
     return cleaned
+
+
+def within_limit(tags: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Tags that together fit into the header of every format, and the names of those that do not.
+
+    Args:
+        tags: cleaned.
+    """
+    kept: dict[str, str] = {}
+    n_left = _MOST_BYTES
+    for name, value in tags.items():
+        n_bytes = len((name + value).encode())
+        if n_bytes <= n_left:
+            kept[name] = value
+            n_left -= n_bytes
+    return kept, [name for name in tags if name not in kept]
 
 
 def with_repeated(tags: dict[str, str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -140,10 +159,15 @@ def vorbis_comments(tags: dict[str, str]) -> list[tuple[str, str]]:
         Names and values, a name for each of several values; characters not allowed in a name become "_".
     """
     return [
-        (_VORBIS_NAMES.get(name, name.replace("=", "_")).upper(), value)
+        (_VORBIS_NAMES.get(name, _comment_name(name)).upper(), value)
         for name, values in tags.items()
         for value in values.split(SEPARATOR)
     ]
+
+
+def _comment_name(name: str) -> str:
+    is_allowed = (_FIRST_OF_NAME <= character <= _LAST_OF_NAME and character != "=" for character in name)
+    return "".join(character if allowed else "_" for character, allowed in zip(name, is_allowed, strict=True))
 
 
 def picture_comment(cover: Cover) -> tuple[str, str]:

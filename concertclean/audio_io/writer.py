@@ -16,6 +16,7 @@ import av
 import numpy as np
 import soundfile
 
+from concertclean.audio_io import flac_header
 from concertclean.audio_io.ceiling import Ceiling
 from concertclean.audio_io.containers import Encoding, holds_tags, remarks
 from concertclean.audio_io.covers import fault_of
@@ -24,7 +25,7 @@ from concertclean.audio_io.formats import FORMATS, Cover, Format, Storage, suppo
 from concertclean.audio_io.guarded import GuardedFile
 from concertclean.audio_io.layouts import storable_layout
 from concertclean.audio_io.pipe import PipeTarget
-from concertclean.audio_io.tags import clean_tags
+from concertclean.audio_io.tags import clean_tags, vorbis_comments, within_limit
 from concertclean.audio_io.vorbis_encoder import VorbisEncoder
 from concertclean.audio_io.wave_chunks import Chunks
 from concertclean.errors import OutputError
@@ -76,6 +77,9 @@ class AudioWriter:
         self._name = str(path) if is_path else "standard output"
         entry = _writable_format(storage.format)
         _require_support(entry, self._name, storage.sample_rate, storage.channels)
+        kept_tags, too_long = within_limit(clean_tags(tags or {}))
+        if too_long:
+            self.warnings.append(f"W119 too long, left out: {', '.join(too_long)}; shorten the tags")
         self._encoding = Encoding(
             format=storage.format,
             sample_rate=storage.sample_rate,
@@ -84,8 +88,8 @@ class AudioWriter:
             bit_depth=_stored_depth(entry, storage.bit_depth, storage.is_float),
             is_float=storage.is_float and entry.name == "wav",
             bit_rate=_usable_bit_rate(entry, storage.bit_rate, storage.sample_rate, storage.channels),
-            tags=clean_tags(tags or {}),
-            cover=self._storable_cover(entry, cover),
+            tags=kept_tags,
+            cover=self._storable_cover(entry, cover, flac_header.header_bytes(vorbis_comments(kept_tags), None)),
             seed=seed,
             extension=Path(cast(str, path)).suffix.lower() if is_path else "",
         )
@@ -183,9 +187,9 @@ class AudioWriter:
         self.warnings.append(f"W111 the cover was left out: {self._encoding.format} refuses it")
         return encoder
 
-    def _storable_cover(self, entry: Format, cover: Cover | None) -> Cover | None:
+    def _storable_cover(self, entry: Format, cover: Cover | None, n_tag_bytes: int) -> Cover | None:
         """The picture, if the format can hold it; else a warning."""
-        fault = None if cover is None else fault_of(cover, entry)
+        fault = None if cover is None else fault_of(cover, entry, n_tag_bytes)
         if fault is None:
             return cover
         self.warnings.append(f"W111 the cover was left out: {fault}")

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from concertclean.audio_io.formats import AudioInfo
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
@@ -88,6 +90,8 @@ class Denoiser:
         begin, before = time.perf_counter(), [one.enhancer.network_seconds for one in self.restorer.networks]
         spare_the_recording(source, (target, removed_target))
         with ExitStack() as stack:
+            # Squares of samples beyond sense are infinite, and so is the loudness; the writer cuts the samples.
+            stack.enter_context(np.errstate(over="ignore", invalid="ignore"))
             reader = stack.enter_context(AudioReader(source))
             report = self._report(reader.info, target)
             self._go_to_start(reader)

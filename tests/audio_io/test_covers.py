@@ -64,13 +64,13 @@ def test_picture_that_is_too_large_is_left_out(kind, cover, monkeypatch):
     monkeypatch.setitem(covers._LARGEST_BYTES, kind, len(cover.data) - 1)
     file, warnings = written(kind, cover)
     assert len(warnings) == 1
-    assert warnings[0].startswith(f"W111 the cover was left out: it has 0.0 MB, {kind} holds")
+    assert warnings[0].startswith(f"W111 the cover was left out: it has 0.00 MB, {kind} holds")
     assert read(file)[1].shape == (2, 5_000)
 
 
 def test_flac_takes_no_picture_longer_than_its_block(jpeg):
     _, warnings = written("flac", Cover(jpeg + bytes(2**24), "image/jpeg"))
-    assert warnings == ["W111 the cover was left out: it has 16.8 MB, flac holds 16.7 MB"]
+    assert warnings == ["W111 the cover was left out: it has 16.78 MB, flac holds 16.75 MB"]
 
 
 @pytest.mark.parametrize("kind", WITH_COVER)
@@ -123,3 +123,17 @@ def test_front_cover_is_the_front_cover(order, jpeg, large_cover):
 def test_without_a_front_cover_the_first_picture_is_it(jpeg, large_cover):
     info, _ = read(flac_with([(4, large_cover.data), (5, jpeg)]))
     assert info.cover == large_cover
+
+
+def test_picture_and_tags_share_the_header_of_flac(jpeg):
+    """Each would fit alone."""
+    large = Cover(jpeg + bytes(2**24 - 2**20), "image/jpeg")
+    for tags, n_warnings in (({"lyrics": "x" * 1_000}, 0), ({"lyrics": "x" * 2**21}, 1)):
+        file = io.BytesIO()
+        with AudioWriter(file, Storage("flac", RATE, 2), cover=large, tags=tags) as writer:
+            writer.write(np.zeros((2, 5_000)))
+        assert [warning[:4] for warning in writer.warnings] == ["W111"] * n_warnings
+        info, waveform = read(file)
+        assert info.tags == tags
+        assert (info.cover == large) == (not n_warnings)
+        assert waveform.shape == (2, 5_000)

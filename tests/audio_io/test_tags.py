@@ -147,3 +147,18 @@ def test_mask_of_the_channels_stays_in_flac(tmp_path):
         assert container.streams.audio[0].layout.name == "2.1"
     with AudioReader(path) as reader:
         assert reader.info.tags == {"title": "T"}
+
+
+@pytest.mark.parametrize("kind", WRITABLE)
+def test_tags_that_no_header_holds_are_left_out(kind):
+    file, warnings = written(kind, {"title": "T", "lyrics": "x" * 20_000_000, "artist": "A"})
+    assert "W119 too long, left out: lyrics; shorten the tags" in warnings
+    assert tags_of(file) == {"title": "T", "artist": "A"}
+
+
+@pytest.mark.parametrize("kind", WRITABLE)
+def test_names_and_values_that_are_no_text_do_no_harm(kind):
+    file, _ = written(kind, {"title": "a\udcffb", "naïve = ü": "x", "artist": "A"})
+    tags = tags_of(file)
+    assert (tags["title"], tags["artist"]) == ("a?b", "A")
+    assert list(tags.values()).count("x") == 1

@@ -410,6 +410,21 @@ def test_spike_beyond_sense_is_no_end(tmp_path: Path, denoise: Any, format: str,
     assert report.n_clipped == (2 if clip == "warn" else 0)
 
 
+@pytest.mark.parametrize("format", ["wav", "flac", "opus"])
+def test_numbers_that_only_64_bits_hold_are_cut(tmp_path: Path, denoise: Any, format: str) -> None:
+    """Their squares are infinite; no word about that reaches a person, and nothing infinite the file."""
+    waveform = np.random.default_rng(0).uniform(-0.1, 0.1, (2, 9_000))
+    waveform[:, 4_000] = 1e300
+    soundfile.write(tmp_path / "a.wav", waveform.T, RATE, "DOUBLE")
+    report = denoise(tmp_path / "a.wav", tmp_path / f"b.{format}", strength=0, format=format)
+    with AudioReader(tmp_path / f"b.{format}") as reader:
+        found = reader.read_all()
+        assert reader.warnings == []
+    assert np.isfinite(found).all()
+    assert report.n_clipped > 0 or format == "wav"
+    assert np.array_equal(found, waveform) == (format == "wav")
+
+
 def test_limited_output_at_another_rate_stays_below_full_scale(tmp_path: Path, denoise: Any, noise: Noise) -> None:
     """Resampling after the limiter would overshoot again."""
     source = store(tmp_path / "a.wav", noise(20_000, level=2.0))
