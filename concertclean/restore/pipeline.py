@@ -57,6 +57,8 @@ class Denoiser:
     def __init__(self, restorer: Restorer, settings: DenoiseSettings) -> None:
         self.restorer, self.settings = restorer, settings
 
+    # Squares of samples beyond sense are infinite, and so is the loudness; the writer cuts the samples.
+    @np.errstate(over="ignore", invalid="ignore")
     def run(
         self,
         source: Stream,
@@ -90,8 +92,6 @@ class Denoiser:
         begin, before = time.perf_counter(), [one.enhancer.network_seconds for one in self.restorer.networks]
         spare_the_recording(source, (target, removed_target))
         with ExitStack() as stack:
-            # Squares of samples beyond sense are infinite, and so is the loudness; the writer cuts the samples.
-            stack.enter_context(np.errstate(over="ignore", invalid="ignore"))
             reader = stack.enter_context(AudioReader(source))
             report = self._report(reader.info, target)
             self._go_to_start(reader)
