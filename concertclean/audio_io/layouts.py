@@ -19,6 +19,7 @@ _STORED: Final[dict[str, frozenset[str]]] = {
     "opus": frozenset(VORBIS_ORDER) - {"5.0", "6.1"},
     "ogg": frozenset(VORBIS_ORDER),
 }
+_ALAC_FRAME, _ALAC_LEAST = 4096, 16
 _BY_COUNT: Final = {1: "mono", 2: "stereo"}
 
 
@@ -49,6 +50,25 @@ def storable_layout(entry: Format, name: str, layout: str | None, channels: int)
             return candidate
     cure = "set the format to wav or flac"
     raise OutputError(f"{name}: {entry.name} cannot store the channels of {known}; {cure}")
+
+
+def require_last_frame(name: str, format: str, channels: int, n_samples: int) -> None:
+    """Refuse the lengths at which FFmpeg's ALAC encoder ends the process.
+
+    It allots the last frame too little room where that holds one or two samples of more than two channels.
+
+    Args:
+        name: of the output, for messages.
+        format: key of `FORMATS`.
+        channels: number of channels.
+        n_samples: of a channel.
+
+    Raises:
+        OutputError: this length cannot be written.
+    """
+    if format == "alac" and channels > 2 and 0 < n_samples % _ALAC_FRAME < _ALAC_LEAST:
+        fact = f"alac cannot store {channels} channels of {n_samples} samples"
+        raise OutputError(f"{name}: {fact}; set the format to flac")
 
 
 def _known(layout: str | None, channels: int) -> str:

@@ -23,7 +23,7 @@ from concertclean.audio_io.covers import fault_of
 from concertclean.audio_io.encoder import AvEncoder, Encoder
 from concertclean.audio_io.formats import FORMATS, Cover, Format, Storage, supported_sample_rate
 from concertclean.audio_io.guarded import GuardedFile
-from concertclean.audio_io.layouts import storable_layout
+from concertclean.audio_io.layouts import require_last_frame, storable_layout
 from concertclean.audio_io.pipe import PipeTarget
 from concertclean.audio_io.tags import clean_tags, vorbis_comments, within_limit
 from concertclean.audio_io.vorbis_encoder import VorbisEncoder
@@ -77,6 +77,7 @@ class AudioWriter:
         self._name = str(path) if is_path else "standard output"
         entry = _writable_format(storage.format)
         _require_support(entry, self._name, storage.sample_rate, storage.channels)
+        require_last_frame(self._name, entry.name, storage.channels, n_samples or 0)
         kept_tags, too_long = within_limit(clean_tags(tags or {}))
         if too_long:
             self.warnings.append(f"W119 too long, left out: {', '.join(too_long)}; shorten the tags")
@@ -160,6 +161,7 @@ class AudioWriter:
             name = self._encoding.format
             message = f"{self._name}: {name} cannot store a recording of 0 samples; set the format to wav or flac"
             raise OutputError(message)
+        require_last_frame(self._name, self._encoding.format, self._encoding.channels, self._n_written)
         self._encode(self._encoder.finish)
         self._target.commit()
 

@@ -119,3 +119,19 @@ def test_no_channels_are_an_error_of_ours(tmp_path):
     for rate, channels in ((RATE, 0), (0, 2)):
         with pytest.raises(OutputError, match="both must be at least 1"):
             AudioWriter(tmp_path / "a.wav", Storage("wav", rate, channels))
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 15, 4_097, 8_207])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_length_at_which_alac_would_end_the_process_is_an_error(n_samples, is_known, tmp_path):
+    """FFmpeg asserts where the last frame holds one or two samples of six channels of noise."""
+
+    def write():
+        with AudioWriter(
+            tmp_path / "a.m4a", Storage("alac", RATE, 6), n_samples=n_samples if is_known else None
+        ) as writer:
+            writer.write(np.random.default_rng(0).uniform(-1, 1, (6, n_samples)))
+
+    with pytest.raises(OutputError, match=f"alac cannot store 6 channels of {n_samples} samples; set the format to"):
+        write()
+    assert list(tmp_path.iterdir()) == []
