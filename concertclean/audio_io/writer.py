@@ -23,8 +23,8 @@ from concertclean.audio_io.covers import fault_of
 from concertclean.audio_io.encoder import AvEncoder, Encoder
 from concertclean.audio_io.formats import FORMATS, Cover, Format, Storage, supported_sample_rate
 from concertclean.audio_io.guarded import GuardedFile
-from concertclean.audio_io.layouts import require_last_frame, storable_layout
 from concertclean.audio_io.pipe import PipeTarget
+from concertclean.audio_io.storable_layouts import require_last_frame, storable_layout
 from concertclean.audio_io.tags import clean_tags, vorbis_comments, within_limit
 from concertclean.audio_io.vorbis_encoder import VorbisEncoder
 from concertclean.audio_io.wave_chunks import Chunks
