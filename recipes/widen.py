@@ -23,8 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from concertclean.weights.building import build_model
 from concertclean.weights.file_format import load_state, read_header, save_weights
-from concertclean.weights.loading import build_model
 
 _LEVEL = re.compile(r"(eblocks|dblocks)\.(\d+)\.(.*)")
 _PAIR = re.compile(r"(encoder|decoder)\.(\d+)\.([01])\.")

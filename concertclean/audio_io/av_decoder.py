@@ -4,21 +4,27 @@ If the file states the encoder's delay (edit list, LAME tag, Opus pre-skip), FFm
 that fills the last AAC frame; that is cut here.
 """
 
+import os
 from collections.abc import Generator, Iterator
 from fractions import Fraction
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import av
 import numpy as np
 
 from concertclean.audio_io import probe
 from concertclean.audio_io.formats import AudioInfo, layout_name
+from concertclean.audio_io.layouts import settled
+from concertclean.audio_io.source import AudioBytes
 from concertclean.errors import AudioFileError
 
 # Padding is less than the last frame plus the encoder's look-ahead. An excess above this means that the
 # declared length is wrong, not that there is padding.
 _MAX_PADDING_SAMPLES: Final = 4096
+_MOST_SAMPLES_PER_BYTE: Final = 8192  # the longest frame of FLAC, silence in eight bytes
 _MAX_CONCEALED: Final = 40  # a second of MP3; more is a gap, not a glitch
+# PyAV counts planes up to a null pointer, and an array of eight has none behind it: it reads on, and crashes.
+_UNCOUNTED_PLANES: Final = 8
 _FULL_SCALE: Final = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "flt": 1.0, "dbl": 1.0}
 
 
@@ -28,27 +34,33 @@ class AvDecoder:
     Args:
         file: seekable.
         path: as shown to the user, "-" for a stream.
+        audio_stream: which of several, from 1; None: the default one.
 
     Raises:
         NoInputError: there is no audio stream.
-        AudioFileError: no sample can be decoded.
+        AudioFileError: no sample can be decoded, or there is no such stream.
 
     Attributes:
         info: facts about the recording.
+        declared_samples: length by the header, of one channel, believable or not; None if it states none.
         ended_early: the last packet was broken, as at the end of a truncated file.
         tolerance_samples: by how much the declared length may exceed the true one in a sound file.
     """
 
-    def __init__(self, file: BinaryIO, path: str) -> None:
-        extras = probe.read_extras(file, path)
+    def __init__(self, file: AudioBytes, path: str, audio_stream: int | None = None) -> None:
+        extras = probe.read_extras(file, path, audio_stream)
         self.ended_early = False
+        self.declared_samples: int | None = None
+        self._n_bytes = file.seek(0, os.SEEK_END)
         self.n_concealed = 0
         self._path = path
         self._position = 0
         self._tail: list[np.ndarray] = []
         self._container = probe.open_container(file, path)
-        self._stream = self._container.streams.audio[0]
-        declared = probe.declared_seconds(file, self._container)
+        self._stream = probe.choose_stream(self._container, path, audio_stream)
+        _, self._order = settled(self._stream)
+        self._packed: av.AudioResampler | None = None
+        declared = probe.declared_seconds(file, self._container, self._stream)
         self._frames = self._decode_frames()
         self._first = next(self._frames, None)
         if self._first is None and self._stream.codec_context.format is None:  # bytes that FFmpeg took for audio
@@ -58,15 +70,17 @@ class AvDecoder:
         is_exact = self.info.is_lossless and self.info.container not in {"mkv", "webm"}
         # MP4 may round its times to 1/1000 s.
         self.tolerance_samples = self.info.sample_rate // 500 if is_exact else _MAX_PADDING_SAMPLES
-        self._end = self.info.n_samples if self.info.codec == "aac" else None
+        self._end = self.declared_samples if self.info.codec == "aac" else None
 
     def _describe(self, extras: probe.Extras, declared_seconds: Fraction | None) -> AudioInfo:
         """Facts from the first decoded frame: HE-AAC's header may state half the rate, or mono for stereo."""
         shape = self._first or self._stream.codec_context
+        if declared_seconds is not None:
+            self.declared_samples = round(declared_seconds * shape.sample_rate)
         codec = probe.codec_name(self._stream)
         return AudioInfo(
             path=self._path,
-            container=probe.container_name(self._container, self._path),
+            container=probe.container_name(self._container, self._stream, self._path),
             codec=codec,
             sample_rate=shape.sample_rate,
             channels=shape.layout.nb_channels,
@@ -74,11 +88,18 @@ class AvDecoder:
             bit_depth=probe.stored_bits(self._stream, codec, shape.format.name),
             is_float=codec.startswith("pcm_f"),
             is_lossless=probe.is_lossless_codec(codec),
-            n_samples=None if declared_seconds is None else round(declared_seconds * shape.sample_rate),
+            n_samples=self.declared_samples if self._is_plausible() else None,
             bit_rate=extras.bit_rate,
             tags=extras.tags,
             cover=extras.cover,
+            audio_stream=self._container.streams.audio.index(self._stream) + 1,
+            n_audio_streams=len(self._container.streams.audio),
+            stream_words=probe.stream_words(self._stream),
         )
+
+    def _is_plausible(self) -> bool:
+        """Whether so few bytes can hold the declared length; a damaged header may state days."""
+        return self.declared_samples is not None and self.declared_samples <= _MOST_SAMPLES_PER_BYTE * self._n_bytes
 
     def decode(self, limit: int) -> np.ndarray:
         """Next samples, `(channel, time)` float64, as many as a packet holds; none at the end."""
@@ -124,12 +145,21 @@ class AvDecoder:
         storage = frame.format.name.removesuffix("p")
         if storage not in _FULL_SCALE:
             raise AudioFileError(f"{self._path}: samples are stored as {storage}; convert it to FLAC or WAV first")
+        if frame.format.is_planar and info.channels >= _UNCOUNTED_PLANES:
+            frame = self._as_packed(frame)
         samples = frame.to_ndarray()
         if frame.format.is_packed:
             samples = samples.reshape(-1, info.channels).T
         offset = 128.0 if storage == "u8" else 0.0
         waveform: np.ndarray = (samples.astype(np.float64) - offset) / _FULL_SCALE[storage]
-        return waveform
+        return waveform if self._order is None else waveform[self._order]
+
+    def _as_packed(self, frame: Any) -> Any:
+        """The same samples, channels interleaved."""
+        if self._packed is None:
+            self._packed = av.AudioResampler(format=frame.format.packed.name)
+        (packed,) = self._packed.resample(frame)
+        return packed
 
     def _refuse_gap(self, frame: Any) -> None:
         """Raise where FFmpeg silently dropped damaged FLAC frames: the music after them would move forward.

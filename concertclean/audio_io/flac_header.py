@@ -8,10 +8,11 @@ References:
 """
 
 from collections.abc import Iterator
-from typing import BinaryIO, Final
+from typing import Final
 
 from concertclean.audio_io.formats import Cover
 from concertclean.audio_io.guarded import GuardedFile
+from concertclean.audio_io.source import AudioBytes
 from concertclean.audio_io.tags import picture_block
 from concertclean.audio_io.vorbis_comment import Comments, pack, parse
 
@@ -54,12 +55,12 @@ def write_header(file: GuardedFile, comments: Comments, cover: Cover | None) -> 
     file.flush()
 
 
-def read_comments(file: BinaryIO) -> list[tuple[str, str]]:
+def read_comments(file: AudioBytes) -> list[tuple[str, str]]:
     """Comments of a FLAC file, its signature already read."""
     return parse(next((data for kind, data in _blocks(file) if kind == _COMMENT), b""))[1]
 
 
-def _blocks(file: BinaryIO | GuardedFile) -> Iterator[tuple[int, bytes]]:
+def _blocks(file: AudioBytes | GuardedFile) -> Iterator[tuple[int, bytes]]:
     """Kind and bytes of each metadata block from here on."""
     is_last = False
     while not is_last and len(head := file.read(4)) == 4:

@@ -147,12 +147,15 @@ class AudioInfo:
         bit_depth: bits of a sample that were stored, None for lossy codecs.
         is_float: samples are stored as floating point numbers, which may exceed full scale.
         is_lossless: the codec keeps every sample.
-        n_samples: samples of one channel that the file declares, None if it declares none.
+        n_samples: samples of one channel that are to be expected, None if the file states no believable length.
         bit_rate: bit/s, None if unknown.
         tags: lower-case names as in FFmpeg ("title", "album_artist", "track"), technical ones removed;
             several values of one stand between zero characters.
         chunks: of a WAV file, kind and bytes of those that describe the recording, such as b"bext".
         cover: front picture, if there is one.
+        audio_stream: number of the stream that is read, from 1; films may have several.
+        n_audio_streams: how many there are.
+        stream_words: what the file says about the stream, such as "eng, Commentary, default"; for messages.
     """
 
     path: str
@@ -169,6 +172,9 @@ class AudioInfo:
     tags: dict[str, str] = field(default_factory=dict)
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     cover: Cover | None = None
+    audio_stream: int = 1
+    n_audio_streams: int = 1
+    stream_words: str = ""
 
     @property
     def duration_seconds(self) -> float | None:
@@ -177,16 +183,18 @@ class AudioInfo:
 
 
 def layout_name(name: str | None, channels: int) -> str:
-    """Name of a channel layout; the usual one if the file only gives the number of channels.
+    """Name of a channel layout; the usual one if the file only gives the number of channels, or an odd mask.
+
+    One channel is mono and two are stereo, whatever loudspeakers a header names.
 
     Args:
-        name: FFmpeg's name; "6 channels" and None mean unknown.
+        name: FFmpeg's name; "6 channels", "3 channels (FL+FR+BC)" and None mean unknown.
         channels: number of channels, at least 1.
 
     Returns:
         FFmpeg's name of a layout.
     """
-    if name and not name.endswith("channels"):
+    if name and channels > 2 and "channels" not in name:
         return name
     return DEFAULT_LAYOUTS.get(channels, f"{channels} channels")
 

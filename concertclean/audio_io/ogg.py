@@ -13,9 +13,10 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import BinaryIO, Final
+from typing import Final
 
 from concertclean.audio_io.guarded import GuardedFile
+from concertclean.audio_io.source import AudioBytes
 from concertclean.audio_io.vorbis_comment import Comments, pack, parse
 
 _HEADER: Final = struct.Struct("<4sBBqIIIB")
@@ -60,7 +61,7 @@ def retag(source: GuardedFile, output: GuardedFile, comments: Comments) -> None:
         output.write(_packed(page, number))
 
 
-def read_comments(file: BinaryIO) -> list[tuple[str, str]]:
+def read_comments(file: AudioBytes) -> list[tuple[str, str]]:
     """Comments of an Ogg Vorbis or Opus file; none for others, and where it is damaged.
 
     Args:
@@ -100,7 +101,7 @@ def _with_own_first_page(pages: Iterator[_Page]) -> Iterator[_Page]:
     yield from pages
 
 
-def _pages(file: GuardedFile | BinaryIO) -> Iterator[_Page]:
+def _pages(file: GuardedFile | AudioBytes) -> Iterator[_Page]:
     """Pages of a file, one after the other."""
     while len(head := file.read(_HEADER.size)) == _HEADER.size:
         _, _, flags, granule, _, _, _, n_segments = _HEADER.unpack(head)

@@ -3,12 +3,14 @@
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import av
 
 from concertclean.audio_io import flac_header, ogg
 from concertclean.audio_io.formats import Cover
+from concertclean.audio_io.layouts import settled
+from concertclean.audio_io.source import AudioBytes
 from concertclean.audio_io.tags import clean_tags, picture_mime, with_repeated
 from concertclean.audio_io.wave_chunks import Chunks, read_chunks
 from concertclean.errors import AudioFileError, NoInputError
@@ -27,6 +29,7 @@ class Extras:
 
     Attributes:
         layout: FFmpeg's name of the channel layout, None if unknown.
+        order: for each channel of the layout its number in the file, None if it is the same.
         bit_rate: bit/s of the audio stream, None if unknown.
         tags: cleaned.
         cover: front picture, if there is one.
@@ -34,13 +37,14 @@ class Extras:
     """
 
     layout: str | None
+    order: list[int] | None
     bit_rate: int | None
     tags: dict[str, str]
     cover: Cover | None
     chunks: Chunks = ()
 
 
-def open_container(file: BinaryIO, name: str) -> Any:
+def open_container(file: AudioBytes, name: str) -> Any:
     """Container with at least one audio stream.
 
     FFmpeg receives the open file, never its name: it would take "http:x" or "take%02d.wav" for a protocol or a pattern.
@@ -75,12 +79,47 @@ def not_audio(name: str) -> AudioFileError:
     return AudioFileError(f"{name}: not an audio file, or damaged or cut off; try it in a player, or copy it again")
 
 
-def read_extras(file: BinaryIO, name: str) -> Extras:
+def choose_stream(container: Any, name: str, number: int | None = None) -> Any:
+    """The sound of a container to read.
+
+    Args:
+        container: PyAV's, with at least one audio stream.
+        name: for messages.
+        number: of the audio stream, from 1; None: the first that is marked as default, as players do, or the first.
+
+    Raises:
+        AudioFileError: there is no such stream, or FFmpeg does not know its codec.
+    """
+    streams = container.streams.audio
+    if number is None:
+        default = av.stream.Disposition.default
+        known = [stream for stream in streams if stream.codec_context is not None]
+        chosen = next((stream for stream in known if stream.disposition & default), known[0] if known else None)
+        if chosen is None:
+            raise AudioFileError(f"{name}: its codec is not known here; convert it to WAV or FLAC where it was made")
+        return chosen
+    if not 1 <= number <= len(streams):
+        has = f"has {len(streams)} audio stream{'s' if len(streams) > 1 else ''}"
+        raise AudioFileError(f"{name}: {has}, no number {number}; choose 1 to {len(streams)}")
+    if streams[number - 1].codec_context is None:
+        raise AudioFileError(f"{name}: the codec of audio stream {number} is not known here; choose another")
+    return streams[number - 1]
+
+
+def stream_words(stream: Any) -> str:
+    """What a container says about a stream: language, title, layout, whether it is the default."""
+    default = "default" if stream.disposition & av.stream.Disposition.default else ""
+    words = (stream.metadata.get("language", ""), stream.metadata.get("title", ""), stream.layout.name, default)
+    return ", ".join(word for word in words if word)
+
+
+def read_extras(file: AudioBytes, name: str, number: int | None = None) -> Extras:
     """Layout, tags and picture, read through a separate container so that no audio packet is lost.
 
     Args:
         file: seekable; its position changes.
         name: for messages.
+        number: of the audio stream, see `choose_stream`.
 
     Returns:
         What was found; a picture that cannot be read is left out and no reason to refuse the music.
@@ -90,7 +129,7 @@ def read_extras(file: BinaryIO, name: str) -> Extras:
         AudioFileError: not a media file, or a damaged one.
     """
     with open_container(file, name) as container:
-        stream = container.streams.audio[0]
+        stream = choose_stream(container, name, number)
         # Ogg keeps its tags in the stream.
         is_ogg = container.format.name == "ogg"
         tags = clean_tags({**container.metadata, **(stream.metadata if is_ogg else {})})
@@ -99,11 +138,11 @@ def read_extras(file: BinaryIO, name: str) -> Extras:
         except av.FFmpegError:
             cover = None
         bit_rate = stream.bit_rate or container.bit_rate or None
-        layout = stream.layout.name
-    return Extras(layout, bit_rate, with_repeated(tags, _comments(file)), cover, read_chunks(file))
+        layout = settled(stream)
+    return Extras(*layout, bit_rate, with_repeated(tags, _comments(file)), cover, read_chunks(file))
 
 
-def _comments(file: BinaryIO) -> list[tuple[str, str]]:
+def _comments(file: AudioBytes) -> list[tuple[str, str]]:
     """Vorbis comments of a FLAC or Ogg file, in which a name may come more than once; none for others."""
     file.seek(0)
     magic = file.read(4)
@@ -123,7 +162,7 @@ def _read_cover(container: Any) -> Cover | None:
     return None
 
 
-def container_name(container: Any, path: str) -> str:
+def container_name(container: Any, stream: Any, path: str) -> str:
     """Key of `FORMATS` for an opened container, or FFmpeg's own name."""
     kind: str = container.format.name
     suffix = path.lower().rpartition(".")[2]
@@ -135,7 +174,7 @@ def container_name(container: Any, path: str) -> str:
     if kind.startswith("matroska"):
         return "webm" if suffix == "webm" else "mkv"
     if kind == "ogg":
-        return "opus" if container.streams.audio[0].codec_context.name == "opus" else "ogg"
+        return "opus" if stream.codec_context.name == "opus" else "ogg"
     return kind
 
 
@@ -168,19 +207,26 @@ def stored_bits(stream: Any, codec: str, sample_format: str) -> int | None:
     return 16 if sample_format.startswith("s16") else 24
 
 
-def declared_seconds(file: BinaryIO, container: Any) -> Fraction | None:
+def declared_seconds(file: AudioBytes, container: Any, stream: Any) -> Fraction | None:
     """Length that the file says it has, in seconds, None if it only allows an estimate.
 
     Raw ADTS, and MP3 without a Xing, Info or VBRI header, have no length; FFmpeg estimates one from the bit
     rate.
     """
-    stream = container.streams.audio[0]
     kind = container.format.name
     if kind == "aac" or (kind == "mp3" and not _has_length_header(file)):
         return None
-    if stream.duration is None:
-        return None if container.duration is None else Fraction(container.duration, av.time_base)
-    seconds = Fraction(stream.duration * stream.time_base)
+    is_alone = all(other is stream or _is_picture(other) for other in container.streams)
+    start = Fraction(0) if stream.start_time is None else Fraction(stream.start_time * stream.time_base)
+    if stream.duration is not None and (kind != "asf" or is_alone):  # ASF has one length, that of the longest stream
+        seconds = Fraction(stream.duration * stream.time_base)
+        seconds -= max(start, Fraction(0)) if kind == "ogg" else 0  # it counts from the beginning of what was cut
+    elif (end := _end_in_tags(stream)) is not None:
+        seconds = end - start
+    elif container.duration is not None and is_alone:
+        seconds = Fraction(container.duration, av.time_base) - start
+    else:
+        return None
     if kind == "ogg" and stream.codec_context.name == "opus":
         header = bytes(stream.codec_context.extradata or b"")
         pre_skip = int.from_bytes(header[10:12], "little")  # at 48 kHz, RFC 7845 section 5.1
@@ -188,7 +234,18 @@ def declared_seconds(file: BinaryIO, container: Any) -> Fraction | None:
     return max(seconds, Fraction(0))
 
 
-def _has_length_header(file: BinaryIO) -> bool:
+def _is_picture(stream: Any) -> bool:
+    """Whether a stream is a cover, which has no length."""
+    return stream.type == "video" and bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _end_in_tags(stream: Any) -> Fraction | None:
+    """When a stream of Matroska ends, s: its container's length is that of the longest stream."""
+    found = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", "").strip("\0 "))
+    return None if found is None else int(found[1]) * 3600 + int(found[2]) * 60 + Fraction(found[3])
+
+
+def _has_length_header(file: AudioBytes) -> bool:
     """Look for the frame that states the length of an MP3, after an ID3v2 tag if there is one."""
     position = file.tell()
     try:

@@ -1,62 +1,56 @@
 """Any recording as blocks of float64, in bounded memory.
 
 Decoders return different amounts at a time. The reader cuts their output into the requested blocks, replaces NaN and
-infinity, and warns at the end if the file was shorter than declared.
+infinity, lets the other library try where one finds less than the file declares, and warns at the end if the file is
+shorter.
 """
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Protocol, Self, cast
+from typing import BinaryIO, Final, Self
 
 import numpy as np
 
 from concertclean.audio_io.av_decoder import AvDecoder
+from concertclean.audio_io.chained_ogg import ChainDecoder, links_of
+from concertclean.audio_io.decoder import Decoder, refuse_absurd
 from concertclean.audio_io.formats import AudioInfo
+from concertclean.audio_io.headers import mended
 from concertclean.audio_io.soundfile_decoder import SoundfileDecoder, suits_soundfile
-from concertclean.errors import AudioFileError, NoInputError
+from concertclean.audio_io.source import AudioBytes, open_source, reading
+from concertclean.errors import AudioFileError
 
-_SPOOL_BYTES: Final = 16 * 2**20
 _BLOCK_SAMPLES: Final = 65_536
-
-
-class _Decoder(Protocol):
-    info: AudioInfo
-    ended_early: bool
-    n_concealed: int
-    tolerance_samples: int
-
-    def decode(self, limit: int) -> np.ndarray: ...
-    def jump(self, n_samples: int) -> int: ...
-    def close(self) -> None: ...
 
 
 class AudioReader:
     """An open recording; a context manager.
 
     Args:
-        source: path of a file, or a binary stream such as standard input. A stream is first copied to a temporary file,
-            because an MP4 may have its index at the end.
+        source: path of a file or a named pipe, or a binary stream such as standard input. Pipes and streams are first
+            copied to a temporary file, because an MP4 may have its index at the end.
+        audio_stream: which sound of a film, from 1; None: the one that players choose, marked as default.
 
     Raises:
         NoInputError: the file is missing, a directory, empty, or has no audio stream.
-        AudioFileError: the file cannot be opened or decoded.
+        AudioFileError: the file cannot be opened or decoded, or has no such stream.
+        OutputError: the temporary folder has no room for what a pipe or stream brings.
 
     Attributes:
         info: facts about the recording.
-        warnings: filled when the end is reached; "W103 ..." decoded shorter than declared, "W110 ..." samples
-            that were not finite.
+        warnings: "W121 ..." the header gives no length, "W122 ..." one of several streams is read; when the end is
+            reached also "W103 ..." decoded shorter than declared, "W110 ..." samples that were not finite, "W114 ..."
+            damaged packets.
     """
 
     info: AudioInfo
     warnings: list[str]
 
-    def __init__(self, source: str | Path | BinaryIO) -> None:
-        is_path = isinstance(source, str | Path)
-        self._path = str(source) if is_path else "-"
-        self._file = _open_file(Path(cast(str, source))) if is_path else _spool(cast(BinaryIO, source))
+    def __init__(self, source: str | Path | BinaryIO, *, audio_stream: int | None = None) -> None:
+        self._path = str(source) if isinstance(source, str | Path) else "-"
+        self._audio_stream = audio_stream
+        self._file = open_source(source)
         try:
             self._begin()
         except BaseException:
@@ -65,13 +59,34 @@ class AudioReader:
 
     def _begin(self) -> None:
         """Starts decoding at the beginning."""
-        self._decoder = _choose_decoder(self._file, self._path)
-        self.warnings = []
+        self._bytes, remark = mended(self._file)
+        self._decoder = self._opened()
         self.info = self._decoder.info
+        self.warnings = [remark] * bool(remark) + _remarks(self.info)
+        self._declared = self._decoder.declared_samples
+        self._has_other_tried = False
         self._pending = np.zeros((self.info.channels, 0))
-        self._position = 0
+        self._position = self._n_decoded = 0  # of what was returned, and with what is pending
         self._n_not_finite = 0
         self._is_finished = False
+
+    def _opened(self) -> Decoder:
+        """The decoder of the file, or of the links of a chain."""
+        with reading(self._bytes, self._path):
+            links = links_of(self._bytes)
+            if len(links) > 1:
+                decoder: Decoder = ChainDecoder(links, self._path, self._open_link)
+            else:
+                decoder = self._open_link(self._bytes)
+        try:
+            refuse_absurd(decoder.info)
+        except AudioFileError:
+            decoder.close()
+            raise
+        return decoder
+
+    def _open_link(self, file: AudioBytes) -> Decoder:
+        return _open_decoder(file, self._path, self._audio_stream)
 
     def __enter__(self) -> Self:
         return self
@@ -172,18 +187,52 @@ class AudioReader:
             raise ValueError(f"n_samples is {n_samples}, must be at least 0")
         start = self._position
         if not self._pending.shape[1]:
-            self._position += self._decoder.jump(n_samples)
+            with reading(self._bytes, self._path):
+                n_jumped = self._decoder.jump(n_samples)
+            self._position += n_jumped
+            self._n_decoded += n_jumped
         while (left := start + n_samples - self._position) and self.read(min(left, _BLOCK_SAMPLES)).shape[1]:
             pass
         return self._position - start
 
     def _next(self, limit: int) -> np.ndarray:
         """Decoded samples, with NaN and infinity replaced by 0."""
-        waveform = self._decoder.decode(limit)
+        with reading(self._bytes, self._path):
+            waveform = self._decoder.decode(limit)
+        if not waveform.shape[1] and self._lacks_samples():
+            waveform = self._from_other_library(limit)
+        self._n_decoded += waveform.shape[1]
         if self.info.is_float:
             is_finite = np.isfinite(waveform)
             self._n_not_finite += waveform.size - int(np.count_nonzero(is_finite))
             waveform = np.where(is_finite, waveform, 0.0)
+        return waveform
+
+    def _lacks_samples(self) -> bool:
+        """Whether fewer samples were found than the file declares."""
+        declared = self._declared
+        return declared is not None and self._n_decoded + self._decoder.tolerance_samples < declared
+
+    def _from_other_library(self, limit: int) -> np.ndarray:
+        """What the other library finds behind the place where the first one stops; it goes on from there.
+
+        Only for lossless codecs, whose samples are the same in both.
+        """
+        nothing = np.zeros((self.info.channels, 0))
+        if self._has_other_tried or not self.info.is_lossless:
+            return nothing
+        self._has_other_tried = True
+        try:
+            with reading(self._bytes, self._path):
+                other = _other_decoder(self._decoder, self._bytes, self._path)
+                waveform = _from_sample(other, self._n_decoded, limit)
+        except AudioFileError:
+            return nothing
+        if (other.info.sample_rate, len(waveform)) != (self.info.sample_rate, self.info.channels):
+            other.close()
+            return nothing
+        self._decoder.close()
+        self._decoder = other
         return waveform
 
     def _finish(self) -> None:
@@ -191,7 +240,7 @@ class AudioReader:
         if self._is_finished:
             return
         self._is_finished = True
-        decoded, declared, rate = self._position, self.info.n_samples, self.info.sample_rate
+        decoded, declared, rate = self._position, self._declared, self.info.sample_rate
         if declared is not None and decoded + self._decoder.tolerance_samples < declared:
             seconds = f"{decoded / rate:.2f} s of {declared / rate:.2f} s"
             self.warnings.append(f"W103 decoded shorter than declared: {seconds}")
@@ -205,44 +254,37 @@ class AudioReader:
             self.warnings.append(f"W110 {self._n_not_finite} samples were NaN or infinite and were replaced by silence")
 
 
-def _open_file(path: Path) -> BinaryIO:
-    """Open an existing file that is not empty."""
-    if path.is_dir():
-        raise NoInputError(f"{path}: is a folder; name a recording in it")
-    try:
-        file = path.open("rb")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise NoInputError(f"{path}: does not exist; check the name") from error
-    except (OSError, ValueError) as error:
-        raise AudioFileError(f"{path}: cannot be opened ({error}); check its permissions") from error
-    return _refuse_empty(file, str(path))
-
-
-def _spool(stream: BinaryIO) -> BinaryIO:
-    """Seekable copy of a stream, in memory while it is small, else in a temporary file."""
-    spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115  (closed by the reader)
-    shutil.copyfileobj(stream, spool)
-    return _refuse_empty(cast(BinaryIO, spool), "standard input")
-
-
-def _refuse_empty(file: BinaryIO, name: str) -> BinaryIO:
-    """The file, if it holds at least one byte."""
-    file.seek(0)
-    if not file.read(1):
-        file.close()
-        raise NoInputError(f"{name}: is empty, 0 bytes; copy the recording again")
-    return file
-
-
-def _choose_decoder(file: BinaryIO, path: str) -> _Decoder:
+def _open_decoder(file: AudioBytes, path: str, audio_stream: int | None) -> Decoder:
     """Decoder that opens the file.
 
     libsndfile decodes PCM and Vorbis. It could decode MP3, FLAC and Opus too, but it prints to standard error on
     damaged MP3, returns nothing of truncated FLAC, and refuses Opus in 5.1.
     """
-    if suits_soundfile(file):
+    if suits_soundfile(file) and audio_stream in (None, 1):
         try:
             return SoundfileDecoder(file, path)
         except AudioFileError:
-            return AvDecoder(file, path)
-    return AvDecoder(file, path)
+            return AvDecoder(file, path, audio_stream)
+    return AvDecoder(file, path, audio_stream)
+
+
+def _other_decoder(decoder: Decoder, file: AudioBytes, path: str) -> Decoder:
+    """The same file in the other library."""
+    return AvDecoder(file, path) if isinstance(decoder, SoundfileDecoder) else SoundfileDecoder(file, path)
+
+
+def _from_sample(decoder: Decoder, start: int, limit: int) -> np.ndarray:
+    """First samples from a place on, found by decoding all before it."""
+    position = 0
+    while position < start and (waveform := decoder.decode(min(start - position, _BLOCK_SAMPLES))).shape[1]:
+        position += waveform.shape[1]
+        if position > start:
+            return waveform[:, start - position :]
+    return decoder.decode(limit)
+
+
+def _remarks(info: AudioInfo) -> list[str]:
+    """Warnings that are known at the beginning."""
+    if info.n_audio_streams < 2:
+        return []
+    return [f"W122 audio stream {info.audio_stream} of {info.n_audio_streams} is read ({info.stream_words})"]

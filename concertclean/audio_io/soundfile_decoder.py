@@ -6,13 +6,14 @@ files.
 """
 
 import re
-from typing import BinaryIO, Final
+from typing import Final
 
 import numpy as np
 import soundfile
 
 from concertclean.audio_io import probe
-from concertclean.audio_io.formats import VORBIS_ORDER, AudioInfo, layout_name
+from concertclean.audio_io.formats import DEFAULT_LAYOUTS, VORBIS_ORDER, AudioInfo, layout_name
+from concertclean.audio_io.source import AudioBytes
 from concertclean.errors import AudioFileError
 
 _BLOCK_SAMPLES: Final = 65_536
@@ -52,12 +53,12 @@ class SoundfileDecoder:
     ended_early = False
     n_concealed = 0
 
-    def __init__(self, file: BinaryIO, path: str) -> None:
+    def __init__(self, file: AudioBytes, path: str) -> None:
         extras = _read_extras(file, path)
         file.seek(0)
         try:
             self._sound = soundfile.SoundFile(file)
-        except (soundfile.LibsndfileError, TypeError) as error:
+        except (soundfile.SoundFileError, TypeError, ValueError, OSError) as error:
             raise AudioFileError(f"{path}: is not a sound file that libsndfile knows") from error
         sound = self._sound
         if sound.subtype not in _SUBTYPES:
@@ -66,8 +67,9 @@ class SoundfileDecoder:
         codec, bit_depth = _SUBTYPES[sound.subtype]
         layout = layout_name(extras.layout, sound.channels)
         self._is_integer = sound.subtype.startswith(("PCM_", "ALAC_"))
-        self._order = np.argsort(VORBIS_ORDER[layout]) if codec == "vorbis" else None
+        self._order = list(np.argsort(_vorbis_order(sound.channels))) if codec == "vorbis" else extras.order
         self.tolerance_samples = 0
+        self.declared_samples: int | None = _declared_samples(sound, bit_depth)
         self.info = AudioInfo(
             path=path,
             container=_CONTAINERS.get(sound.format, sound.format.lower()),
@@ -78,7 +80,7 @@ class SoundfileDecoder:
             bit_depth=bit_depth,
             is_float=sound.subtype in {"FLOAT", "DOUBLE"},
             is_lossless=bit_depth is not None,
-            n_samples=_declared_samples(sound, bit_depth),
+            n_samples=sound.frames,
             bit_rate=sound.samplerate * sound.channels * bit_depth if bit_depth else extras.bit_rate,
             tags=extras.tags,
             cover=extras.cover,
@@ -90,12 +92,11 @@ class SoundfileDecoder:
         count = min(limit, _BLOCK_SAMPLES)
         try:
             stored = self._sound.read(count, dtype="int32" if self._is_integer else "float64", always_2d=True)
-        except (soundfile.LibsndfileError, OSError) as error:
+        except soundfile.SoundFileError as error:
             raise AudioFileError(f"{self.info.path}: cannot be read beyond this point; copy it again") from error
         samples = np.ascontiguousarray(stored.T)
-        if self._is_integer:
-            return samples / _FULL_SCALE
-        return samples if self._order is None else samples[self._order]
+        samples = samples if self._order is None else samples[self._order]
+        return samples / _FULL_SCALE if self._is_integer else samples
 
     def jump(self, n_samples: int) -> int:
         """Skip samples without reading them; returns how many, fewer at the end.
@@ -113,19 +114,24 @@ class SoundfileDecoder:
         self._sound.close()
 
 
-def suits_soundfile(file: BinaryIO) -> bool:
+def _vorbis_order(channels: int) -> list[int]:
+    """See `VORBIS_ORDER`; more than eight channels have no places, and stay in the order of the file."""
+    return VORBIS_ORDER.get(DEFAULT_LAYOUTS.get(channels, ""), list(range(channels)))
+
+
+def suits_soundfile(file: AudioBytes) -> bool:
     """Whether the first bytes are those of a file for libsndfile to try first."""
     file.seek(0)
     head = file.read(64)
     return head[:4] in _MAGIC or _VORBIS_MAGIC in head
 
 
-def _read_extras(file: BinaryIO, path: str) -> probe.Extras:
+def _read_extras(file: AudioBytes, path: str) -> probe.Extras:
     """Layout, tags and picture through FFmpeg; none if only libsndfile understands the file."""
     try:
         return probe.read_extras(file, path)
     except AudioFileError:
-        return probe.Extras(None, None, {}, None)
+        return probe.Extras(None, None, None, {}, None)
 
 
 def _declared_samples(sound: soundfile.SoundFile, bit_depth: int | None) -> int:

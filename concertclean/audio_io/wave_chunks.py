@@ -8,9 +8,10 @@ References:
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, Final
+from typing import Final
 
 from concertclean.audio_io.guarded import GuardedFile
+from concertclean.audio_io.source import AudioBytes
 
 Chunks = tuple[tuple[bytes, bytes], ...]
 
@@ -37,7 +38,7 @@ _LARGEST_CHUNK: Final = 2**24
 _RIFF_LIMIT: Final = 2**32 - 1
 
 
-def read_chunks(file: BinaryIO) -> Chunks:
+def read_chunks(file: AudioBytes) -> Chunks:
     """Kinds and bytes of the chunks to keep.
 
     Args:
@@ -94,7 +95,7 @@ def append_chunks(file: GuardedFile, chunks: Sequence[tuple[bytes, bytes]]) -> N
     file.flush()
 
 
-def _kept(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+def _kept(file: AudioBytes) -> Iterator[tuple[bytes, bytes]]:
     large = None
     while len(head := file.read(8)) == 8:
         kind, size = head[:4], int.from_bytes(head[4:], "little")

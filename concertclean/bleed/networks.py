@@ -25,8 +25,9 @@ from concertclean.networks.tunet import TUNet
 from concertclean.restore.chain import left_by
 from concertclean.restore.inference import Enhancer
 from concertclean.runtime.devices import choose_device
+from concertclean.weights.building import task_of
 from concertclean.weights.file_format import read_header
-from concertclean.weights.loading import load_matrix_model, load_model, task_of
+from concertclean.weights.loading import load_matrix_model, load_model
 
 _INSTRUMENTS = {  # the first match counts: a bass drum is a drum
     "drums": r"drum|kick|snare|cymbal|hi-?hat|percussion|overhead",

@@ -26,6 +26,7 @@ from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError
 from concertclean.restore import batch
 from concertclean.restore.finishing import RESCALED_PEAK
+from concertclean.restore.recordings import find_recordings
 from concertclean.restore.results import kept_format
 from concertclean.runtime.devices import choose_device, cpu_threads
 
@@ -114,7 +115,7 @@ def plan_tracks(inputs: Sequence[str], output: Path | None, settings: DenoiseSet
         NoInputError: a path does not exist, or nothing was found.
         ConfigError: the output of a track would be another track.
     """
-    recordings = batch.find_recordings(inputs, recursive=False)
+    recordings = find_recordings(inputs, recursive=False)
     jobs = batch.plan(
         recordings, output, settings.format, removed=settings.removed, resolve=partial(kept_format, settings=settings)
     )

@@ -59,6 +59,8 @@ class Declicker:
     def removed(self, blocks: Iterator[Array], channels: int, sample_rate: int) -> Iterator[Array]:
         """What the clicks add to a waveform: input minus estimate, zero outside clicks.
 
+        A waveform no longer than a click has none: there is no music around it to tell.
+
         Args:
             blocks: `(channel, time)` in order, cut anywhere, full scale ±1.
             channels: of the waveform; each is searched separately.
@@ -74,8 +76,10 @@ class Declicker:
         windows = segments(blocks, channels, segment, segment, context)
 
         def found() -> Iterator[Segment]:
-            for window in windows:
-                removed = np.stack([w - self._repaired(w, cell, sample_rate) for w in window.audio])
+            for number, window in enumerate(windows):
+                removed = np.zeros_like(window.audio)
+                if number or window.n_valid > self._longest_seconds * sample_rate:
+                    removed = np.stack([w - self._repaired(w, cell, sample_rate) for w in window.audio])
                 yield Segment(removed[:, context:-context], window.n_valid)
 
         yield from joined(found(), segment, 0)

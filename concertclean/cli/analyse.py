@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from concertclean.cli import console
-from concertclean.errors import ConcertCleanError
+from concertclean.errors import ConcertCleanError, foreseen
 
 if TYPE_CHECKING:
     from concertclean.restore.analyse import Diagnosis
@@ -25,18 +25,20 @@ def analyse(
 
     from concertclean.cli.bars import bars
     from concertclean.restore.analyse import analyse as diagnose
-    from concertclean.restore.batch import find_recordings
+    from concertclean.restore.recordings import find_recordings
     from concertclean.weights.loading import load_scene_classifier
 
-    found = find_recordings(inputs, recursive=recursive)
     classifier = load_scene_classifier(detector)
     results: list[tuple[Path, Diagnosis]] = []
     failures: list[ConcertCleanError] = []
+    found = find_recordings(inputs, recursive=recursive, unreadable=failures.append)
+    n_wanted = len(found) + len(failures)
     with console.ending_on_signals(), bars(quiet=quiet) as progress:
         progress("recordings", 0, len(found))
         for number, (path, _) in enumerate(found, start=1):
             try:
-                results.append((path, diagnose(path, classifier)))
+                with foreseen(path):
+                    results.append((path, diagnose(path, classifier)))
             except ConcertCleanError as error:
                 failures.append(error)
             progress("recordings", number, len(found))
@@ -48,7 +50,7 @@ def analyse(
     for failure in failures:
         console.complain(failure)
     if failures:
-        raise typer.Exit(console.SOME_FAILED if len(found) > 1 else console.exit_code(failures[0]))
+        raise typer.Exit(console.SOME_FAILED if n_wanted > 1 else console.exit_code(failures[0]))
 
 
 def in_words(diagnosis: "Diagnosis") -> str:

@@ -1,6 +1,8 @@
 """The command `concertclean`: its sub-commands, and the exit code of whatever goes wrong in them."""
 
+import errno
 import io
+import os
 import sys
 from typing import Annotated
 
@@ -23,7 +25,7 @@ from concertclean.cli import (
     report,
     train,
 )
-from concertclean.errors import ConcertCleanError
+from concertclean.errors import ConcertCleanError, UnexpectedError, foreseen
 
 app = typer.Typer(
     help="Takes the crowd out of concert recordings and the disc noise out of gramophone transfers.",
@@ -48,7 +50,7 @@ app.add_typer(config.app, name="config")
 
 def _print_version(requested: bool) -> None:
     if requested:
-        typer.echo(__version__)
+        console.say(__version__)
         raise typer.Exit
 
 
@@ -63,11 +65,54 @@ def common(
 
 def main() -> None:
     """Runs the command line; the process ends with a documented exit code."""
+    _occupy_closed_descriptors()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # no file name is too strange to be printed
+    code = _run()
     try:
-        help.command_line(app)()
+        console.finish_output()
     except ConcertCleanError as error:
         console.complain(error)
-        sys.exit(console.exit_code(error))
+        code = code or console.exit_code(error)
+    except BrokenPipeError:
+        code = code or 1
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Exit code of the command line."""
+    try:
+        _run_command()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except UnexpectedError as error:
+        console.complain_of_fault(error, verbose=bool({"-v", "--verbose"} & set(sys.argv)))
+        return console.exit_code(error)
+    except ConcertCleanError as error:
+        console.complain(error)
+        return console.exit_code(error)
+    return 0
+
+
+_WRITE_ERRORS = frozenset({errno.ENOSPC, errno.EIO, errno.EBADF})
+
+
+def _run_command() -> None:
+    try:
+        with foreseen("concertclean"):
+            help.command_line(app)()
+    except UnexpectedError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in _WRITE_ERRORS:  # files are written by `files.atomic`
+            raise console.output_error(cause) from cause
+        raise
+
+
+def _occupy_closed_descriptors() -> None:
+    """A recording must not be opened as standard output or error, where messages of libraries would go into it."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free

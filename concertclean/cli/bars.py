@@ -11,9 +11,11 @@ Progress = Callable[[str, int, int], None]
 @contextmanager
 def bars(*, quiet: bool) -> Iterator[Progress]:
     """A bar for each kind of work: what, how many are done, of how many."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    from concertclean.cli.columns import DescriptionColumn
+
+    columns = (DescriptionColumn(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     tasks = {}
     with Progress(*columns, console=console.err, disable=quiet or not console.err.is_terminal) as shown:
 

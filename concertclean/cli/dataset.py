@@ -9,7 +9,8 @@ from rich.table import Table
 from concertclean.cli import console
 from concertclean.cli.bars import bars
 from concertclean.cli.dataset_build import build
-from concertclean.errors import ConcertCleanError
+from concertclean.cli.times import METAVAR, time_parser
+from concertclean.errors import ConcertCleanError, foreseen
 
 if TYPE_CHECKING:
     from concertclean.corpora.fetch import PackageReport
@@ -49,8 +50,6 @@ def stats(folder: _Folder, *, as_json: Annotated[bool, typer.Option("--json", he
     import json
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from concertclean.dataset.check import stock
     from concertclean.dataset.store import Store
 
@@ -64,7 +63,7 @@ def stats(folder: _Folder, *, as_json: Annotated[bool, typer.Option("--json", he
     for one in stocks:
         facts = (one.role, one.split, str(one.n_items), str(one.n_groups), f"{one.seconds / 60:.1f}")
         table.add_row(*facts, _counts(one.licences), _counts(one.categories))
-    Console(markup=False).print(table)
+    console.show(table)
 
 
 @app.command()
@@ -76,7 +75,7 @@ def listen(
         Path | None, typer.Option("--config", "-c", help="Training settings whose mixing law is used.")
     ] = None,
     items: Annotated[int, typer.Option("--items", "-n", min=1, help="How many.")] = 6,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Length of each.")] = 6.0,
+    seconds: Annotated[float, typer.Option(parser=time_parser(0.1), metavar=METAVAR, help="Length of each.")] = 6.0,
     seed: Annotated[int, typer.Option(help="Of the items.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
@@ -131,7 +130,9 @@ def extract_noise(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the WAV files.")],
     *,
     model: Annotated[str, typer.Option(help="Classifier: a model or a weights file.")] = "noise-detector",
-    least_seconds: Annotated[float, typer.Option(min=0.1, help="Shorter stretches do not count.")] = 2.0,
+    least_seconds: Annotated[
+        float, typer.Option(parser=time_parser(0.1), metavar=METAVAR, help="Shorter stretches do not count.")
+    ] = 2.0,
     most: Annotated[int | None, typer.Option(min=1, help="Only so many of each recording, the longest.")] = None,
     guesses: Annotated[
         bool, typer.Option("--guesses", help="Where no noise is recognised, take the quietest parts.")
@@ -147,21 +148,22 @@ def extract_noise(
     be read is reported; the rest go on.
     """
     from concertclean.dataset.extract import extract_noise as extract
-    from concertclean.restore.batch import find_recordings
+    from concertclean.restore.recordings import find_recordings
     from concertclean.weights.loading import load_noise_detector
 
     detector = load_noise_detector(model)
-    found = find_recordings(recordings, recursive=recursive)
     extracts: list[tuple[Path, Extract]] = []
-    failures: list[str] = []
+    failures: list[ConcertCleanError] = []
+    found = find_recordings(recordings, recursive=recursive, unreadable=failures.append)
     with console.ending_on_signals(), bars(quiet=quiet) as progress:
         for number, (recording, root) in enumerate(found, start=1):
             folder = output / recording.parent.relative_to(root)
             options = {"least_seconds": least_seconds, "most": most, "guesses": guesses, "overwrite": overwrite}
             try:
-                written = extract(recording, folder, detector, **options)  # type: ignore[arg-type]
+                with foreseen(recording):
+                    written = extract(recording, folder, detector, **options)  # type: ignore[arg-type]
             except ConcertCleanError as error:
-                failures.append(str(error))
+                failures.append(error)
             else:
                 extracts += [(recording, one) for one in written]
                 if not written and not quiet:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from concertclean.dataset.bleed.build import BleedPlan
     from concertclean.dataset.build import BuildReport
 
+_MOST_REASONS, _N_EXAMPLES = 8, 3
 _WHAT, _HOW = "What goes in", "How it is made"
 
 
@@ -74,6 +75,7 @@ def build(
     seconds: Annotated[float, typer.Option(min=1, help="For bleed: of a test band.", rich_help_panel=_HOW)] = 20.0,
     seed: Annotated[int, typer.Option(help="Of splits and synthesis.", rich_help_panel=_HOW)] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: every core.", rich_help_panel=_HOW)] = 0,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every file that is left out.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")] = False,
 ) -> None:
     """Build a dataset: decode once, drop silence and clipping, split by artist, write shards and a manifest.
@@ -115,7 +117,7 @@ def build(
     )
     with console.ending_on_signals(), bars(quiet=quiet) as progress:
         report = build_dataset(plan, progress)
-    _tell_build(report, folder, quiet=quiet)
+    _tell_build(report, folder, quiet=quiet, verbose=verbose)
     if report.failures and not report.n_stored and not report.n_kept:
         raise typer.Exit(console.SOME_FAILED)
 
@@ -153,13 +155,24 @@ def _sources(folders: "dict[str, list[Path] | None]", corpora: list[Path], task:
     return sources
 
 
-def _tell_build(report: "BuildReport", folder: Path, *, quiet: bool) -> None:
+def _tell_build(report: "BuildReport", folder: Path, *, quiet: bool, verbose: bool) -> None:
     """What happened to the sources, and what to do next."""
-    if report.failures:
+    from concertclean.dataset.build import LEFT_OUT
+
+    if report.failures and verbose:
         table = Table("source", "why it is left out", title=f"{len(report.failures)} left out")
         for name, reason in report.failures:
             table.add_row(Text(name), Text(reason))
         console.err.print(table)
+    elif report.failures:
+        console.note(f"{len(report.failures)} left out; all of them are in {folder / LEFT_OUT}:")
+        for reason, names in report.counts()[:_MOST_REASONS]:
+            more = f" and {len(names) - _N_EXAMPLES} more" if len(names) > _N_EXAMPLES else ""
+            console.note(f"  {len(names)} × {reason}: {', '.join(names[:_N_EXAMPLES])}{more}")
+        if len(report.counts()) > _MOST_REASONS:
+            console.note(f"  and {len(report.counts()) - _MOST_REASONS} other reasons")
+    for remark in report.remarks:
+        console.note(remark)
     if not quiet:
         console.note(f"{folder}: {report.n_stored} stored, {report.n_kept} were there")
         console.note(f"next: concertclean dataset stats {folder}, concertclean dataset listen {folder} OUT")

@@ -3,15 +3,16 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
 from concertclean.cli import console, options
+from concertclean.cli.planned import show_plan
 from concertclean.cli.report import page_of_run, report_run
 from concertclean.cli.screen import Screen
 from concertclean.cli.sink import Sink
-from concertclean.errors import ConcertCleanError, ConfigError
+from concertclean.errors import ConcertCleanError, ConfigError, NoInputError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,7 @@ def denoise(
     noise_profile: options.NoiseProfile = None,
     start: options.Start = None,
     duration: options.Duration = None,
+    audio_stream: options.AudioStream = None,
     output: options.Output = None,
     format: options.OutputFormat = None,
     bit_depth: options.BitDepth = None,
@@ -71,6 +73,7 @@ def denoise(
         {
             "model": model, "preset": preset, "noise_profile": noise_profile, "strength": strength,
             "max_reduction_db": max_reduction, "start_seconds": start, "duration_seconds": duration,
+            "audio_stream": audio_stream,
             "format": format or format_of(output), "bit_depth": bit_depth, "loudness": loudness, "clip": clip,
             "removed": removed or None, "device": device, "precision": precision, "segment_seconds": segment,
             "overlap_ratio": overlap, "batch_size": batch_size, "threads": threads, "offline": offline,
@@ -78,25 +81,32 @@ def denoise(
     )  # fmt: skip
     if overwrite and skip_existing:
         raise ConfigError("--overwrite and --skip-existing exclude each other; choose one")
+    if jsonl_log == _STREAM and (as_json or output == _STREAM):
+        raise ConfigError("--jsonl-log - writes to standard output, where other results go; name a file")
+    unreadable: list[ConcertCleanError] = []
     if _STREAM in (*inputs, output):
         jobs = [_stream_job(inputs, output, settings, as_json=as_json)]
     else:
-        jobs = plan(inputs, None if output is None else Path(output), settings, recursive=recursive)
+        folder = None if output is None else Path(output)
+        jobs = plan(inputs, folder, settings, recursive=recursive, unreadable=unreadable.append)
     page = page_of_run(jobs, is_wanted=report or preview, overwrite=overwrite, skip_existing=skip_existing)
+    screen = Screen(settings, len(jobs), quiet=quiet, verbose=verbose, bar=not (quiet or no_progress))
+    for error in unreadable:
+        console.complain(error)
     if dry_run:
-        for job in jobs:
-            console.say(f"{job.source} -> {job.target}")
-        if page is not None:
-            console.say(f"-> {page}")
-        return
-    screen = Screen(settings, quiet=quiet, verbose=verbose, bar=not (quiet or no_progress))
-    with console.ending_on_signals(), Sink(settings, as_json=as_json, log=jsonl_log) as sink:
-        outcomes = _outcomes(jobs, settings, screen, overwrite=overwrite, skip_existing=skip_existing)
-        failed = _report(outcomes, len(jobs), screen, sink)
-        if page is not None:
-            failed += report_run(page, jobs, settings, sink.records, preview=preview, overwrite=overwrite, quiet=quiet)
+        failed = unreadable + show_plan(jobs, settings, page, screen, as_json=as_json)
+    else:
+        with console.ending_on_signals(), Sink(settings, as_json=as_json, log=jsonl_log) as sink:
+            outcomes = _outcomes(jobs, settings, screen, overwrite=overwrite, skip_existing=skip_existing)
+            failed = unreadable + _report(outcomes, len(jobs), screen, sink)
+            if page is not None:
+                failed += report_run(
+                    page, jobs, settings, sink.records, preview=preview, overwrite=overwrite, quiet=quiet
+                )
+    if len(jobs) + len(unreadable) > 1 and failed:
+        raise typer.Exit(console.SOME_FAILED)
     if failed:
-        raise typer.Exit(console.SOME_FAILED if len(jobs) > 1 else console.exit_code(failed[0]))
+        raise typer.Exit(console.exit_code(failed[0]))
 
 
 def _outcomes(
@@ -110,20 +120,17 @@ def _outcomes(
     """Outcomes of the jobs, one after the other; no network is loaded if there is nothing to do."""
     from concertclean.restore import batch
     from concertclean.restore.build import Hooks
-    from concertclean.restore.denoise import build_denoiser
+    from concertclean.restore.denoise import build_denoiser, check
 
-    if skip_existing and all(job.target.exists() for job in jobs):
-        yield from (batch.Outcome(job, "skipped") for job in jobs)
-        return
-    denoiser = build_denoiser(settings, Hooks(screen.note, screen.fetching, screen.built))
-    with screen.progress(len(jobs)) as bar:
+    with screen.bar:
         yield from batch.run(
             jobs,
-            denoiser,
+            lambda: build_denoiser(settings, Hooks(screen.note, screen.fetching, screen.built)),
             overwrite=overwrite,
             skip_existing=skip_existing,
-            progress=bar.advance,
-            first_pass=bar.advance_first_pass,
+            check=lambda source: check(source, settings),
+            progress=screen.bar.advance,
+            first_pass=screen.bar.advance_first_pass,
         )
 
 
@@ -136,11 +143,13 @@ def _report(outcomes: "Iterator[Outcome]", n_jobs: int, screen: Screen, sink: Si
             sink.add(outcome)
             reported.append(outcome)
     except (KeyboardInterrupt, SystemExit):
-        console.complain(f"interrupted, {len(reported)} of {n_jobs} done; unfinished files were removed")
+        cure = "; the same command with --skip-existing does the rest" if n_jobs > 1 else ""
+        console.complain(f"interrupted, {len(reported)} of {n_jobs} done; unfinished files were removed{cure}")
         raise
+    failed = [outcome.error for outcome in reported if outcome.error is not None]
     if n_jobs > 1:
-        screen.failures(reported)
-    return [outcome.error for outcome in reported if outcome.error is not None]
+        screen.total(reported, len(failed))
+    return failed if sink.failure is None else [*failed, sink.failure]
 
 
 def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSettings", *, as_json: bool) -> "Job":
@@ -152,12 +161,20 @@ def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSetting
     if settings.removed:
         raise ConfigError("--removed needs an input and an output that are files")
     source = Path(inputs[0])
-    from_stdin = sys.stdin.buffer if inputs[0] == _STREAM else None
+    from_stdin = _standard_input() if inputs[0] == _STREAM else None
     if output is None or output == _STREAM:
         if as_json:
             raise ConfigError("--json cannot share standard output with the audio; use --jsonl-log")
+        if sys.stdout is None:
+            raise OutputError("standard output: is closed; name an output file")
         return batch.Job(source, Path(_STREAM), source_stream=from_stdin, target_stream=sys.stdout.buffer)
     if settings.format == "keep" or not batch.is_file_name(Path(output)):
         raise ConfigError("- as input says neither name nor format of the output; use -o NAME.wav, for example")
     (job,) = batch.plan([(source, Path())], Path(output), settings.format, removed=False, resolve=str)
     return replace(job, source_stream=from_stdin)
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise NoInputError("standard input: is closed; name a recording, or send one")
+    return sys.stdin.buffer

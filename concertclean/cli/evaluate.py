@@ -87,12 +87,14 @@ def evaluate(
     cannot be compared is reported; the rest go on.
     """
     from concertclean.evaluate.scoring import Request
+    from concertclean.runtime.devices import choose_device
 
     if list_metrics:
         _print_metrics()
         return
     if as_json + as_csv + as_markdown > 1:
         raise ConfigError("--json, --csv and --markdown exclude each other; choose one")
+    choose_device(device)  # a wrong name is reported before the work, whether or not a model needs it
     how = "json" if as_json else "csv" if as_csv else "markdown" if as_markdown or reproduce else "screen"
     names = names_in(metrics or (_README["metrics"] if reproduce else _METRICS))
     baselines = names_in(_README["baselines"] if reproduce and not baseline else baseline)

@@ -112,7 +112,6 @@ def _print_csv(scores: "list[ConditionScore]") -> None:
 
 
 def _print_table(scores: "list[ConditionScore]", title: str) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=None)
@@ -124,4 +123,4 @@ def _print_table(scores: "list[ConditionScore]", title: str) -> None:
         interval = "–" if one.ci95 is None else f"{one.mean - one.ci95:.1f} to {one.mean + one.ci95:.1f}"
         quartiles = f"{one.lower_quartile:.0f} to {one.upper_quartile:.0f}"
         table.add_row(name, str(one.n), f"{one.mean:.1f}", interval, f"{one.median:.1f}", quartiles)
-    Console(markup=False).print(table)
+    console.show(table)

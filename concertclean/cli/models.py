@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from concertclean.cli import console
 
 if TYPE_CHECKING:
     from concertclean.weights.cards import ModelCard
@@ -33,7 +34,7 @@ def list_models(*, as_json: _Json = False) -> None:
     if as_json:
         listed = [_describe(card) for card in cards]
         listed += [{"name": name, "description": description} for name, description in _methods().items()]
-        typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        console.say(json.dumps(listed, indent=2, ensure_ascii=False))
         return
     table = Table(box=None)
     for heading in ("model", "weights", "license"):
@@ -44,9 +45,8 @@ def list_models(*, as_json: _Json = False) -> None:
     methods = Table("method", "what it does, without weights, at any rate, on any number of channels", box=None)
     for name, description in _methods().items():
         methods.add_row(name, description)
-    console = Console(markup=False)
-    console.print(table)
-    console.print(methods)
+    console.show(table)
+    console.show(methods)
 
 
 @app.command()
@@ -55,14 +55,14 @@ def info(name: Annotated[str, typer.Argument(help="Name or alias.")], *, as_json
     methods = _methods()
     facts = {"name": name, "description": methods[name]} if name in methods else _known(name)
     if as_json:
-        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        console.say(json.dumps(facts, indent=2, ensure_ascii=False))
         return
     table = Table(box=None, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for key, value in facts.items():
         table.add_row(key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-    Console(markup=False).print(table)
+    console.show(table)
 
 
 @app.command()
@@ -73,15 +73,16 @@ def download(names: _Names, *, offline: _Offline = False) -> None:
     from concertclean.weights.locating import locate_weights
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with console.ending_on_signals(), Progress(*columns, console=console.err) as bars:
 
         def fetch(name: str) -> None:
             bar = bars.add_task(name, total=None, visible=False)
 
             def show(done: int, total: int | None) -> None:
+                console.end_if_asked()
                 bars.update(bar, completed=done, total=total, visible=True)
 
-            typer.echo(locate_weights(name, offline=offline, progress=show).path)
+            console.say(str(locate_weights(name, offline=offline, progress=show).path))
 
         _for_each(names, fetch)
 
@@ -105,7 +106,7 @@ def path(name: Annotated[str, typer.Argument(help="Name or alias.")]) -> None:
     """Print where the checked weights of a model lie; nothing is fetched."""
     from concertclean.weights.locating import locate_weights
 
-    typer.echo(locate_weights(name, offline=True).path)
+    console.say(str(locate_weights(name, offline=True).path))
 
 
 @app.command("import")
@@ -125,11 +126,12 @@ def import_weights(
     """Convert a published TensorFlow checkpoint of the two-stage U-Net; TensorFlow is not needed."""
     if (output is None) == (name is None):
         raise typer.BadParameter("choose one of --output and --name")
-    if name is not None:
-        typer.echo(_import_as(name, checkpoint))
-    elif output is not None:
-        _import_to(checkpoint, output, overwrite=overwrite)
-        typer.echo(output)
+    with console.ending_on_signals():
+        if name is not None:
+            console.say(str(_import_as(name, checkpoint)))
+        elif output is not None:
+            _import_to(checkpoint, output, overwrite=overwrite)
+            console.say(str(output))
 
 
 @app.command()
@@ -149,7 +151,7 @@ def publish(
     from concertclean.weights.publishing import publish as publish_weights
 
     card = card_of(weights, name or weights.stem, description)
-    typer.echo(card_toml(publish_weights(weights, card, repository, private=private)))
+    console.say(card_toml(publish_weights(weights, card, repository, private=private)))
 
 
 def _import_as(name: str, checkpoint: Path) -> Path:
@@ -193,7 +195,7 @@ def _verify(name: str) -> None:
         raise ModelError(
             f"the weights of {card.name} are not on this disk; run `concertclean models download {card.name}`"
         )
-    typer.echo(f"{card.name}  ok  {check_file(card, stored)}  {stored}")
+    console.say(f"{card.name}  ok  {check_file(card, stored)}  {stored}")
 
 
 def _for_each(names: Iterable[str], act: Callable[[str], None]) -> None:
@@ -227,7 +229,8 @@ def _known(name: str) -> dict[str, Any]:
 
     card = find_card(name)
     path = stored_path(card)
-    return _describe(card) | ({} if path is None else _describe_header(read_header(path)))
+    facts = _describe(card)
+    return facts | ({} if path is None else _describe_header(read_header(path), facts))
 
 
 def _describe(card: "ModelCard") -> dict[str, Any]:
@@ -239,9 +242,10 @@ def _describe(card: "ModelCard") -> dict[str, Any]:
     return facts | {"stored": None if stored is None else str(stored)}
 
 
-def _describe_header(header: "WeightsHeader") -> dict[str, Any]:
+def _describe_header(header: "WeightsHeader", known: dict[str, Any]) -> dict[str, Any]:
+    """What the file adds to its card, which is younger and may correct it."""
     facts = {"n_parameters": header.n_parameters, "config": header.config}
-    return facts | {f"provenance: {key}": value for key, value in header.provenance.items()}
+    return facts | {f"provenance: {key}": value for key, value in header.provenance.items() if key not in known}
 
 
 def _state(card: "ModelCard") -> str:

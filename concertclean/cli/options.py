@@ -8,6 +8,9 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from concertclean.cli import completion
+from concertclean.cli.times import METAVAR, time_parser
+
 RESTORING, OUTPUT, RUNNING, PRINTED = "What is removed", "What is written", "How it runs", "What is printed"
 
 Inputs = Annotated[
@@ -21,11 +24,16 @@ Model = Annotated[
         help="auto (diagnoses, then chooses), a model, a weights file, or a method: declick, decrackle, "
         "dethump, dehum, lsa, logmmse, steady, lsa-c; separate several with commas. \\[default: auto]",
         rich_help_panel=RESTORING,
+        autocompletion=completion.models,
     ),
 ]
 Preset = Annotated[
     str | None,
-    Option(help="Stages for one kind of recording: 78rpm, vinyl, tape, concert.", rich_help_panel=RESTORING),
+    Option(
+        help="Stages for one kind of recording: 78rpm, vinyl, tape, concert.",
+        rich_help_panel=RESTORING,
+        autocompletion=completion.presets,
+    ),
 ]
 NoiseProfile = Annotated[
     str | None,
@@ -46,8 +54,22 @@ MaxReduction = Annotated[
     float | None,
     Option(metavar="DB", help="Never lower anything by more than this.", rich_help_panel=RESTORING),
 ]
-Start = Annotated[float | None, Option(metavar="SECONDS", help="Begin here.", rich_help_panel=RESTORING)]
-Duration = Annotated[float | None, Option(metavar="SECONDS", help="Process only so much.", rich_help_panel=RESTORING)]
+Start = Annotated[
+    float | None,
+    Option(parser=time_parser(), metavar=METAVAR, help="Begin here: 75, 1:15 or 0:01:15.", rich_help_panel=RESTORING),
+]
+Duration = Annotated[
+    float | None,
+    Option(parser=time_parser(), metavar=METAVAR, help="Process only so much.", rich_help_panel=RESTORING),
+]
+AudioStream = Annotated[
+    int | None,
+    Option(
+        metavar="N",
+        help="Which sound of a film, counted from 1. \\[default: the one that players choose]",
+        rich_help_panel=RESTORING,
+    ),
+]
 
 Output = Annotated[
     str | None,
@@ -63,6 +85,7 @@ OutputFormat = Annotated[
     Option(
         help="keep, wav, flac, m4a, alac, mp3, opus or ogg. \\[default: by -o, else wav]",
         rich_help_panel=OUTPUT,
+        autocompletion=completion.formats,
     ),
 ]
 BitDepth = Annotated[
@@ -102,7 +125,12 @@ Recursive = Annotated[
     bool, Option("-r", "--recursive", help="Search folders inside folders, too.", rich_help_panel=RUNNING)
 ]
 Device = Annotated[
-    str | None, Option(help="auto, cpu, cuda, cuda:N or mps. \\[default: auto]", rich_help_panel=RUNNING)
+    str | None,
+    Option(
+        help="auto, cpu, cuda, cuda:N or mps. \\[default: auto]",
+        rich_help_panel=RUNNING,
+        autocompletion=completion.devices,
+    ),
 ]
 Precision = Annotated[str | None, Option(help="auto, fp32, bf16 or fp16. \\[default: auto]", rich_help_panel=RUNNING)]
 Segment = Annotated[
@@ -123,8 +151,8 @@ Config = Annotated[
 
 Json = Annotated[bool, Option("--json", help="Results as JSON on standard output.", rich_help_panel=PRINTED)]
 JsonlLog = Annotated[
-    Path | None,
-    Option(help="Append one JSON line a recording to this file.", rich_help_panel=PRINTED),
+    str | None,
+    Option(metavar="FILE|-", help="Append one JSON line a recording to this file.", rich_help_panel=PRINTED),
 ]
 Quiet = Annotated[bool, Option("-q", "--quiet", help="Errors only.", rich_help_panel=PRINTED)]
 Verbose = Annotated[

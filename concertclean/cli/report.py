@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from concertclean.cli import console
+from concertclean.cli.times import METAVAR, time_parser
 from concertclean.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
@@ -40,10 +41,14 @@ def report(
     ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Only the 30 s with most change.")] = False,
     preview_seconds: Annotated[
-        float | None, typer.Option(min=0.5, max=600, metavar="SECONDS", help="Only so much, where most changed.")
+        float | None,
+        typer.Option(parser=time_parser(0.5, 600), metavar=METAVAR, help="Only so much, where most changed."),
     ] = None,
     start: Annotated[
-        float | None, typer.Option(min=0, metavar="SECONDS", help="Where in the recordings their results begin.")
+        float | None,
+        typer.Option(
+            parser=time_parser(), metavar=METAVAR, help="Where in the recordings their results begin; 5 or 0:05."
+        ),
     ] = None,
     log: Annotated[
         Path | None, typer.Option(help="File of `denoise --jsonl-log`, for the settings on the page.")
@@ -57,7 +62,7 @@ def report(
     """
     from concertclean.report.comparison import PREVIEW_SECONDS, Comparison
     from concertclean.report.pairs import Pair, find_pairs
-    from concertclean.report.records import read_records, record_of, start_of
+    from concertclean.report.records import audio_stream_of, read_records, record_of, start_of
 
     records = {} if log is None else read_records(log)
     pairs, orphans = find_pairs(inputs, originals)
@@ -65,7 +70,7 @@ def report(
     for pair in pairs:
         record = record_of(pair.after, records)
         begin = start_of(record) if start is None else start
-        comparisons.append(Comparison(Pair(pair.before, pair.after, begin), record))
+        comparisons.append(Comparison(Pair(pair.before, pair.after, begin, audio_stream_of(record)), record))
     if not pairs:
         raise orphans[0][1]
     target = output or default_page([pair.after for pair in pairs])
@@ -90,8 +95,10 @@ def spectrogram(
     compare: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="Another recording, below in the same colours.")
     ] = None,
-    start: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Begin here.")] = 0.0,
-    duration: Annotated[float | None, typer.Option(min=0.001, metavar="SECONDS", help="Show only so much.")] = None,
+    start: Annotated[float, typer.Option(parser=time_parser(), metavar=METAVAR, help="Begin here; 75 or 1:15.")] = 0.0,
+    duration: Annotated[
+        float | None, typer.Option(parser=time_parser(0.001), metavar=METAVAR, help="Show only so much.")
+    ] = None,
     linear: Annotated[bool, typer.Option("--linear", help="Linear frequency axis, not logarithmic.")] = False,
     size: Annotated[str, typer.Option(metavar="WxH", help="Pixels of one panel.")] = "1400x500",
     overwrite: _Overwrite = False,
@@ -170,7 +177,7 @@ def report_run(
     is_part = settings.start_seconds or settings.duration_seconds
     start = settings.start_seconds if is_part else None
     comparisons = [
-        Comparison(Pair(job.source, job.target, start), by_output.get(str(job.target)))
+        Comparison(Pair(job.source, job.target, start, settings.audio_stream), by_output.get(str(job.target)))
         for job in jobs
         if job.target.exists()
     ]
@@ -237,9 +244,11 @@ def _waiting(name: str, *, quiet: bool) -> Iterator[None]:
 @contextmanager
 def _bar(n_pairs: int, *, quiet: bool) -> "Iterator[Callable[[Pair, float, float | None], None]]":
     """A bar for the recording that is being measured."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    from concertclean.cli.columns import DescriptionColumn
+
+    columns = (DescriptionColumn(), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     shown = not quiet and console.err.is_terminal
     with Progress(*columns, console=console.err, transient=True, disable=not shown) as bars:
         task = bars.add_task("page", total=None)

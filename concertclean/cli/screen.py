@@ -1,11 +1,16 @@
 """What a person sees while `concertclean denoise` runs, on standard error."""
 
-from collections.abc import Callable
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from concertclean.cli import console
-from concertclean.errors import ConcertCleanError
+from concertclean.config.times import clock
+from concertclean.errors import ConcertCleanError, OutputExistsError, UnexpectedError
 
 if TYPE_CHECKING:
     from concertclean.config.denoise import DenoiseSettings
@@ -13,28 +18,32 @@ if TYPE_CHECKING:
     from concertclean.restore.build import Restorer
     from concertclean.restore.results import Report
 
+_STREAM = "-"
+_SPEED_FROM_SECONDS = 2.0  # before, a speed is chance
+
 
 class Screen:
     """Remarks, results and progress, as far as they are asked for.
 
     Args:
         settings: of the run.
+        n_jobs: number of recordings.
         quiet: errors only.
         verbose: everything.
         bar: show progress.
     """
 
-    def __init__(self, settings: "DenoiseSettings", *, quiet: bool, verbose: bool, bar: bool) -> None:
-        self._settings, self._quiet, self._verbose = settings, quiet, verbose
-        self._bar = bar and console.err.is_terminal  # in a log a bar is only empty lines
+    def __init__(self, settings: "DenoiseSettings", n_jobs: int, *, quiet: bool, verbose: bool, bar: bool) -> None:
+        self._quiet, self._verbose = quiet, verbose
+        # In a log a bar is only empty lines.
+        self.bar = ProgressBar(n_jobs, settings, shown=bar and console.err.is_terminal)
+        self._begin = time.perf_counter()
 
-    def progress(self, n_jobs: int) -> "ProgressBar":
-        """A bar for the jobs, to be entered."""
-        return ProgressBar(n_jobs, self._settings, shown=self._bar)
-
-    def fetching(self) -> "FetchBar":
+    @contextmanager
+    def fetching(self) -> Iterator[Callable[[int, int | None], None]]:
         """A bar for a download that may come, to be entered."""
-        return FetchBar(shown=self._bar)
+        with self.bar.paused(), FetchBar(shown=self.bar.shown) as advance:
+            yield advance
 
     def note(self, message: str) -> None:
         """A remark."""
@@ -54,12 +63,13 @@ class Screen:
 
     def show(self, outcome: "Outcome") -> None:
         """The result of a recording."""
+        source, target = stream_name(outcome.job.source, "input"), stream_name(outcome.job.target, "output")
         if outcome.error is not None:
-            console.complain(outcome.error)
+            self._complain(outcome.error)
         elif outcome.report is None:
-            self.note(f"{outcome.job.target} exists: skipped")
+            self.note(f"{target} exists: skipped")
         else:
-            self.note(f"{outcome.job.source} -> {outcome.job.target}")
+            self.note(f"{source} -> {target}")
             if self._verbose and (found := outcome.report.diagnosis) is not None:
                 chosen = f"--model {found['model']}" if found["model"] else "left alone"
                 self.note(f"  found {found['scene']}: {found['reason']}; {chosen}")
@@ -68,18 +78,31 @@ class Screen:
                 if self._verbose or not warning.startswith(("W102", "W104")):
                     self.note(f"  {warning}")
 
-    def failures(self, outcomes: "list[Outcome]") -> None:
-        """A table of what failed, if anything did."""
-        from rich.table import Table
-        from rich.text import Text
+    def _complain(self, error: ConcertCleanError) -> None:
+        if isinstance(error, UnexpectedError):
+            console.complain_of_fault(error, verbose=self._verbose)
+        elif isinstance(error, OutputExistsError):
+            console.complain(f"{error}: --overwrite replaces it, --skip-existing leaves such recordings out")
+        else:
+            console.complain(error)
 
-        failed = [outcome for outcome in outcomes if outcome.error is not None]
-        if not failed:
-            return
-        table = Table("recording", "what is wrong", title=f"{len(failed)} of {len(outcomes)} failed")
-        for outcome in failed:
-            table.add_row(Text(str(outcome.job.source)), Text(str(outcome.error)))
-        console.err.print(table)
+    def total(self, outcomes: "Sequence[Outcome]", n_failed: int) -> None:
+        """A line about a batch that is over.
+
+        Args:
+            outcomes: of all recordings.
+            n_failed: of them and of everything else that was to be done.
+        """
+        counts = Counter(outcome.status for outcome in outcomes)
+        parts = [f"{counts['done']} restored", f"{counts['skipped']} skipped", f"{n_failed} failed"]
+        if not counts["skipped"]:
+            del parts[1]
+        self.note(f"{', '.join(parts)} in {clock(time.perf_counter() - self._begin)}")
+
+
+def stream_name(path: Path, kind: str) -> str:
+    """What a person calls a path; "-" is "standard input" or "standard output"."""
+    return f"standard {kind}" if str(path) == _STREAM else str(path)
 
 
 def _summary(report: "Report") -> str:
@@ -88,14 +111,20 @@ def _summary(report: "Report") -> str:
     return (
         f"{report.seconds:.1f} s in {report.elapsed_seconds:.1f} s ({speed:.1f}x real time), "
         f"{report.reduction_db:.1f} dB removed on average, "
-        f"{report.lufs_before:.1f} LUFS before, {report.lufs_after:.1f} after"
+        f"{_lufs(report.lufs_before)} before, {_lufs(report.lufs_after)} after"
     )
+
+
+def _lufs(value: float) -> str:
+    """A loudness; what is silent, or shorter than 0.4 s, has none."""
+    return f"{value:.1f} LUFS" if math.isfinite(value) else "no loudness"
 
 
 class ProgressBar:
     """One progress bar for the recording that is being done: speed and time left; a context manager.
 
-    A method that needs a pass over the recording before it works gets a bar for that, which says so.
+    Until the first block is done it says that the model is loaded. A method that needs a pass over the recording
+    before it works gets a bar for that, which says so.
 
     Args:
         n_jobs: number of recordings.
@@ -106,8 +135,10 @@ class ProgressBar:
     def __init__(self, n_jobs: int, settings: "DenoiseSettings", *, shown: bool) -> None:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+        from concertclean.cli.columns import DescriptionColumn
+
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
+            DescriptionColumn(),
             BarColumn(),
             TaskProgressColumn(),
             TextColumn("{task.fields[speed]}"),
@@ -117,9 +148,10 @@ class ProgressBar:
             disable=not shown,
         )
         self._n_jobs, self._settings, self._number = n_jobs, settings, 0
-        self._shown: tuple[Path, str] | None = None
+        self.shown = shown
+        self._current: tuple[Path, str] | None = None
         self._source: Path | None = None
-        self._task: Any = None
+        self._task: Any = self._progress.add_task("loading model", total=None, speed="")
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -127,6 +159,15 @@ class ProgressBar:
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leaves the terminal to another bar."""
+        was_started = self._progress.live.is_started
+        self._progress.stop()
+        yield
+        if was_started:
+            self._progress.start()
 
     def advance(self, job: "Job", seconds: float) -> None:
         """Shows how many seconds of a recording are done."""
@@ -138,22 +179,21 @@ class ProgressBar:
 
     def _advance(self, job: "Job", seconds: float, what: str) -> None:
         console.end_if_asked()
-        if self._progress.disable:
+        if not self.shown:
             return
-        if self._shown != (job.source, what):
+        if self._current != (job.source, what):
             self._begin(job, what)
-        task = self._progress.tasks[0] if self._progress.tasks else None
-        speed = f"{seconds / task.elapsed:.1f}x" if task is not None and task.elapsed else ""
+        elapsed = self._progress.tasks[0].elapsed or 0.0
+        speed = f"{seconds / elapsed:.1f}x" if elapsed >= _SPEED_FROM_SECONDS else ""
         self._progress.update(self._task, completed=seconds, speed=speed)
 
     def _begin(self, job: "Job", what: str) -> None:
-        if self._task is not None:
-            self._progress.remove_task(self._task)
+        self._progress.remove_task(self._task)
         self._number += job.source != self._source
-        self._source, self._shown = job.source, (job.source, what)
+        self._source, self._current = job.source, (job.source, what)
         count = f"{self._number}/{self._n_jobs} " if self._n_jobs > 1 else ""
-        total = _seconds_of(job.source, self._settings)
-        self._task = self._progress.add_task(count + what + job.source.name, total=total, speed="")
+        name = count + what + stream_name(Path(job.source.name), "input")
+        self._task = self._progress.add_task(name, total=_seconds_of(job, self._settings), speed="")
 
 
 class FetchBar:
@@ -178,21 +218,21 @@ class FetchBar:
         self._progress.stop()
 
     def _advance(self, done: int, total: int | None) -> None:
+        console.end_if_asked()
         if self._task is None:
             self._task = self._progress.add_task("", total=total)
         self._progress.update(self._task, completed=done, total=total)
 
 
-def _seconds_of(path: Path, settings: "DenoiseSettings") -> float | None:
+def _seconds_of(job: "Job", settings: "DenoiseSettings") -> float | None:
     """Declared length of what is processed, for the progress bar only."""
+    if job.source_stream is not None:
+        return settings.duration_seconds
     from concertclean.audio_io.reader import AudioReader
 
     try:
-        with AudioReader(path) as reader:
+        with AudioReader(job.source, audio_stream=settings.audio_stream) as reader:
             declared = reader.info.duration_seconds
     except ConcertCleanError:
         declared = None
-    if declared is None:
-        return settings.duration_seconds
-    left = max(0.0, declared - settings.start_seconds)
-    return left if settings.duration_seconds is None else min(left, settings.duration_seconds)
+    return settings.processed_seconds(declared)

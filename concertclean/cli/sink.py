@@ -3,9 +3,9 @@
 import json
 import math
 import sys
-from pathlib import Path
+from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from concertclean.cli import console
 from concertclean.errors import OutputError
@@ -15,29 +15,35 @@ if TYPE_CHECKING:
     from concertclean.restore.batch import Outcome
 
 
+_STREAM = "-"
+
+
 class Sink:
     """Results for programs: JSON on standard output, JSON lines in a log; a context manager.
 
     Args:
         settings: of the run.
         as_json: print a JSON array at the end, even after an interruption.
-        log: file that gets a line a recording.
+        log: file that gets a line a recording; "-": standard output.
 
     Raises:
         OutputError: the log cannot be written; said before the work, not after.
 
     Attributes:
         records: one a recording, as they are printed and logged.
+        failure: why the log is not complete, if it is not; the recordings go on.
     """
 
-    def __init__(self, settings: "DenoiseSettings", *, as_json: bool, log: Path | None) -> None:
-        self._settings, self._as_json = settings, as_json
+    def __init__(self, settings: "DenoiseSettings", *, as_json: bool, log: str | None) -> None:
+        self._settings, self._as_json, self._name = settings, as_json, log
         self.records: list[dict[str, Any]] = []
-        try:
-            self._log = None if log is None else log.open("a", encoding="utf-8")
-        except OSError as error:
-            message = f"{log}: the log cannot be written ({error.strerror}); choose another --jsonl-log"
-            raise OutputError(message) from error
+        self.failure: OutputError | None = None
+        self._log: TextIO | None = None
+        if log is not None and log != _STREAM:
+            try:
+                self._log = open(log, "a", encoding="utf-8")  # noqa: SIM115 - closed at the end of the run
+            except OSError as error:
+                raise self._refused(error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -46,7 +52,8 @@ class Sink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._log is not None:
-            self._log.close()
+            with suppress(OSError):  # reported when the line was written
+                self._log.close()
         if self._as_json and (self.records or kind is None):
             console.say(json.dumps(self.records, indent=2))
 
@@ -54,9 +61,18 @@ class Sink:
         """Takes an outcome; writes its log line at once, so that an interrupted batch leaves its log."""
         record = self._record(outcome)
         self.records.append(record)
-        if self._log is not None:
-            self._log.write(json.dumps(record) + "\n")
-            self._log.flush()
+        if self._name == _STREAM:
+            console.say(json.dumps(record))
+        elif self._log is not None and self.failure is None:
+            try:
+                self._log.write(json.dumps(record) + "\n")
+                self._log.flush()
+            except OSError as error:
+                self.failure = self._refused(error)
+                console.complain(self.failure)
+
+    def _refused(self, error: OSError) -> OutputError:
+        return OutputError(f"{self._name}: the log cannot be written ({error.strerror}); choose another --jsonl-log")
 
     def _record(self, outcome: "Outcome") -> dict[str, Any]:
         record: dict[str, Any] = {
@@ -87,6 +103,7 @@ class Sink:
                 }
             record |= {
                 "codec": info.codec,
+                "audio_stream": info.audio_stream,
                 "sample_rate": info.sample_rate,
                 "channels": info.channels,
                 "bit_depth": info.bit_depth,

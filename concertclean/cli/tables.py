@@ -3,11 +3,12 @@
 from rich.table import Table
 from rich.text import Text
 
+from concertclean.cli import console
+
 
 def print_table(title: str, header: list[str], body: list[list[str]]) -> None:
     """A table for people."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
 
     table = Table(
         title=title or None,
@@ -21,7 +22,7 @@ def print_table(title: str, header: list[str], body: list[list[str]]) -> None:
         table.add_column(name, justify="left" if place == 0 or name == "recording" else "right", overflow="fold")
     for line in body:
         table.add_row(*(Text(cell) for cell in line))
-    Console(highlight=False).print(table)
+    console.show(table)
 
 
 def names_in(text: str) -> tuple[str, ...]:

@@ -125,7 +125,8 @@ def _prepared(
 
 def _network(settings: "TrainingSettings", store: "Store") -> "nn.Module":
     """The network with its first weights; it must fit the dataset."""
-    from concertclean.weights.loading import build_model, load_model
+    from concertclean.weights.building import build_model
+    from concertclean.weights.loading import load_model
 
     network = build_model(settings.network.architecture, settings.network.config, "network")
     if settings.network.init is not None:
@@ -164,7 +165,9 @@ def _environment(
     held = {entry.group for entry in store.entries if entry.split == "train"}
     missing = [name for name in settings.mixing.favourites if name not in held]
     if missing and place.rank == 0:
-        console.note(f"{store.folder}: trains on none of mixing.favourites {', '.join(missing)}")
+        what = f"{len(missing)} of {len(settings.mixing.favourites)} mixing.favourites match no group it trains on"
+        console.note(f"{store.folder}: {what}: {', '.join(missing)}")
+        console.note("  the rest is drawn as usual; build the dataset from what the recipe names, or correct the names")
     items = Items(mixer, round(settings.data.seconds * store.header.sample_rate))
 
     give = batch_source(settings.data, items, place, overfit)
@@ -208,7 +211,7 @@ def _data_facts(store: "Store") -> str:
 
     stocks = [one for one in stock(store) if one.split == "train"]
     parts = [f"{one.seconds / 3600:.1f} h {one.role} of {one.n_groups} groups" for one in stocks]
-    licences = sorted({licence for one in stocks for licence in one.licences})
+    licences = sorted({"not stated" if licence == "unknown" else licence for one in stocks for licence in one.licences})
     return f"{', '.join(parts)}; licences: {', '.join(licences)}"
 
 

@@ -22,7 +22,8 @@ def bleed_network(settings: "BleedTrainingSettings") -> "nn.Module":
     Raises:
         ConfigError: the loss is not the one for this network.
     """
-    from concertclean.weights.loading import build_model, load_matrix_model, load_model, task_of
+    from concertclean.weights.building import build_model, task_of
+    from concertclean.weights.loading import load_matrix_model, load_model
 
     finds_matrices = task_of(settings.network.architecture, "network.architecture") == "unmix"
     fitting = "matrix" if finds_matrices else "magnitude"

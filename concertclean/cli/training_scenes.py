@@ -26,7 +26,8 @@ def scene_network(settings: "DetectTrainingSettings") -> "nn.Module":
     Raises:
         ConfigError: the loss is not the one for it.
     """
-    from concertclean.weights.loading import build_model, load_scene_classifier
+    from concertclean.weights.building import build_model
+    from concertclean.weights.loading import load_scene_classifier
 
     if settings.loss.name not in (None, "scene"):
         raise ConfigError(f"{settings.network.architecture} is trained with loss.name=scene, got {settings.loss.name}")

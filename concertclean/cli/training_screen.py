@@ -24,9 +24,11 @@ class TrainingScreen:
     def __init__(self, settings: "Recipe", *, quiet: bool) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+        from concertclean.cli.columns import DescriptionColumn
+
         self._quiet, self._is_terminal = quiet, console.err.is_terminal
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
+            DescriptionColumn(),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[state]}", markup=False),

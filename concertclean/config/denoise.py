@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, Field, field_validator, model_validator
 
 from concertclean.config.reading import STRICT, read_toml, validated
+from concertclean.config.times import Time, parse_time
 from concertclean.errors import ConfigError
 
 OutputFormat = Literal["keep", "wav", "flac", "m4a", "alac", "mp3", "opus", "ogg"]
@@ -133,8 +134,9 @@ class OutputSettings(BaseModel):
     """What is written.
 
     Attributes:
-        start_seconds: what is processed begins here.
+        start_seconds: what is processed begins here; also as 1:15.
         duration_seconds: and is so long; None: to the end.
+        audio_stream: which sound of a film, from 1; None: the one that the file marks as default, as players do.
         format: of the output; "keep" takes the recording's own.
         bit_depth: of a lossless output; "keep" takes the recording's own, 24 for lossy ones.
         loudness: "off", "match" (as loud as before) or LUFS.
@@ -144,13 +146,21 @@ class OutputSettings(BaseModel):
 
     model_config = STRICT
 
-    start_seconds: Annotated[float, Field(ge=0)] = 0.0
-    duration_seconds: Annotated[float, Field(gt=0)] | None = None
+    start_seconds: Annotated[Time, Field(ge=0)] = 0.0
+    duration_seconds: Annotated[Time, Field(gt=0)] | None = None
+    audio_stream: Annotated[int, Field(ge=1)] | None = None
     format: OutputFormat = "wav"
     bit_depth: BitDepth = "keep"
     loudness: Literal["off", "match"] | Annotated[float, Field(ge=-70, le=0)] = "off"
     clip: Clip = "warn"
     removed: bool = Field(default=False, validation_alias=AliasChoices("removed", "residual"))
+
+    def processed_seconds(self, declared: float | None) -> float | None:
+        """Seconds that are processed of a recording that declares a length, which may be unknown, s."""
+        if declared is None:
+            return self.duration_seconds
+        left = max(0.0, declared - self.start_seconds)
+        return left if self.duration_seconds is None else min(left, self.duration_seconds)
 
 
 class RestorerSettings(RunningSettings, RestoringSettings):
@@ -187,14 +197,5 @@ def read_settings(path: Path | None, overrides: Mapping[str, object], *, place: 
 
 def _stretch(text: str) -> tuple[float, float]:
     """Seconds of "1:02.5-1:04"; ValueError for what is no time."""
-    start, stop = (_seconds(part) for part in text.split("-"))
+    start, stop = (parse_time(part) for part in text.split("-"))
     return start, stop
-
-
-def _seconds(text: str) -> float:
-    """Seconds of "62.5", "1:02.5" or "0:01:02.5"."""
-    try:
-        parts = [float(part) for part in text.split(":")]
-    except ValueError:
-        raise ValueError(f"{text} is no time; write 75, 1:15 or 0:01:15.5") from None
-    return sum((part * 60.0**place for place, part in enumerate(reversed(parts))), 0.0)

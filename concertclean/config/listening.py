@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field, model_validator
 
 from concertclean.config.reading import STRICT, read_toml, validated
+from concertclean.config.times import Time
 from concertclean.errors import ConfigError
 
 _Hz = Annotated[float, Field(ge=100, le=20_000)]
@@ -20,7 +21,7 @@ class ListeningItem(BaseModel):
         reference_kind: "clean": the truth, also hidden among what is judged; "noisy": the recording as it came, where
             there is no truth.
         conditions: files by the name of what made them; the listener never sees the names.
-        start_seconds: where the excerpt begins, in all files.
+        start_seconds: where the excerpt begins, in all files; a number, or a text such as "1:15".
         duration_seconds: length of the excerpt; ITU-R BS.1534 recommends about 10 s and 12 s at most.
     """
 
@@ -30,8 +31,8 @@ class ListeningItem(BaseModel):
     reference: Path
     reference_kind: Literal["clean", "noisy"] = "clean"
     conditions: Annotated[dict[str, Path], Field(min_length=1, max_length=12)]
-    start_seconds: Annotated[float, Field(ge=0)] = 0.0
-    duration_seconds: Annotated[float, Field(gt=0.5, le=12)] = 10.0
+    start_seconds: Annotated[Time, Field(ge=0)] = 0.0
+    duration_seconds: Annotated[Time, Field(gt=0.5, le=12)] = 10.0
 
 
 class ListeningSettings(BaseModel):

@@ -1,6 +1,5 @@
 """From a TOML file and overrides to a frozen record, with every fault reported in one message."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from concertclean.config.faults import fault_text
+from concertclean.config.text import parse_toml, read_text
 from concertclean.errors import ConfigError
 
 STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -16,25 +16,31 @@ STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 Record = TypeVar("Record", bound=BaseModel)
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, cure: str = "check its name, or correct it") -> dict[str, Any]:
     """Tables of a TOML file.
+
+    Args:
+        path: the file.
+        cure: advice that ends the message; a verb and its object.
 
     Raises:
         ConfigError: the file cannot be read or is no TOML.
     """
+    text = read_text(path, cure)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as TOML ({error})") from error
+        return parse_toml(text)
+    except ValueError as error:
+        raise ConfigError(f"{path}: cannot be read as TOML ({error}); {cure}") from error
 
 
-def validated(kind: type[Record], values: Mapping[str, Any], place: str) -> Record:
+def validated(kind: type[Record], values: Mapping[str, Any], place: str, *, cure: str = "") -> Record:
     """Return the record these values make.
 
     Args:
         kind: class of the record.
         values: by name, nested as the record is.
         place: named in front of the complaint: a file, or "options".
+        cure: advice that ends the message, where correcting the values is not the cure.
 
     Raises:
         ConfigError: values are unknown or out of range; all are listed.
@@ -43,7 +49,7 @@ def validated(kind: type[Record], values: Mapping[str, Any], place: str) -> Reco
         return kind.model_validate(values)
     except ValidationError as error:
         wrong = dict.fromkeys(fault_text(one, kind) for one in error.errors())
-        raise ConfigError(f"{place}: {'; '.join(wrong)}") from error
+        raise ConfigError(f"{place}: {'; '.join([*wrong, *filter(None, [cure])])}") from error
 
 
 def with_assignments(values: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
@@ -75,8 +81,8 @@ def with_assignments(values: dict[str, Any], assignments: Sequence[str]) -> dict
 def _keys(name: str) -> list[str]:
     """Keys of a dotted key from the outermost in."""
     try:
-        inner: object = tomllib.loads(f"{name} = 0")
-    except tomllib.TOMLDecodeError:  # such as a name with a slash, written without quotes
+        inner: object = parse_toml(f"{name} = 0")
+    except ValueError:  # such as a name with a slash, written without quotes
         return name.split(".")
     keys: list[str] = []
     while isinstance(inner, dict):
@@ -88,6 +94,6 @@ def _keys(name: str) -> list[str]:
 
 def _parsed(text: str) -> object:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
         return text

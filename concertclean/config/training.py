@@ -155,7 +155,7 @@ class Recipe(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
     description: str = ""
-    license: str = "unknown"
+    license: str = "not stated"
     network: NetworkSettings
     data: DataSettings
     loss: LossSettings = LossSettings()

@@ -15,6 +15,7 @@ from concertclean.audio_io.formats import AUDIO_EXTENSIONS
 from concertclean.corpora.open_corpus import OPEN_CORPUS, Task, corpus_files, read_corpus
 from concertclean.corpora.sources import Source, Split, audio_files
 from concertclean.errors import ConfigError
+from concertclean.files.names import inside
 
 _AUDIENCE: Final = frozenset(
     {"clapping", "laughing", "coughing", "sneezing", "crying_baby", "footsteps", "can_opening", "fireworks"}
@@ -200,7 +201,7 @@ def _segments(text: str, table: Path, recording: str) -> Iterator[str]:
     """Names in a list in Python syntax."""
     try:
         names = ast.literal_eval(text.strip() or "[]")
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise ConfigError(
             f"{table}: segments of {recording} are not a list ({error}); unpack the archive again"
         ) from error
@@ -223,11 +224,12 @@ def _esc50(folder: Path, task: Task, *, only_esc10: bool = False) -> list[Source
     """
     cure = "unpack ESC-50-master.zip and name the folder that has audio and meta in it"
     columns = ("filename", "fold", "category", *(("esc10",) if only_esc10 else ()))
-    rows = _table(folder / "meta" / "esc50.csv", columns, cure)
+    table = folder / "meta" / "esc50.csv"
+    rows = _table(table, columns, cure)
     chosen = [row for row in rows if row["category"] in _ESC_CATEGORIES[task]]
     if only_esc10:
         chosen = [row for row in chosen if row["esc10"].strip().lower() == "true"]
-    present = [row for row in chosen if (folder / "audio" / row["filename"]).is_file()]
+    present = [row for row in chosen if inside(folder, f"audio/{row['filename']}", table).is_file()]
     if not present:
         raise ConfigError(f"{folder}: no noise for {task} in its audio folder; {cure}")
     return [

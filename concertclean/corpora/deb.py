@@ -12,14 +12,13 @@ import os
 import shutil
 import subprocess
 import tarfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
+from concertclean.files.unpacking import DAMAGED, Allowance
+
 _BLOCK_BYTES: Final = 1 << 20
-_DAMAGED: Final = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
 
 
 class DebError(Exception):
@@ -42,9 +41,10 @@ def open_deb(deb: Path) -> Iterator[tarfile.TarFile]:
     """
     unpack = _dpkg if shutil.which("dpkg-deb") else _data_member
     try:
-        with unpack(deb) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        watched = Allowance(deb.name, deb.stat().st_size).watch
+        with unpack(deb) as stream, tarfile.open(fileobj=watched(stream), mode="r|") as tar:
             yield tar
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise DebError(f"{deb.name}: damaged or cut off ({error}); download it again") from error
 
 

@@ -23,6 +23,8 @@ from concertclean.corpora.wanted import Wanted, spelling_key
 from concertclean.errors import ConfigError, ModelError, OfflineError
 from concertclean.files.atomic import disk_errors, write_text, written
 from concertclean.files.download import fetch_from_url, file_sha256
+from concertclean.files.names import inside, name_fault
+from concertclean.files.unpacking import DAMAGED, Allowance
 
 _ARCHIVES: Final = (".zip", ".pk3", ".wz", ".love")
 _HOST: Final = "https://raw.githubusercontent.com"
@@ -137,7 +139,8 @@ def _check_tools(corpus: OpenCorpus, chosen: dict[str, list[Any]], debs: Path | 
 
 def _fetch_package(entries: list[PackageEntry], out: Path, debs: Path | None) -> PackageReport:
     """Get one package, unless an earlier run did."""
-    name, wanted, folder = entries[0].name, Wanted(entries), out / entries[0].folder
+    name, wanted = entries[0].name, Wanted(entries)
+    folder = inside(out, entries[0].folder, out)
     licences = tuple(dict.fromkeys(entry.licence for entry in entries))
     done = _finished(folder, wanted)
     if done:
@@ -151,7 +154,7 @@ def _fetch_package(entries: list[PackageEntry], out: Path, debs: Path | None) ->
             with open_deb(deb) as tar:
                 for member in tar:
                     _keep_member(tar, member, wanted, folder, kept)
-    except (_NotFetchedError, DebError) as error:
+    except (_NotFetchedError, DebError, ConfigError, ModelError) as error:
         return PackageReport(name, licences, tuple(sorted(kept)), wanted.missing(kept), str(error))
     version = deb.stem.split("_")[1].replace("%3a", ":")
     write_text(folder / _MARK, "\n".join([wanted.digest(), version, *sorted(kept)]), make_folder=True)
@@ -164,7 +167,8 @@ def _finished(folder: Path, wanted: Wanted) -> list[str]:
         digest, *rest = (folder / _MARK).read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError):
         return []
-    return rest if digest == wanted.digest() and all((folder / name).is_file() for name in rest[1:]) else []
+    is_here = all(name_fault(name) is None and (folder / name).is_file() for name in rest[1:])
+    return rest if digest == wanted.digest() and is_here else []
 
 
 def _find_deb(name: str, debs: Path | None) -> Path | None:
@@ -200,12 +204,13 @@ def _keep_member(
         archive = tempfile.TemporaryFile(dir=folder.parent)  # noqa: SIM115  (closed below)
     with archive:
         _copy(stream, archive, folder)
+        allowance = Allowance(path, archive.tell())
         # Anything else, or a damaged zip, has nothing to keep; its files are reported as missing.
-        with contextlib.suppress(zipfile.BadZipFile, RuntimeError), zipfile.ZipFile(archive) as inner:
+        with contextlib.suppress(*DAMAGED), zipfile.ZipFile(archive) as inner:
             for name in inner.namelist():
                 if wanted.target(name):
                     with inner.open(name) as sound:
-                        _keep(name, sound, wanted, folder, kept)
+                        _keep(name, allowance.watch(sound), wanted, folder, kept)
 
 
 def _keep(path: str, stream: IO[bytes], wanted: Wanted, folder: Path, kept: dict[str, bool]) -> None:
@@ -216,7 +221,7 @@ def _keep(path: str, stream: IO[bytes], wanted: Wanted, folder: Path, kept: dict
     name, is_sure = target
     if name in kept and (kept[name] or not is_sure):
         return
-    _write(stream, folder / name)
+    _write(stream, inside(folder.parent, f"{folder.name}/{name}", path))
     kept[name] = is_sure
 
 
@@ -241,7 +246,7 @@ def _fetch_repository(entries: list[RepositoryEntry], out: Path, debs: Path | No
     missing: list[str] = []
     reason, is_offline = "", False
     for entry, path, sha256 in ((one, *listed) for one in entries for listed in one.files.items()):
-        target = out / entry.folder / stored_name(path)
+        target = inside(out, f"{entry.folder}/{stored_name(path)}", name)
         copy = copies.get(spelling_key(f"{entry.folder}__{path}"))
         try:
             if copy and not target.is_file() and file_sha256(copy) == sha256:

@@ -4,18 +4,19 @@ The list names files of Debian packages and of public repositories, with licence
 downloads them. This module reads and checks the list, and turns the files present in a folder into sources.
 """
 
-import tomllib
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.config.faults import fault_text
+from concertclean.config.reading import read_toml
 from concertclean.corpora.sources import Role, Source, Split, audio_files
 from concertclean.errors import AudioFileError, ConfigError
+from concertclean.files.names import plain_name
 
 Task = Literal["concert", "gramophone", "reverb"]
 
@@ -23,7 +24,7 @@ OPEN_CORPUS: Final = "open-corpus.toml"
 
 _Text = Annotated[str, Field(min_length=1)]
 _Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-_RelativePath = Annotated[str, Field(pattern=r"^[^/\\]+(/[^/\\]+)*$")]
+_RelativePath = Annotated[str, AfterValidator(plain_name)]
 _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -77,7 +78,9 @@ class PackageEntry(_Entry):
     version: _Text
     kind: Literal["debian"] = "debian"
     files: tuple[_RelativePath, ...] = ()
-    patterns: tuple[Annotated[str, Field(pattern=r"^[^/*?\[]+/[^*?\[]*/.*[*?\[]")], ...] = ()
+    patterns: tuple[
+        Annotated[str, AfterValidator(plain_name), Field(pattern=r"^[^/*?\[]+/[^*?\[]*/.*[*?\[]")], ...
+    ] = ()
 
     @property
     def folder(self) -> str:
@@ -162,10 +165,7 @@ def read_corpus(path: Path) -> OpenCorpus:
     Raises:
         ConfigError: the file cannot be read, or has invalid entries; all of them are named.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as TOML ({error}); name an {OPEN_CORPUS}") from error
+    content = read_toml(path, f"name an {OPEN_CORPUS}")
     try:
         return OpenCorpus.model_validate({**content, "path": path})
     except ValidationError as error:

@@ -15,6 +15,8 @@ from typing import Final, Literal
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS
 from concertclean.audio_io.reader import AudioReader
 from concertclean.errors import AudioFileError, ConfigError, NoInputError
+from concertclean.files.names import shown
+from concertclean.files.walk import find_files
 
 Role = Literal["clean", "vocals", "backing", "voice", "noise", "effect", "clap", "shout", "speech", "response"]
 Split = Literal["train", "validation", "test"]
@@ -37,7 +39,7 @@ class Source:
             raw material of synthesis: a single "clap", a "shout", "speech", an impulse "response".
         group: artist, album or package; never on two sides of a split.
         split: as its corpus gives it; None: assigned by `assign_splits`.
-        licence: "unknown" if it is not stated.
+        licence: "not stated" where nobody states it.
         title: for tables; what "vocals" and "backing" of one song have in common.
         category: kind of noise, such as "applause", "sung" for music with a singer; "" where it is unknown.
         spans: `(start, end)` in seconds of what may be used; empty: all.
@@ -49,7 +51,7 @@ class Source:
     role: Role
     group: str
     split: Split | None = None
-    licence: str = "unknown"
+    licence: str = "not stated"
     title: str = ""
     category: str = ""
     spans: tuple[tuple[float, float], ...] = ()
@@ -64,18 +66,15 @@ def audio_files(folder: Path) -> list[Path]:
 
     Returns:
         Paths in the order of their relative names.
+
+    Raises:
+        AudioFileError: a folder inside cannot be read; a dataset without it would be another.
     """
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in AUDIO_EXTENSIONS
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    ]
+    found = find_files(folder, AUDIO_EXTENSIONS)
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def folder_sources(folder: Path, role: Role, *, licence: str = "unknown") -> list[Source]:
+def folder_sources(folder: Path, role: Role, *, licence: str = "not stated") -> list[Source]:
     """Every audio file below a folder as a source of one role.
 
     The group is the artist of the tags; without one, the folder just below `folder` that holds the file; for a
@@ -144,11 +143,11 @@ def _folder_source(folder: Path, path: Path, role: Role, licence: str) -> Source
         tags = {}
     return Source(
         path=path,
-        name=f"{folder.resolve().name}/{relative.as_posix()}",
+        name=shown(f"{folder.resolve().name}/{relative.as_posix()}"),
         role=role,
-        group=_group(tags, relative),
+        group=shown(_group(tags, relative)),
         licence=licence,
-        title=tags.get("title") or path.stem,
+        title=shown(tags.get("title") or path.stem),
     )
 
 

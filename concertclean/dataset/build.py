@@ -1,19 +1,24 @@
 """Builds a dataset from sources: each decoded once, in parallel, stored in a fixed order, continued if interrupted."""
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from concertclean import __version__
+from concertclean.corpora.open_corpus import Task
 from concertclean.corpora.sources import Source, Split
 from concertclean.dataset import fixed
 from concertclean.dataset.made import Making, Progress
 from concertclean.dataset.prepare import Prepared, prepare
 from concertclean.dataset.store import Header, Store, StoreWriter
 from concertclean.errors import ConcertCleanError, ConfigError
+from concertclean.files.atomic import write_text
 from concertclean.runtime.parallel import in_order
 
+LEFT_OUT = "left-out.jsonl"
 CHANNELS = {"concert": 2, "gramophone": 1, "reverb": 1}
 
 
@@ -38,7 +43,7 @@ class Plan:
     """
 
     folder: Path
-    task: str
+    task: Task
     sources: Sequence[Source]
     sample_rate: int = 44_100
     channels: int | None = None
@@ -59,11 +64,20 @@ class BuildReport:
         n_stored: stored now.
         n_kept: stored by an earlier run.
         failures: name of a source and the reason why it is not stored.
+        remarks: about the fixed mixtures.
     """
 
     n_stored: int = 0
     n_kept: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def counts(self) -> list[tuple[str, list[str]]]:
+        """Reasons without the names and numbers in them, the most frequent first, each with its sources."""
+        found: dict[str, list[str]] = {}
+        for name, reason in self.failures:
+            found.setdefault(_kind_of(reason), []).append(name)
+        return sorted(found.items(), key=lambda one: -len(one[1]))
 
 
 def build(plan: Plan, progress: Progress = lambda what, done, total: None) -> BuildReport:
@@ -100,8 +114,24 @@ def build(plan: Plan, progress: Progress = lambda what, done, total: None) -> Bu
         if not any(entry.role == "clean" for entry in writer.entries):
             raise ConfigError(f"{plan.folder}: none of the clean music could be read: {report.failures[0][1]}")
     n_items: dict[Split, int] = {"validation": plan.validation_items, "test": plan.test_items}
-    fixed.write_fixed(Store(plan.folder), n_items, partial(progress, "fixed mixtures"))
+    report.remarks += fixed.write_fixed(Store(plan.folder), n_items, partial(progress, "fixed mixtures"))
+    _list_failures(plan.folder / LEFT_OUT, report.failures)
     return report
+
+
+def _list_failures(path: Path, failures: Sequence[tuple[str, str]]) -> None:
+    """All sources that are left out, a JSON record a line; no file if there are none."""
+    if failures:
+        lines = [json.dumps({"name": name, "reason": reason}) + "\n" for name, reason in failures]
+        write_text(path, "".join(lines))
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _kind_of(reason: str) -> str:
+    """A reason without the file it begins with, and without the names and numbers that differ from file to file."""
+    fact = reason.partition(": ")[2] or reason
+    return re.sub(r"\d+(\.\d+)?", "…", re.sub(r"the same file as .*; ", "the same file as another; ", fact))
 
 
 def _store_sources(plan: Plan, writer: StoreWriter, report: BuildReport, progress: Progress) -> None:

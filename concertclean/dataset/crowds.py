@@ -9,6 +9,7 @@ from concertclean.corpora.sources import Split
 from concertclean.dataset.excerpts import filled
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import Store
+from concertclean.dsp.downmix import downmix
 from concertclean.synthesis import crowd, degradation
 from concertclean.synthesis.shaping import Waveform, log_uniform, rms
 from concertclean.synthesis.variation import Equaliser, decorrelate, grain_cloud
@@ -61,7 +62,7 @@ class Crowd:
             layer, name = self._excerpt(rng, n_samples)
         if self._channels == 2:
             if rng.random() < 0.3:
-                layer = np.repeat(layer.mean(axis=0, keepdims=True), 2, axis=0)
+                layer = np.repeat(downmix(layer), 2, axis=0)
             elif rng.random() < law.parted_share:
                 layer = decorrelate(rng, layer, self._sample_rate)
         if rng.random() < 0.5:
@@ -91,5 +92,5 @@ class Crowd:
         kinds = [self._effects[number] for number in rng.integers(len(self._effects), size=2)]
         scene = crowd.scattered(rng, n_samples, self._sample_rate, clips=kinds, speeds=self._law.noise_speeds)
         if self._channels == 1:
-            scene = scene.mean(axis=0, keepdims=True)
+            scene = downmix(scene)
         return scene, "other sounds"

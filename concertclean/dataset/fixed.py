@@ -15,20 +15,25 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.whole import write_waveform
 from concertclean.config.mixing import MixingLaw
+from concertclean.config.reading import validated
+from concertclean.config.text import read_records
+from concertclean.corpora.open_corpus import Task
 from concertclean.corpora.sources import Split
 from concertclean.dataset.held_out import HeldOut
 from concertclean.dataset.mixing import Item, Mixer
 from concertclean.dataset.store import Store
 from concertclean.errors import ConfigError
 from concertclean.files.atomic import write_text
+from concertclean.files.names import inside
 
 RATIOS_DB: dict[str, tuple[float, ...]] = {
     "concert": (-10.0, -5.0, 0.0, 5.0, 12.0),
@@ -36,7 +41,14 @@ RATIOS_DB: dict[str, tuple[float, ...]] = {
     "reverb": (0.0, 10.0),
 }
 SECONDS = 6.0
+_CURE = "build the dataset again"
 _ROOM_DB = -3.0  # peak of the loudest file of an item
+
+
+def _ratio(value: float) -> float:
+    if not (value == np.inf or abs(value) <= 200):
+        raise ValueError("must be inf, or between -200 and 200")
+    return value
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,19 @@ class FixedItem:
     is_sung: bool = False
 
 
+class _Line(BaseModel):
+    """A line of fixed.jsonl; "story" is the description up to version 0.1."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: Annotated[int, Field(ge=0)]
+    ratio_db: Annotated[float, AfterValidator(_ratio)]
+    kind: str = ""
+    is_sung: bool = False
+    description: str = ""
+    story: str = ""
+
+
 class _Draws(Protocol):
     """A source of items by number."""
 
@@ -94,27 +119,47 @@ class _Draws(Protocol):
 
 def write_fixed(
     store: Store, n_items: dict[Split, int], progress: Callable[[int, int], None] = lambda done, total: None
-) -> None:
-    """Write the fixed mixtures of the splits that have music and noise; existing ones are kept.
+) -> list[str]:
+    """Write the fixed mixtures of the splits that have music and noise; existing ones are kept if they are as many.
 
     Args:
         store: the dataset.
         n_items: of each ratio, for "validation" and "test"; 0: none.
         progress: receives the number of items done, and the total.
+
+    Returns:
+        What became of existing mixtures that are more or fewer.
     """
-    sides = {
-        split: n for split, n in n_items.items() if n and _has_sounds(store, split) and not has_fixed(store, split)
-    }
-    done = 0
+    remarks, sides, done = [], {}, 0
+    for split, n in n_items.items():
+        existing = _n_existing(store, split)
+        if existing not in (0, n):
+            what = "they stay" if n == 0 else f"they are made anew, {n} of them"
+            remarks.append(f"{store.folder}: had {existing} fixed mixtures of each ratio for {split}; {what}")
+        if n and existing != n and _has_sounds(store, split):
+            sides[split] = n
     for split, n_wanted in sides.items():
-        folder = store.folder / "fixed" / split
+        folder = inside(store.folder, f"fixed/{split}", store.folder)
         draws = _draws(store, split)
         lines = []
+        (folder / "fixed.jsonl").unlink(missing_ok=True)  # an interruption leaves none, not some of both
         for number in range(n_wanted):
             lines += _write_item(folder, number, draws, store)
             done += 1
             progress(done, sum(sides.values()))
         write_text(folder / "fixed.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+        for path in folder.glob("*/*.flac"):
+            if path.stem.isdecimal() and int(path.stem) >= n_wanted:
+                path.unlink()
+    return remarks
+
+
+def _n_existing(store: Store, split: Split) -> int:
+    """How many fixed mixtures of each ratio a split has; 0 where their list is damaged."""
+    try:
+        return len({files.number for files in list_fixed(store, split)}) if has_fixed(store, split) else 0
+    except ConfigError:
+        return 0
 
 
 def has_fixed(store: Store, split: Split) -> bool:
@@ -131,24 +176,27 @@ def list_fixed(store: Store, split: Split, n_items: int | None = None) -> list[F
         n_items: only so many of each ratio; None: all.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: there are none, or their list is damaged.
     """
     folder = store.folder / "fixed" / split
     if not has_fixed(store, split):
         raise ConfigError(
             f"{store.folder}: has no fixed mixtures for {split}; it needs at least three artists of clean music"
         )
+    log = folder / "fixed.jsonl"
     found = []
-    for text in (folder / "fixed.jsonl").read_text(encoding="utf-8").splitlines():
-        line: dict[str, Any] = json.loads(text)
-        number, ratio = line["number"], float(line["ratio_db"])
-        file = f"{number:04d}.flac"
-        degraded, clean = folder / folder_name(ratio) / file, folder / folder_name(np.inf) / file
-        if n_items is None or number < n_items:
-            name = f"{folder_name(ratio)}/{number:04d}"
-            kind, is_sung = line.get("kind", ""), line.get("is_sung", False)
-            description = line.get("description", line.get("story", ""))  # "story" up to version 0.1
-            found.append(FixedFiles(name, number, ratio, degraded, clean, kind, description, is_sung))
+    for place, values in read_records(log, _CURE):
+        line = validated(_Line, values, f"{log}: line {place}", cure=_CURE)
+        if n_items is None or line.number < n_items:
+            name = f"{folder_name(line.ratio_db)}/{line.number:04d}"
+            degraded, clean = (
+                inside(store.folder, f"fixed/{split}/{folder_name(ratio)}/{line.number:04d}.flac", log)
+                for ratio in (line.ratio_db, np.inf)
+            )
+            description = line.description or line.story
+            found.append(
+                FixedFiles(name, line.number, line.ratio_db, degraded, clean, line.kind, description, line.is_sung)
+            )
     return found
 
 
@@ -161,12 +209,16 @@ def read_fixed(store: Store, split: Split, n_items: int | None = None) -> Iterat
         n_items: only so many of each ratio; None: all.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: there are none, or they are damaged.
     """
+    last, clean = None, np.zeros((0, 0), np.float32)
     for files in list_fixed(store, split, n_items):
         degraded = read_waveform(files.degraded)[0].astype(np.float32)
-        if files.ratio_db == np.inf:  # the first of each item
-            clean = degraded
+        if files.number != last:
+            is_clean = files.ratio_db == np.inf  # the first of each item
+            last, clean = files.number, degraded if is_clean else read_waveform(files.clean)[0].astype(np.float32)
+        if degraded.shape != clean.shape or degraded.shape[0] != store.header.channels:
+            raise ConfigError(f"{files.degraded}: does not fit {files.clean}, or the dataset; {_CURE}")
         yield FixedItem(files.ratio_db, degraded, clean, files.description, files.kind, files.is_sung)
 
 
@@ -181,10 +233,10 @@ def folder_name(ratio_db: float) -> str:
     return "clean" if ratio_db == np.inf else f"{ratio_db:g} dB"
 
 
-def _plain_law(task: str) -> MixingLaw:
+def _plain_law(task: Task) -> MixingLaw:
     """Unprocessed music and one noise; in task "reverb", a room."""
     return MixingLaw(
-        task=task,  # type: ignore[arg-type]
+        task=task,
         snr_db=(0.0, 0.0),
         level="gain",
         level_db=(0.0, 0.0),

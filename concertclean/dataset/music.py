@@ -10,6 +10,7 @@ from concertclean.corpora.sources import Split
 from concertclean.dataset.excerpts import filled
 from concertclean.dataset.shelf import Shelf, room_shelf
 from concertclean.dataset.store import FULL_SCALE, Entry, Store
+from concertclean.dsp.downmix import downmix
 from concertclean.synthesis import degradation
 from concertclean.synthesis.shaping import Waveform, rms
 from concertclean.synthesis.variation import Equaliser
@@ -82,7 +83,7 @@ class Music:
         music = filled(self._pieces.excerpt(rng, entry, n_samples, rng.uniform(*self._law.speeds)), n_samples)
         if self._channels == 2:
             if rng.random() < self._law.mono_share:
-                music = np.repeat(music.mean(axis=0, keepdims=True), 2, axis=0)
+                music = np.repeat(downmix(music), 2, axis=0)
             elif rng.random() < self._law.swap_share:
                 music = music[::-1]
         return music, entry.name

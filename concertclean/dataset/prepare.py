@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -12,11 +11,10 @@ from numpy.typing import NDArray
 from concertclean.audio_io.reader import AudioReader
 from concertclean.corpora.sources import Role, Source
 from concertclean.dataset.store import FULL_SCALE, Samples
+from concertclean.dsp.downmix import Real, downmix
 from concertclean.dsp.resample import resample
 from concertclean.errors import AudioFileError
 from concertclean.files.download import file_sha256
-
-Real = TypeVar("Real", bound=np.floating)
 
 BLOCK_SECONDS = 0.1  # length of a block that counts as silent or clipped as a whole
 _SILENCE_DB = -60.0  # below the recording's loudest block
@@ -163,11 +161,10 @@ def _decode_whole(path: Path, sample_rate: int, channels: int) -> NDArray[np.flo
 
 
 def with_channels(waveform: NDArray[Real], channels: int) -> NDArray[Real]:
-    """A waveform `(channel, time)` with 1 or 2 channels: the first two of more, the mean for one, one repeated."""
+    """A waveform `(channel, time)` with 1 or 2 channels: the first two of more, mixed down for one, one repeated."""
     waveform = waveform[:2]
     if channels == 1:
-        mono: NDArray[Real] = waveform.mean(axis=0, keepdims=True)
-        return mono
+        return downmix(waveform)
     return waveform if len(waveform) == channels else np.repeat(waveform, channels, axis=0)
 
 

@@ -15,6 +15,7 @@ from concertclean.dataset.mixing import Item, mix
 from concertclean.dataset.music import Music
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import Store
+from concertclean.dsp.downmix import downmix
 from concertclean.errors import ConfigError
 from concertclean.networks.scene_classifier import SCENES
 from concertclean.synthesis import degradation, disc, transfer
@@ -75,9 +76,9 @@ class Scenes:
         law = self._law
         if scene == "speech":
             return self._spoken(rng, n_samples)
-        music = self._music.draw(rng, n_samples)[0].mean(axis=0, keepdims=True)
+        music = downmix(self._music.draw(rng, n_samples)[0])
         if scene == "crowd":
-            noise = self._crowd.draw(rng, n_samples)[0].mean(axis=0, keepdims=True)
+            noise = downmix(self._crowd.draw(rng, n_samples)[0])
             return mix(music, noise, rng.uniform(*law.crowd_db))[0]
         if scene == "disc":
             if rng.random() < 0.8:
@@ -91,7 +92,7 @@ class Scenes:
         """Words one after the other, some in a room."""
         parts: list[Waveform] = []
         while sum(part.shape[1] for part in parts) < n_samples:
-            parts.append(self._speech.draw(rng, 6.0, rng.uniform(0.9, 1.1)).mean(axis=0, keepdims=True))
+            parts.append(downmix(self._speech.draw(rng, 6.0, rng.uniform(0.9, 1.1))))
             parts.append(np.zeros((1, int(rng.uniform(0, _PAUSE_SECONDS) * self.sample_rate)), np.float32))
         words = filled(np.concatenate(parts, axis=1), n_samples)
         if rng.random() < 0.3:

@@ -12,26 +12,30 @@ Entries are only ever appended, samples first and their line last, so an interru
 be read and continued. Samples have 16 bits with the peak of each source at -1 dBFS: quantisation noise is at -97 dB.
 """
 
-import json
+import os
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from concertclean.config.reading import STRICT, validated
+from concertclean.config.text import parse_json, read_records, read_text
+from concertclean.corpora.open_corpus import Task
 from concertclean.corpora.sources import Role, Split
 from concertclean.errors import ConfigError, OutputError
-from concertclean.files.atomic import write_text
+from concertclean.files.atomic import disk_errors, write_text
+from concertclean.files.names import inside
 
 Samples = NDArray[np.int16]
 
 FULL_SCALE = 32767
 _SHARD_BYTES = 512 * 2**20
+_CURE = "build the dataset again"
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Header(BaseModel):
@@ -49,15 +53,14 @@ class Header(BaseModel):
     model_config = STRICT
 
     format: int = 1
-    task: str
-    sample_rate: int
-    channels: int
-    seed: int
+    task: Task
+    sample_rate: Annotated[int, Field(ge=1000, le=768_000)]
+    channels: Annotated[int, Field(ge=1, le=64)]
+    seed: Annotated[int, Field(ge=0)]
     made_by: str
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(BaseModel):
     """One source, or one piece of synthesis, as it is stored.
 
     Attributes:
@@ -79,6 +82,8 @@ class Entry:
         clipped_seconds: left out as clipped.
     """
 
+    model_config = STRICT
+
     name: str
     role: Role
     split: Split
@@ -88,13 +93,13 @@ class Entry:
     category: str
     sha256: str
     shard: str
-    start: int
-    n_samples: int
-    pieces: tuple[int, ...]
-    gain_db: float
-    crc32: int
-    silent_seconds: float
-    clipped_seconds: float
+    start: Annotated[int, Field(ge=0)]
+    n_samples: Annotated[int, Field(gt=0)]
+    pieces: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)]
+    gain_db: Annotated[float, Field(ge=-1000, le=1000)]
+    crc32: Annotated[int, Field(ge=0, lt=2**32)]
+    silent_seconds: Annotated[float, Field(ge=0)]
+    clipped_seconds: Annotated[float, Field(ge=0)]
 
 
 class Store:
@@ -126,20 +131,20 @@ class Store:
         """Stored samples of an entry `(time, channel)`, int16, a view of the disk.
 
         Raises:
-            ConfigError: the shard is missing or too short.
+            ConfigError: the shard is missing, too short or outside the folder, or the entry contradicts itself.
         """
+        if sum(entry.pieces) != entry.n_samples:
+            raise ConfigError(f"{self.folder}: the pieces of {entry.name} do not add up to its length; {_CURE}")
         if entry.shard not in self._maps:
-            path = self.folder / "shards" / entry.shard
+            path = shard_path(self.folder, entry.shard)
             try:
                 n_whole = path.stat().st_size // (2 * self.header.channels)  # an interruption may leave a partial line
                 self._maps[entry.shard] = np.memmap(path, "<i2", mode="r", shape=(n_whole, self.header.channels))
             except (OSError, ValueError) as error:
-                raise ConfigError(f"{path}: cannot be read ({error}); build the dataset again") from error
+                raise ConfigError(f"{path}: cannot be read ({error}); {_CURE}") from error
         stored = self._maps[entry.shard][entry.start : entry.start + entry.n_samples]
         if len(stored) != entry.n_samples:
-            raise ConfigError(
-                f"{self.folder / 'shards' / entry.shard}: ends within {entry.name}; build the dataset again"
-            )
+            raise ConfigError(f"{self.folder / 'shards' / entry.shard}: ends within {entry.name}; {_CURE}")
         return stored
 
 
@@ -160,17 +165,22 @@ class StoreWriter:
     def __init__(self, folder: Path, header: Header) -> None:
         self.folder, self.header = folder, header
         self.entries: list[Entry] = []
+        self._ends: dict[str, int] = {}  # samples in each shard
+        self._open: dict[tuple[str, str], list[str]] = {}  # shards of a role in a split
         if (folder / "dataset.json").exists():
             self._continue()
         else:
             self._begin()
-        self._manifest = (folder / "manifest.jsonl").open("a", encoding="utf-8")
+        path = folder / "manifest.jsonl"
+        with disk_errors(path):
+            (folder / "shards").mkdir(exist_ok=True)
+            self._manifest = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK, 0o666)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._manifest.close()
+        os.close(self._manifest)
 
     def append(self, samples: Samples, **facts: object) -> Entry:
         """Stores samples `(time, channel)` and the line that describes them.
@@ -178,31 +188,36 @@ class StoreWriter:
         Args:
             samples: int16.
             facts: attributes of `Entry` other than where and how much.
+
+        Raises:
+            OutputError: the disk is full.
+            ConfigError: the dataset is damaged: a shard is shorter than its entries, or outside the folder.
         """
         raw = np.ascontiguousarray(samples, dtype="<i2").tobytes()
-        shard, end = self._open_shard(str(facts["role"]), str(facts["split"]))
-        path = self.folder / "shards" / shard
-        try:
-            with path.open("r+b" if path.exists() else "wb") as file:
+        shard = self._open_shard(str(facts["role"]), str(facts["split"]))
+        end = self._ends.get(shard, 0)
+        place = {"shard": shard, "start": end, "n_samples": len(samples), "crc32": zlib.crc32(raw)}
+        entry = validated(Entry, {**facts, **place}, str(self.folder))
+        path = shard_path(self.folder, shard)
+        with disk_errors(path, cure="free some space and run it again"):
+            with open(os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666), "r+b") as file:
+                if file.seek(0, os.SEEK_END) < 2 * self.header.channels * end:
+                    raise ConfigError(f"{path}: is shorter than its entries in the manifest; {_CURE}")
                 file.truncate(2 * self.header.channels * end)  # samples left by an interrupted run have no line
-                file.seek(0, 2)
+                file.seek(0, os.SEEK_END)
                 file.write(raw)
-            place = {"shard": shard, "start": end, "n_samples": len(samples), "crc32": zlib.crc32(raw)}
-            entry = Entry(**{**facts, **place})  # type: ignore[arg-type]
-            self._manifest.write(_line(entry))
-            self._manifest.flush()
-        except OSError as error:
-            raise OutputError(
-                f"{path}: cannot be written ({error.strerror}); free some space and run it again"
-            ) from error
-        self.entries.append(entry)
+            line = memoryview(_line(entry).encode())
+            while line:
+                line = line[os.write(self._manifest, line) :]
+        self._note(entry)
         return entry
 
     def _begin(self) -> None:
-        if self.folder.exists() and any(self.folder.iterdir()):
+        # Hidden files apart: an interruption while the header is written leaves a part of it.
+        if self.folder.exists() and any(not path.name.startswith(".") for path in self.folder.iterdir()):
             raise OutputError(f"{self.folder}: is not empty and contains no dataset; name a new folder")
         try:
-            (self.folder / "shards").mkdir(parents=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be created ({error.strerror}); choose another place") from error
         write_text(self.folder / "dataset.json", self.header.model_dump_json(indent=2) + "\n")
@@ -214,52 +229,60 @@ class StoreWriter:
             raise OutputError(
                 f"{self.folder}: contains a dataset with other settings ({store.header}); name a new folder"
             )
-        self.entries = store.entries
+        for entry in store.entries:
+            self._note(entry)
         # A line cut off by an interruption is dropped; its samples are stored again.
         write_text(self.folder / "manifest.jsonl", "".join(map(_line, self.entries)))
 
-    def _open_shard(self, role: str, split: str) -> tuple[str, int]:
-        """The last shard of a role and split if it has room, else a new one; and the samples in it."""
-        ends: dict[str, int] = {}
-        for entry in self.entries:
-            if (entry.role, entry.split) == (role, split):
-                ends[entry.shard] = entry.start + entry.n_samples
-        if ends:
-            last = max(ends)
-            if 2 * self.header.channels * ends[last] < _SHARD_BYTES:
-                return last, ends[last]
-        return f"{role}-{split}-{len(ends):03d}.s16", 0
+    def _note(self, entry: Entry) -> None:
+        """Remember an entry, and where the next one of its kind goes."""
+        self.entries.append(entry)
+        self._ends[entry.shard] = max(self._ends.get(entry.shard, 0), entry.start + entry.n_samples)
+        shards = self._open.setdefault((entry.role, entry.split), [])
+        if entry.shard not in shards:
+            shards.append(entry.shard)
+
+    def _open_shard(self, role: str, split: str) -> str:
+        """The last shard of a role and split if it has room, else a new one."""
+        shards = self._open.get((role, split), [])
+        if shards and 2 * self.header.channels * self._ends[shards[-1]] < _SHARD_BYTES:
+            return shards[-1]
+        number = len(shards)
+        while (name := f"{role}-{split}-{number:03d}.s16") in self._ends:
+            number += 1
+        return name
+
+
+def shard_path(folder: Path, shard: str) -> Path:
+    """Where a shard lies; ConfigError for a name, or a link, that leads out of the dataset."""
+    return inside(folder, f"shards/{shard}", folder / "manifest.jsonl")
 
 
 def _line(entry: Entry) -> str:
     """An entry as the manifest holds it."""
-    return json.dumps(asdict(entry), ensure_ascii=False) + "\n"
+    return entry.model_dump_json() + "\n"
 
 
 def _read_header(folder: Path) -> Header:
     path = folder / "dataset.json"
+    if not os.path.lexists(path):
+        raise ConfigError(f"{folder}: contains no dataset; make one with `concertclean dataset build`")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{folder}: contains no dataset; make one with `concertclean dataset build`") from error
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); build the dataset again") from error
-    header = validated(Header, values, str(path))
-    if header.format != 1:
-        raise ConfigError(f"{path}: dataset has format {header.format}, this version reads 1; update concertclean")
-    return header
+        values: Any = parse_json(read_text(path, _CURE))
+    except ValueError as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); {_CURE}") from error
+    if isinstance(values, dict) and values.get("format", 1) != 1:
+        found = values["format"]
+        raise ConfigError(f"{path}: dataset has format {found}, this version reads 1; update concertclean")
+    return validated(Header, values, str(path), cure=_CURE)
 
 
 def _read_entries(path: Path) -> Iterator[Entry]:
-    """Entries of a manifest; a last line cut off by an interruption is left out."""
-    if not path.exists():
-        return
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            values = json.loads(line)
-            yield Entry(**{**values, "pieces": tuple(values["pieces"])})
-        except (ValueError, TypeError, KeyError) as error:
-            if number == len(lines):
-                return
-            raise ConfigError(f"{path}: line {number} cannot be parsed; build the dataset again") from error
+    """Entries of a manifest."""
+    known: set[str] = set()
+    for number, values in read_records(path, _CURE) if os.path.lexists(path) else ():
+        entry = validated(Entry, values, f"{path}: line {number}", cure=_CURE)
+        if entry.shard not in known:
+            shard_path(path.parent, entry.shard)
+            known.add(entry.shard)
+        yield entry

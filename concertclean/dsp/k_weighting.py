@@ -18,6 +18,7 @@ from concertclean.dsp.arrays import Array
 _ROW = 32  # samples
 _SHELF_DB, _SHELF_Q, _SHELF_HZ = 3.99984385397, 0.7071752369554193, 1681.9744509555319
 _SHELF_MIDDLE = 0.499666774155  # exponent of the gain at the shelf's own frequency
+_LEAST_SHELF_RATE = 2.05 * _SHELF_HZ
 _HIGH_PASS_Q, _HIGH_PASS_HZ = 0.5003270373253953, 38.13547087613982
 
 
@@ -65,16 +66,25 @@ class KWeighting:
 def biquads(sample_rate: int) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """Numerator and denominator `(3,)` of the shelf and of the high-pass, the denominators starting with 1.
 
+    Where the shelf lies above half the sample rate it is left out: as a bilinear filter it would not be stable.
+
     Args:
         sample_rate: Hz.
     """
+    if sample_rate <= _LEAST_SHELF_RATE:
+        flat = np.array([1.0, 0.0, 0.0])
+        return (flat, flat), _high_pass(sample_rate)
     k = math.tan(math.pi * _SHELF_HZ / sample_rate)
     high = 10 ** (_SHELF_DB / 20)
     middle = high**_SHELF_MIDDLE * k / _SHELF_Q
     shelf = np.array([high + middle + k * k, 2 * (k * k - high), high - middle + k * k])
     first, denominator = _denominator(k, _SHELF_Q)
-    _, high_passing = _denominator(math.tan(math.pi * _HIGH_PASS_HZ / sample_rate), _HIGH_PASS_Q)
-    return (shelf / first, denominator), (np.array([1.0, -2.0, 1.0]), high_passing)
+    return (shelf / first, denominator), _high_pass(sample_rate)
+
+
+def _high_pass(sample_rate: int) -> tuple[Array, Array]:
+    _, denominator = _denominator(math.tan(math.pi * _HIGH_PASS_HZ / sample_rate), _HIGH_PASS_Q)
+    return np.array([1.0, -2.0, 1.0]), denominator
 
 
 def _denominator(k: float, q: float) -> tuple[float, Array]:

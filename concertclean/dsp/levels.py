@@ -28,7 +28,7 @@ class LoudnessMeter:
 
     def __init__(self, sample_rate: int, channels: int) -> None:
         self._weighting = KWeighting(sample_rate, channels)
-        self._hop = round(_HOP_SECONDS * sample_rate)
+        self._hop = max(1, round(_HOP_SECONDS * sample_rate))
         self._rest = np.zeros((channels, 0))
         self._powers: list[float] = []
         self.peak = 0.0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from concertclean.config.denoise import RestorerSettings
+from concertclean.config.reading import validated
 from concertclean.dsp.arrays import Array
 from concertclean.errors import ConfigError
 from concertclean.metrics.parts import projected
@@ -104,7 +105,8 @@ def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = 
         ConfigError: the device does not exist.
         ModelError: the model cannot be loaded.
     """
-    settings = RestorerSettings(model=name, device=device, threads=threads, offline=offline)
+    values = {"model": name, "device": device, "threads": threads, "offline": offline}
+    settings = validated(RestorerSettings, values, "options")
     return Model(build_restorer(stages_of(name), settings))
 
 

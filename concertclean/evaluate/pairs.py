@@ -4,6 +4,7 @@ Nothing is silently shifted, stretched or resampled. A pair that does not match 
 nearly matches (some samples of padding at the end, a delay) is compared unchanged, with a remark.
 """
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from scipy.signal import correlate
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS
 from concertclean.audio_io.reader import AudioReader
 from concertclean.dsp.arrays import Array
+from concertclean.dsp.downmix import polarities
 from concertclean.errors import ConfigError, MetricError, NoInputError
+from concertclean.files.walk import find_files
 
 _CLEANED = "_clean"  # the suffix that `denoise` adds to a name
 _PADDING_SECONDS = 0.1  # lossy codecs add up to two packets
@@ -65,7 +68,8 @@ def find_pairs(reference: Path, estimate: Path, noisy: Path | None = None) -> tu
         noisy: the same, or None.
 
     Returns:
-        The pairs in the order of their names, and a sentence for every reference without a partner.
+        The pairs in the order of their names, and a sentence for every reference without a partner, or with two, and
+        for every folder that cannot be read. Of a.wav and a.flac beside each other each belongs to its like.
 
     Raises:
         NoInputError: there is nothing to compare.
@@ -84,29 +88,53 @@ def find_pairs(reference: Path, estimate: Path, noisy: Path | None = None) -> tu
 
 def _mirrored(reference: Path, estimate: Path, noisy: Path | None) -> tuple[list[PairFiles], list[str]]:
     """Pairs of folders, and the files without a partner."""
-    references, estimates = _by_name(reference), _by_name(estimate)
-    degraded = {} if noisy is None else _by_name(noisy)
+    alone: list[str] = []
+    references, estimates = _by_name(reference, alone), _by_name(estimate, alone)
+    degraded = {} if noisy is None else _by_name(noisy, alone)
     if not references:
         raise NoInputError(f"{reference}: contains no recordings")
-    pairs, alone = [], []
-    for name, path in references.items():
-        found = estimates.get(name) or estimates.get(name + _CLEANED)
-        before = degraded.get(name)
-        if found is None:
-            alone.append(f"{name}: is not in {estimate}")
-        elif noisy is not None and before is None:
-            alone.append(f"{name}: is not in {noisy}")
-        else:
-            pairs.append(PairFiles(name, path, found, before))
+    pairs = []
+    for name, paths in references.items():
+        for path in paths:
+            label = name if len(paths) == 1 else f"{name}{path.suffix}"
+            is_alone = len(paths) == 1
+            try:
+                found = _partner(name, path, estimates, estimate, is_alone=is_alone, mark=_CLEANED)
+                before = None if noisy is None else _partner(name, path, degraded, noisy, is_alone=is_alone)
+            except NoInputError as error:
+                alone.append(f"{label}: {error}")
+            else:
+                pairs.append(PairFiles(label, path, found, before))
     if not pairs:
-        raise NoInputError(f"{estimate}: contains nothing named like the recordings in {reference}")
+        raise NoInputError(f"{estimate}: contains nothing named like the recordings in {reference}; {'; '.join(alone)}")
     return pairs, alone
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
-    """Recordings below a folder by relative path without extension, in order."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_EXTENSIONS and path.is_file())
-    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
+def _by_name(folder: Path, faults: list[str]) -> dict[str, list[Path]]:
+    """Recordings below a folder by relative path without extension, in order; what cannot be read is noted."""
+    found: dict[str, list[Path]] = {}
+    for path in find_files(folder, AUDIO_EXTENSIONS, unreadable=lambda error: faults.append(str(error))):
+        # macOS writes é as e and an accent, others as one character; both mean the same name.
+        name = unicodedata.normalize("NFC", path.relative_to(folder).with_suffix("").as_posix())
+        found.setdefault(name, []).append(path)
+    return dict(sorted(found.items()))
+
+
+def _partner(
+    name: str, path: Path, files: dict[str, list[Path]], folder: Path, *, is_alone: bool, mark: str = ""
+) -> Path:
+    """The file in a folder that belongs to a recording; NoInputError if there is none, or nobody can say which."""
+    by_format = f"{name}_{path.suffix[1:].lower()}{mark}"  # as `denoise` names results of a.wav and a.mp3
+    for key in [name, by_format, name + mark] if mark else [name]:
+        found = files.get(key, [])
+        own = found if key == by_format else [one for one in found if one.suffix.lower() == path.suffix.lower()]
+        exact = [one for one in own if one.name == path.name]
+        for fitting in (exact, own, found if is_alone else []):
+            if len(fitting) == 1:
+                return fitting[0]
+        if found:
+            raise NoInputError(f"could be {' or '.join(one.name for one in found)} in {folder}; keep one of them")
+    raise NoInputError(f"is not in {folder}")
 
 
 def read_pair(files: PairFiles, *, downmix: bool = False) -> AlignedPair:
@@ -114,7 +142,7 @@ def read_pair(files: PairFiles, *, downmix: bool = False) -> AlignedPair:
 
     Args:
         files: to read.
-        downmix: compare the mean of the channels.
+        downmix: compare the mean of the channels, inverted ones inverted back.
 
     Raises:
         AudioFileError: a file cannot be read.
@@ -124,10 +152,11 @@ def read_pair(files: PairFiles, *, downmix: bool = False) -> AlignedPair:
     waveforms, rates, remarks = [], [], []
     for path in paths:
         with AudioReader(path) as reader:
-            waveform = reader.read_all()
-            waveforms.append(waveform.mean(axis=0, keepdims=True) if downmix else waveform)
+            waveforms.append(reader.read_all())
             rates.append(reader.info.sample_rate)
             remarks += [f"{path.name}: {warning}" for warning in reader.warnings]
+    if downmix:
+        waveforms = _mixed_alike(waveforms)
     for path, waveform, rate in zip(paths[1:], waveforms[1:], rates[1:], strict=True):
         remarks += _fitting(path, waveform, rate, files.reference, waveforms[0], rates[0])
     n_samples = min(waveform.shape[1] for waveform in waveforms)
@@ -136,6 +165,13 @@ def read_pair(files: PairFiles, *, downmix: bool = False) -> AlignedPair:
     if lag:
         remarks.append(f"the estimate is {abs(lag)} samples {'late' if lag > 0 else 'early'}; not corrected")
     return AlignedPair(reference, estimate, rest[0] if rest else None, rates[0], tuple(remarks))
+
+
+def _mixed_alike(waveforms: list[Array]) -> list[Array]:
+    """Means of the channels; those inverted in the first waveform, the reference, are inverted back in all."""
+    signs = polarities(waveforms[0])
+    own = (signs if len(waveform) == len(signs) else polarities(waveform) for waveform in waveforms)
+    return [(one[:, None] * waveform).mean(axis=0, keepdims=True) for one, waveform in zip(own, waveforms, strict=True)]
 
 
 def _fitting(path: Path, waveform: Array, rate: int, truth_path: Path, truth: Array, truth_rate: int) -> list[str]:
@@ -163,7 +199,7 @@ def lag_of(reference: Array, estimate: Array, largest: int) -> int:
         estimate: same shape.
         largest: lag searched, samples.
     """
-    truth, candidate = reference.mean(axis=0), estimate.mean(axis=0)
+    truth, candidate = (mixed[0] for mixed in _mixed_alike([reference, estimate]))
     found = correlate(candidate, truth, mode="full", method="fft")
     centre = len(truth) - 1
     near = found[max(0, centre - largest) : centre + largest + 1]

@@ -6,13 +6,13 @@ error or a full disk leaves the old file, or none.
 
 import io
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from concertclean.errors import OutputError
+from concertclean.errors import OutputError, OutputExistsError
+from concertclean.files.parts import new_part, sweep
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -42,16 +42,15 @@ class PartFile:
         self._path, self._overwrite, self._cure = path, overwrite, cure
         if path.is_dir():
             raise OutputError(f"{path}: is a directory; name a file in it")
-        if not overwrite and os.path.lexists(path):
-            raise _exists(path)
-        # A short name of its own: the target's name plus a suffix could exceed the 255 bytes of file systems.
-        self._part = path.parent / f".{secrets.token_hex(8)}.part"
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        if not overwrite:
+            refuse_existing(path)
         try:
-            # 0o666 leaves the permissions to the user's umask; tempfile would make the target private.
-            self._raw = _Raw(os.open(self._part, flags, 0o666), path, cure)
+            sweep(path.parent)
+            self._part, descriptor = new_part(path.parent)
         except (OSError, ValueError) as error:  # ValueError: the path holds a null character
             raise _unwritable(path, error, cure) from error
+        self._lock: int | None = os.dup(descriptor)  # holds the lock until the part has its name
+        self._raw = _Raw(descriptor, path, cure)
         self.file = io.BufferedRandom(self._raw)
 
     @property
@@ -71,17 +70,26 @@ class PartFile:
             self.file.flush()
             os.fsync(self.file.fileno())
             self.file.close()
+            if os.name == "nt":  # which renames no open file
+                self._unlock()
             if self._overwrite:
                 os.replace(self._part, self._path)
             else:
                 self._rename_if_free()
+            self._unlock()
 
     def discard(self) -> None:
         """Delete what was written; a second call, or one after `commit`, does nothing."""
         with suppress(OSError, OutputError):  # closing writes what is left in the buffer
             self.file.close()
+        self._unlock()
         with suppress(FileNotFoundError):
             self._part.unlink()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _rename_if_free(self) -> None:
         """Rename without a race between looking and doing: a hard link is refused if the name is taken."""
@@ -184,5 +192,11 @@ def _unwritable(path: Path, error: OSError | ValueError, cure: str) -> OutputErr
     return OutputError(f"{path}: cannot be written ({fact}); {cure}")
 
 
-def _exists(path: Path) -> OutputError:
-    return OutputError(f"{path}: already exists; allow overwriting, or choose another name")
+def refuse_existing(path: Path) -> None:
+    """Raises an `OutputExistsError` if there is something of this name already."""
+    if os.path.lexists(path):
+        raise _exists(path)
+
+
+def _exists(path: Path) -> OutputExistsError:
+    return OutputExistsError(f"{path}: already exists; allow overwriting, or choose another name")

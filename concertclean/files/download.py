@@ -22,6 +22,7 @@ _CONNECT_SECONDS = 0.8  # name look-up and connection; "no network" must be repo
 _SLOW_NETWORK = "CONCERTCLEAN_CONNECT_SECONDS"
 _READ_SECONDS = 60.0  # silence that a slow but living server may keep
 _BLOCK_BYTES = 1 << 20
+_MOST_BYTES = 4 << 30  # where nobody knows the size
 
 
 def file_sha256(path: Path) -> str:
@@ -48,6 +49,7 @@ def fetch_from_url(
     target: Path,
     sha256: str,
     *,
+    size_bytes: int | None = None,
     progress: Progress | None = None,
     patience: float = 1.0,
     other_folder: str = "choose another folder",
@@ -58,6 +60,7 @@ def fetch_from_url(
         url: http or https address.
         target: file to write; its folder is made.
         sha256: 64 hexadecimal digits.
+        size_bytes: of the expected file; nothing beyond it is read. None: at most 4 GiB.
         progress: called with bytes so far and all bytes, or None where the server does not say.
         patience: share of `connect_seconds()` to wait for a connection.
         other_folder: advice for a disk that refuses the file: how to put it elsewhere; a verb and its object.
@@ -71,7 +74,7 @@ def fetch_from_url(
     request = urllib.request.Request(url, headers={"User-Agent": f"concertclean/{__version__}"})
     try:
         with written(target, make_folder=True, cure=cure) as file:
-            found = _stream(request, file, progress)
+            found = _stream(request, file, size_bytes or _MOST_BYTES, progress)
             if found != sha256:
                 raise ModelError(
                     f"{url}: wrong sha256, expected {sha256}, found {found}; nothing is kept. Try again; "
@@ -139,14 +142,18 @@ def _first_hop(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _stream(request: urllib.request.Request, file: BinaryIO, progress: Progress | None) -> str:
-    """Copy a response into a file; its sha256."""
+def _stream(request: urllib.request.Request, file: BinaryIO, most: int, progress: Progress | None) -> str:
+    """Copy a response of at most so many bytes into a file; its sha256."""
     digest, done = hashlib.sha256(), 0
     try:
         with urllib.request.urlopen(request, timeout=_READ_SECONDS) as response:
             declared = response.headers.get("Content-Length", "")
-            total = int(declared) if declared.isdigit() else None
-            while block := response.read(_BLOCK_BYTES):
+            total = int(declared) if declared.isascii() and declared.isdigit() else None
+            if total is not None and total > most:
+                raise too_large(request.full_url, most)
+            while block := response.read(min(_BLOCK_BYTES, most + 1 - done)):
+                if done + len(block) > most:
+                    raise too_large(request.full_url, most)
                 digest.update(block)
                 done += file.write(block)
                 if progress:
@@ -163,6 +170,14 @@ def _stream(request: urllib.request.Request, file: BinaryIO, progress: Progress 
     if total is not None and done != total:
         raise ModelError(_broken(request.full_url, done, f"{total} were promised"))
     return digest.hexdigest()
+
+
+def too_large(url: str, most: int) -> ModelError:
+    """Return the error for an address that serves more than the expected file."""
+    return ModelError(
+        f"{url}: serves more than the {most} bytes expected; nothing is kept. Try again; "
+        "if it stays so, the file at this address was replaced"
+    )
 
 
 def _broken(url: str, done: int, reason: str) -> str:

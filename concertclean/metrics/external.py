@@ -4,10 +4,10 @@ Both predict the mean opinion of listeners and are separate packages (Apache-2.0
 only adapts them: it handles rate, channels and edge cases, the packages the rest.
 
 *Conventions*: arrays `(channel, time)`, full scale ±1, order (reference, estimate), higher is better. Both work at 48
-kHz, after `dsp.resample`. ViSQOL receives the mean of the channels, as in the original program. Zimtohrli receives each
-channel, and the mean of the opinions is returned. Neither detects a change of polarity: report SNR beside them. Silence
-and less than a second are not defined (`MetricError`): ViSQOL gives a silent reference its best grade, and Zimtohrli
-writes out of bounds below a tenth of a second.
+kHz, after `dsp.resample`. ViSQOL receives the mean of the channels, as in the original program, those inverted in the
+reference inverted back. Zimtohrli receives each channel, and the mean of the opinions is returned. Neither detects a
+change of polarity: report SNR beside them. Silence and less than a second are not defined (`MetricError`): ViSQOL
+gives a silent reference its best grade, and Zimtohrli writes out of bounds below a tenth of a second.
 
 References:
     Chinen, Lim, Skoglund, Gureev, O'Gorman, Hines: ViSQOL v3, QoMEX 2020; package visqol-python, version 3.8.
@@ -20,6 +20,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from concertclean.dsp.downmix import polarities
 from concertclean.dsp.resample import resample
 from concertclean.errors import ConfigError, MetricError
 from concertclean.metrics.pair import Waveform, validate
@@ -37,11 +38,12 @@ def visqol(reference: Waveform, estimate: Waveform, sample_rate: int) -> float:
 
     Raises:
         ValueError: see `pair.validate`, or `sample_rate` is not positive.
-        MetricError: shorter than a second, or the mean of the channels is silent.
+        MetricError: shorter than a second, or silent.
         ConfigError: the package is not installed.
     """
     validate(reference, estimate)
-    mixed = [waveform.mean(axis=0, keepdims=True, dtype=np.float64) for waveform in (reference, estimate)]
+    signs = polarities(reference)[:, None]
+    mixed = [(signs * one).mean(axis=0, keepdims=True, dtype=np.float64) for one in (reference, estimate)]
     truth, found = _prepared(mixed[0], mixed[1], sample_rate)
     api = _installed("visqol", "visqol-python").VisqolApi()
     api.create(mode="audio")

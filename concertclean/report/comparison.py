@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from concertclean import __version__
+from concertclean.config.times import clock
 from concertclean.dsp.levels import LoudnessMeter
 from concertclean.errors import ConcertCleanError
 from concertclean.report.change import STEP_SECONDS, Change, level_match_db, measure, most_changed
@@ -16,7 +17,7 @@ from concertclean.report.page import Page, open_page, palette
 from concertclean.report.pairs import Pair, PairFacts, blocks, facts
 from concertclean.report.sound import Flac, page_rate
 from concertclean.report.spectrogram import Spectrograms, display_range, grey_png
-from concertclean.report.words import clock, numbers_table, settings_table
+from concertclean.report.words import numbers_table, settings_table, together
 
 PAGE_SECONDS = 600.0  # what a browser handles easily: about 160 MB of page, 420 MB of memory
 PREVIEW_SECONDS = 30.0
@@ -112,9 +113,9 @@ def _add(page: Page, comparison: Comparison, name: str, limit: float, progress: 
         "name": pair.before.stem,
         "before": pair.before.name,
         "after": pair.after.name,
-        "numbers": numbers_table(change, comparison.record),
+        "numbers": [[together(cell) for cell in row] for row in numbers_table(change, comparison.record)],
         "settings": settings_table(comparison.record, known, pair),
-        "notes": _notes(known, change, excerpt),
+        "notes": [together(note) for note in _notes(known, change, excerpt)],
         **entry,
     }
 

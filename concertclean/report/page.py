@@ -6,6 +6,7 @@ on demand. A content security policy in the template forbids all requests.
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from concertclean.files.atomic import PartFile
+from concertclean.files.names import shown
 
 _DATA = "{{data}}"
+_PLACE = re.compile(r"\{\{(\w+)\}\}")
 _BLOCK_BYTES = 3 * 2**18  # a multiple of 3, so base64 continues without padding
 
 
@@ -73,7 +76,7 @@ def open_page(
     Raises:
         OutputError: the file exists or cannot be written.
     """
-    parts = {name: escape(text) for name, text in words.items()}
+    parts = {name: escape(shown(text)) for name, text in words.items()}
     parts["style"] = asset("page.css")
     parts["script"] = "(() => {\n'use strict';\n" + "\n".join(map(asset, scripts)) + "\n})();"
     html = asset(template)
@@ -104,6 +107,5 @@ def palette() -> str:
 
 
 def _filled(text: str, parts: Mapping[str, str]) -> str:
-    for name, value in parts.items():
-        text = text.replace("{{" + name + "}}", value)
-    return text
+    """The text with its parts, all at once: a part, such as a title, may hold the mark of another."""
+    return _PLACE.sub(lambda found: parts[found[1]], text)

@@ -1,6 +1,7 @@
 """A recording and its result: finding the two files, reading them in step."""
 
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -11,6 +12,7 @@ from concertclean.audio_io.reader import AudioReader
 from concertclean.dsp.arrays import Array, Blocks
 from concertclean.dsp.resample import Fifo, resampled
 from concertclean.errors import AudioFileError, ConfigError, NoInputError
+from concertclean.files.walk import find_files, is_hidden
 
 _MARK = "_clean"
 _BLOCK_SECONDS = 1.0
@@ -25,11 +27,13 @@ class Pair:
         before: the original recording. after: the result.
         start_seconds: start of the result within the recording; the recording may then be longer than the result. None:
             the result is as long as the recording.
+        audio_stream: which sound of a film the recording is, from 1; None: the default one.
     """
 
     before: Path
     after: Path
     start_seconds: float | None = None
+    audio_stream: int | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class PairFacts:
     seconds: float | None
 
 
-def find_pairs(inputs: Sequence[Path], originals: Path | None) -> tuple[list[Pair], list[tuple[Path, NoInputError]]]:
+def find_pairs(inputs: Sequence[Path], originals: Path | None) -> tuple[list[Pair], list[tuple[Path, AudioFileError]]]:
     """Pairs from files and folders.
 
     Args:
@@ -50,8 +54,8 @@ def find_pairs(inputs: Sequence[Path], originals: Path | None) -> tuple[list[Pai
         originals: folder of the recordings, mirrored as in `denoise -r -o`; None: beside the results.
 
     Returns:
-        The pairs in the order given, folders sorted; and the results in folders whose recording is missing, with the
-        reason.
+        The pairs in the order given, folders sorted; and the results in folders whose recording is missing, and folders
+        that cannot be read, with the reason.
 
     Raises:
         NoInputError: a path does not exist, a folder holds no result, or the recording of a named result is missing.
@@ -60,7 +64,7 @@ def find_pairs(inputs: Sequence[Path], originals: Path | None) -> tuple[list[Pai
     if len(inputs) == 2 and all(path.is_file() for path in inputs) and not is_result(inputs[0]):
         return [Pair(inputs[0], inputs[1])], []
     pairs: list[Pair] = []
-    orphans: list[tuple[Path, NoInputError]] = []
+    orphans: list[tuple[Path, AudioFileError]] = []
     for path in inputs:
         if path.is_dir():
             _search(path, originals, pairs, orphans)
@@ -73,7 +77,7 @@ def find_pairs(inputs: Sequence[Path], originals: Path | None) -> tuple[list[Pai
 
 def is_result(path: Path) -> bool:
     """Whether a file is named as an output of `denoise`."""
-    return path.stem.endswith(_MARK) and path.suffix.lower() in AUDIO_EXTENSIONS and not path.name.startswith(".")
+    return path.stem.endswith(_MARK) and path.suffix.lower() in AUDIO_EXTENSIONS and not is_hidden(path)
 
 
 def facts(pair: Pair) -> PairFacts:
@@ -82,7 +86,7 @@ def facts(pair: Pair) -> PairFacts:
     Raises:
         AudioFileError: a file cannot be opened, or the numbers of channels differ.
     """
-    with AudioReader(pair.before) as before, AudioReader(pair.after) as after:
+    with AudioReader(pair.before, audio_stream=pair.audio_stream) as before, AudioReader(pair.after) as after:
         if before.info.channels != after.info.channels:
             channels = f"{after.info.channels} channels, {pair.before} has {before.info.channels}"
             raise AudioFileError(f"{pair.after}: has {channels}; give the result of this recording")
@@ -107,7 +111,7 @@ def blocks(
     Raises:
         AudioFileError: a file is damaged, or one of them is longer than the other.
     """
-    with AudioReader(pair.before) as before, AudioReader(pair.after) as after:
+    with AudioReader(pair.before, audio_stream=pair.audio_stream) as before, AudioReader(pair.after) as after:
         before.skip(round(((pair.start_seconds or 0.0) + start_seconds) * before.info.sample_rate))
         after.skip(round(start_seconds * after.info.sample_rate))
         yield from _in_step(
@@ -166,9 +170,12 @@ def _require_even(left: tuple[Fifo, Fifo], pair: Pair, rate: int, n_done: int) -
     raise AudioFileError(f"{shorter}: ends after {n_done / rate:.2f} s, {longer} continues; {cure}")
 
 
-def _search(folder: Path, originals: Path | None, pairs: list[Pair], orphans: list[tuple[Path, NoInputError]]) -> None:
+def _search(
+    folder: Path, originals: Path | None, pairs: list[Pair], orphans: list[tuple[Path, AudioFileError]]
+) -> None:
     """Adds the results below a folder."""
-    for result in sorted(path for path in folder.rglob("*") if is_result(path) and path.is_file()):
+    found = find_files(folder, AUDIO_EXTENSIONS, unreadable=lambda error: orphans.append((folder, error)))
+    for result in filter(is_result, found):
         place = result.parent if originals is None else originals / result.parent.relative_to(folder)
         try:
             pairs.append(Pair(_recording_of(result, place), result))
@@ -188,14 +195,18 @@ def _known_result(path: Path) -> Path:
 def _recording_of(result: Path, folder: Path) -> Path:
     """The recording that a result was made from, by its name: a_clean.wav is of a.*, a_mp3_clean.wav of a.mp3."""
     stem = result.stem.removesuffix(_MARK)
-    beside = sorted(folder.iterdir()) if folder.is_dir() else []
-    audio = [path for path in beside if path.suffix.lower() in AUDIO_EXTENSIONS and path.is_file()]
-    found = [path for path in audio if path.stem == stem]
+    audio = find_files(folder, AUDIO_EXTENSIONS, recursive=False) if folder.is_dir() else []
+    found = [path for path in audio if _same(path.stem, stem)]
     if not found:
-        found = [path for path in audio if f"{path.stem}_{path.suffix[1:].lower()}" == stem]
+        found = [path for path in audio if _same(f"{path.stem}_{path.suffix[1:].lower()}", stem)]
     if not found:
         raise NoInputError(f"{result}: no recording {stem}.* in {folder}; give the folder of the originals")
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
         raise NoInputError(f"{result}: could be from any of {names}; give the two files, before and after")
     return found[0]
+
+
+def _same(name: str, other: str) -> bool:
+    """Whether two names mean the same; macOS writes é as e and an accent, others as one character."""
+    return unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", other)

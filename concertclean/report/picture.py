@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from concertclean.audio_io.reader import AudioReader
 from concertclean.errors import ConfigError
 from concertclean.files.atomic import written
+from concertclean.files.names import shown
 from concertclean.report.figures import empty_figure
 from concertclean.report.spectrogram import FLOOR_DB, Spectrograms, display_range
 
@@ -135,7 +136,7 @@ def _draw(figure: "Figure", names: Sequence[str], levels: Sequence[Levels], *, i
             vmax=high_db,
             cmap="magma",
         )
-        axis.set_title(name, parse_math=False, loc="left")
+        axis.set_title(shown(name), parse_math=False, loc="left")
         axis.set_ylabel("Hz")
         _label_frequencies(axis, one.top_hz, is_log=is_log)
     axes[-1].set_xlabel("s")

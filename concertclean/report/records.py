@@ -1,12 +1,36 @@
 """The log of a run of `denoise`, one JSON line per recording, matched to each result."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from concertclean.errors import ConfigError
+from pydantic import BaseModel, ConfigDict, Field
+
+from concertclean.config.reading import validated
+from concertclean.config.text import read_records as json_records
+
+
+class _Settings(BaseModel):
+    """The settings in a record that the page uses."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    start_seconds: Annotated[float, Field(ge=0)] | None = None
+    duration_seconds: Annotated[float, Field(ge=0)] | None = None
+
+
+class _Record(BaseModel):
+    """What the page uses of a record; the rest is shown as it is."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    output: str
+    settings: _Settings = _Settings()
+    reduction_db: float = 0.0
+    reduction_p95_db: float = 0.0
+    real_time_factor: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def read_records(log: Path) -> dict[str, dict[str, Any]]:
@@ -15,18 +39,11 @@ def read_records(log: Path) -> dict[str, dict[str, Any]]:
     Raises:
         ConfigError: the log cannot be read, or a line is not a record.
     """
-    try:
-        lines = log.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{log}: cannot be read ({error}); give the JSON log of a run of denoise") from error
+    cure = "give the JSON log of a run of denoise"
     found = {}
-    for number, line in enumerate(lines, 1):
-        try:
-            record = json.loads(line)
-            found[os.path.abspath(record["output"])] = record
-        except (ValueError, TypeError, KeyError) as error:
-            cure = "give the JSON log of a run of denoise"
-            raise ConfigError(f"{log}: line {number} is not a record of a recording; {cure}") from error
+    for number, record in json_records(log, cure):
+        validated(_Record, record, f"{log}: line {number}", cure=cure)
+        found[os.path.abspath(record["output"])] = record
     return found
 
 
@@ -44,3 +61,8 @@ def start_of(record: Mapping[str, Any] | None) -> float | None:
     settings = {} if record is None else record.get("settings", {})
     start, duration = settings.get("start_seconds") or 0.0, settings.get("duration_seconds")
     return float(start) if start or duration else None
+
+
+def audio_stream_of(record: Mapping[str, Any] | None) -> int | None:
+    """Which sound of a film was restored, from 1; None for the default one."""
+    return None if record is None else record.get("settings", {}).get("audio_stream")

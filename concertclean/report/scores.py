@@ -6,7 +6,7 @@ listeners and items are pooled for each condition; the interval is that of Stude
 """
 
 import csv
-import json
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from concertclean.config.text import parse_json, read_text
 from concertclean.errors import ConfigError
 from concertclean.files.atomic import written
+from concertclean.files.names import shown
 from concertclean.metrics.interval import half_width_95
 from concertclean.report.figures import empty_figure
 
@@ -151,7 +153,7 @@ def _draw(figure: "Figure", scores: Sequence[ConditionScore], ratings: Sequence[
 
 def _label(score: ConditionScore) -> str:
     name = "hidden reference" if score.role == "reference" else score.condition
-    return f"{name}\n(n = {score.n})"
+    return f"{shown(name)}\n(n = {score.n})"
 
 
 def _score(condition: str, role: str, values: np.ndarray) -> ConditionScore:
@@ -164,22 +166,22 @@ def _score(condition: str, role: str, values: np.ndarray) -> ConditionScore:
 def _read(path: Path) -> list[Rating]:
     """Ratings of one file."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, "give files that the page of a listening test saved")
         records = _from_csv(text) if path.suffix.lower() == ".csv" else _from_json(text)
         ratings = [_rating(record) for record in records]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
         cure = "give files that the page of a listening test saved"
         raise ConfigError(f"{path}: not a result of a listening test ({error!r}); {cure}") from error
     return ratings
 
 
 def _from_json(text: str) -> list[dict[str, Any]]:
-    value = json.loads(text)
+    value = parse_json(text)
     return [{**rating, "test": value["test"], "participant": value["participant"]} for rating in value["ratings"]]
 
 
 def _from_csv(text: str) -> list[dict[str, Any]]:
-    return list(csv.DictReader(text.splitlines()))
+    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def _rating(record: dict[str, Any]) -> Rating:

@@ -1,6 +1,7 @@
 """Numbers and settings as text for a page."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from concertclean import __version__
 from concertclean.report.change import Change
 from concertclean.report.pairs import Pair, PairFacts
 
+_UNIT = re.compile(r"(?<=\d) (?=(dB|dBFS|LUFS|Hz|kHz|s|channels?|%)(?!\w))")
 _UNTOLD = {None, False, "auto", "off", "keep"}
 _SETTINGS = {
     "model": "Model",
@@ -15,6 +17,7 @@ _SETTINGS = {
     "max_reduction_db": "Largest reduction, dB",
     "start_seconds": "Starts at, s",
     "duration_seconds": "Length, s",
+    "audio_stream": "Audio stream",
     "loudness": "Loudness",
     "clip": "Above full scale",
     "segment_seconds": "Segment, s",
@@ -24,11 +27,9 @@ _SETTINGS = {
 }
 
 
-def clock(seconds: float) -> str:
-    """Minutes and seconds, "1:04", with hours in front if needed."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def together(text: str) -> str:
+    """A text whose numbers stay with their units where lines break: "12 dB", "44100 Hz"."""
+    return _UNIT.sub("\u00a0", text)
 
 
 def numbers_table(change: Change, record: Mapping[str, Any] | None) -> list[list[str]]:
@@ -62,7 +63,8 @@ def settings_table(record: Mapping[str, Any] | None, known: PairFacts, pair: Pai
         pair: the files.
     """
     rows = [["Recording", pair.before.name], ["Result", pair.after.name]]
-    rows.append(["Format", f"{known.sample_rate} Hz, {known.channels} channel{'s' if known.channels > 1 else ''}"])
+    stored = f"{known.sample_rate} Hz, {known.channels} channel{'s' if known.channels > 1 else ''}"
+    rows.append(["Format", together(stored)])
     if record is None:
         return [*rows, ["concertclean (this page)", __version__]]
     told = {**record.get("settings", {}), **{key: value for key, value in record.items() if key in _SETTINGS}}
@@ -71,7 +73,7 @@ def settings_table(record: Mapping[str, Any] | None, known: PairFacts, pair: Pai
         rows.append(["Weights, SHA-256", str(record["sha256"])])
     if record.get("real_time_factor"):
         rows.append(["Speed", f"{1 / record['real_time_factor']:.1f} times real time"])
-    rows += [["Remark", str(warning)] for warning in record.get("warnings", [])]
+    rows += [["Remark", together(str(warning))] for warning in record.get("warnings", [])]
     return [*rows, ["concertclean", str(record.get("version", __version__))]]
 
 

@@ -93,18 +93,21 @@ class Diagnosis:
         }
 
 
-def analyse(source: str | Path | BinaryIO, classifier: SceneClassifier | None = None) -> Diagnosis:
+def analyse(
+    source: str | Path | BinaryIO, classifier: SceneClassifier | None = None, *, audio_stream: int | None = None
+) -> Diagnosis:
     """Look at a recording.
 
     Args:
         source: file or binary stream.
         classifier: ready to run; None loads the one in the package.
+        audio_stream: which sound of a film, from 1; None: the default one.
 
     Raises:
         NoInputError, AudioFileError: the recording cannot be read.
         ModelError: the classifier cannot be loaded.
     """
-    with AudioReader(source) as reader:
+    with AudioReader(source, audio_stream=audio_stream) as reader:
         stretches, rate = _stretches(reader), reader.info.sample_rate
     whole = np.concatenate(stretches, axis=1)
     measured = measure(whole, rate)

@@ -1,6 +1,5 @@
-"""Many recordings: which files, where their results go, and going on after a bad one."""
+"""Many recordings: where their results go, and going on after a bad one."""
 
-import glob
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS, FORMATS
-from concertclean.errors import ConcertCleanError, ConfigError, NoInputError, OutputError
+from concertclean.errors import ConcertCleanError, ConfigError, foreseen
+from concertclean.files.atomic import disk_errors, refuse_existing
 from concertclean.restore.results import Report
 
 _LONGEST_NAME = 255  # bytes; what common file systems take
@@ -61,48 +61,6 @@ class Outcome:
     error: ConcertCleanError | None = None
 
 
-def find_recordings(inputs: Sequence[str], *, recursive: bool) -> list[tuple[Path, Path]]:
-    """Recordings named by files, folders and glob patterns.
-
-    Args:
-        inputs: paths as typed.
-        recursive: look into folders of folders.
-
-    Returns:
-        `(file, folder it is relative to)`, in the order given, folders sorted, nothing twice.
-
-    Raises:
-        NoInputError: a path does not exist, or nothing was found.
-    """
-    found: dict[str, tuple[Path, Path]] = {}
-    for name in inputs:
-        for file, root in _expand(name, recursive=recursive):
-            found.setdefault(os.path.abspath(file), (file, root))
-    if not found:
-        cure = "" if recursive else "; search recursively to look into the folders inside"
-        raise NoInputError(f"{', '.join(inputs)}: no audio files here{cure}")
-    return list(found.values())
-
-
-def _expand(name: str, *, recursive: bool) -> list[tuple[Path, Path]]:
-    """What one word on the command line stands for."""
-    path = Path(name)
-    if os.path.isdir(path):
-        files = sorted(path.glob("**/*" if recursive else "*"))
-        return [(file, path) for file in files if _looks_like_audio(file)]
-    if os.path.lexists(path):
-        return [(path, path.parent)]
-    matches = [Path(match) for match in sorted(glob.glob(name, recursive=True))]
-    if not matches:
-        raise NoInputError(f"{name}: no such file or folder; check the spelling")
-    return [(match, match.parent) for match in matches if match.is_file()]
-
-
-def _looks_like_audio(file: Path) -> bool:
-    """By name alone; "._a.m4a" is what macOS keeps beside a.m4a on foreign disks, not a recording."""
-    return not file.name.startswith(".") and file.suffix.lower() in AUDIO_EXTENSIONS and file.is_file()
-
-
 def plan(
     recordings: Sequence[tuple[Path, Path]],
     output: Path | None,
@@ -117,7 +75,7 @@ def plan(
     out, so that a folder can be done again.
 
     Args:
-        recordings: from `find_recordings`.
+        recordings: from `restore.recordings.find_recordings`.
         output: file (for one recording), folder (a tree is mirrored into it), or None: beside the recording.
         format: of the output; "keep" asks `resolve`.
         removed: also write what was removed.
@@ -208,10 +166,11 @@ def _marked(folder: Path, stem: str, mark: str, extension: str) -> Path:
 
 def run(
     jobs: Sequence[Job],
-    denoiser: Restores,
+    make: Callable[[], Restores],
     *,
     overwrite: bool,
     skip_existing: bool,
+    check: Callable[[Path], None] = lambda source: None,
     progress: Callable[[Job, float], None] = lambda job, seconds: None,
     first_pass: Callable[[Job, float], None] = lambda job, seconds: None,
 ) -> Iterator[Outcome]:
@@ -219,34 +178,58 @@ def run(
 
     Args:
         jobs: from `plan`.
-        denoiser: does one recording.
+        make: returns what does one recording; called once, when the first recording is known to be readable and its
+            outputs to be free. What it raises ends the batch.
         overwrite: replace existing outputs; never the recording itself.
-        skip_existing: leave recordings alone whose output exists.
+        skip_existing: leave recordings alone whose output exists. Where only what was removed exists, as after a run
+            that was killed, it stays and the output is written.
+        check: raises what is wrong with a recording; called until one is right, before `make`.
         progress: receives the job and how many seconds of it are done.
         first_pass: the same for the pass before, where a method needs one.
 
     Yields:
         One outcome a job, in order.
     """
+    denoiser: Restores | None = None
     for job in jobs:
         if skip_existing and job.target.exists():
             yield Outcome(job, "skipped")
             continue
-        try:
-            if job.target_stream is None:
-                job.target.parent.mkdir(parents=True, exist_ok=True)
-            report = denoiser.run(
-                job.source_stream or job.source,
-                job.target_stream or job.target,
-                removed_target=job.removed,
-                overwrite=overwrite,
-                progress=partial(progress, job),
-                first_pass=partial(first_pass, job),
-            )
-        except ConcertCleanError as error:
-            yield Outcome(job, "failed", error=error)
-        except OSError as error:
-            wrapped = OutputError(f"{job.target}: cannot be written ({error.strerror or error})")
-            yield Outcome(job, "failed", error=wrapped)
-        else:
-            yield Outcome(job, "done", report)
+        removed = None if skip_existing and _exists(job.removed) else job.removed
+        look = check if denoiser is None and job.source_stream is None else None
+        refused = _attempted(job, partial(_prepare, job, removed, look, overwrite=overwrite))
+        if refused.error is not None:
+            yield refused
+            continue
+        denoiser = denoiser or make()
+        callbacks = {"progress": partial(progress, job), "first_pass": partial(first_pass, job)}
+        source, target = job.source_stream or job.source, job.target_stream or job.target
+        work = partial(denoiser.run, source, target, removed_target=removed, overwrite=overwrite, **callbacks)
+        yield _attempted(job, work)
+
+
+def _attempted(job: Job, work: Callable[[], Report | None]) -> Outcome:
+    """What became of a job; whatever goes wrong stays with it."""
+    try:
+        with foreseen(job.source):
+            report = work()
+    except ConcertCleanError as error:
+        return Outcome(job, "failed", error=error)
+    return Outcome(job, "done", report)
+
+
+def _exists(path: Path | None) -> bool:
+    return path is not None and path.exists()
+
+
+def _prepare(job: Job, removed: Path | None, check: Callable[[Path], None] | None, *, overwrite: bool) -> None:
+    """Refuse what cannot end well before seconds go into a network; make the folder of the output."""
+    if job.target_stream is None:
+        for path in (job.target, removed):
+            if path is not None and not overwrite:
+                refuse_existing(path)
+    if check is not None:
+        check(job.source)
+    if job.target_stream is None:
+        with disk_errors(job.target):
+            job.target.parent.mkdir(parents=True, exist_ok=True)

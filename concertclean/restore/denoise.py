@@ -1,18 +1,25 @@
 """From file to file by name and settings: what `concertclean denoise` runs, and `concertclean.denoise` in Python."""
 
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from concertclean.audio_io.formats import FORMATS
+from concertclean.audio_io.reader import AudioReader
 from concertclean.config.denoise import AUTO, DenoiseSettings, read_settings
-from concertclean.errors import ConcertCleanError, ConfigError
+from concertclean.errors import AudioFileError, ConcertCleanError, ConfigError
 from concertclean.files.atomic import disk_errors
 from concertclean.restore import batch
 from concertclean.restore.auto import AutoDenoiser
 from concertclean.restore.build import Hooks, build_restorer
 from concertclean.restore.chain import stages_of
 from concertclean.restore.pipeline import Denoiser
+from concertclean.restore.recordings import find_recordings
 from concertclean.restore.results import Report, kept_format
+
+_EXTENSION: Final = re.compile(r"\.(?=.*[a-z])[a-z0-9]{1,5}")  # not that of "tapes.1987"
 
 
 def denoise(
@@ -73,10 +80,17 @@ def build_denoiser(settings: DenoiseSettings, hooks: Hooks = Hooks()) -> Denoise
         chosen = settings.model_copy(update={"model": model})
         return Denoiser(build_restorer(stages_of(model) if model else (), chosen, hooks), chosen)
 
-    return AutoDenoiser(make, lambda source: analyse(source, classifier))
+    return AutoDenoiser(make, lambda source: analyse(source, classifier, audio_stream=settings.audio_stream))
 
 
-def plan(inputs: list[str], output: Path | None, settings: DenoiseSettings, *, recursive: bool) -> list[batch.Job]:
+def plan(
+    inputs: list[str],
+    output: Path | None,
+    settings: DenoiseSettings,
+    *,
+    recursive: bool,
+    unreadable: Callable[[AudioFileError], None] | None = None,
+) -> list[batch.Job]:
     """Returns which recordings are restored and where their results go.
 
     Args:
@@ -84,6 +98,7 @@ def plan(inputs: list[str], output: Path | None, settings: DenoiseSettings, *, r
         output: file or folder; None: beside each recording.
         settings: format of the results, and whether what is removed is written.
         recursive: look into folders of folders.
+        unreadable: receives an error for each folder that cannot be read; None: the first is raised.
 
     Raises:
         NoInputError: a path does not exist, or nothing was found.
@@ -96,12 +111,42 @@ def plan(inputs: list[str], output: Path | None, settings: DenoiseSettings, *, r
         except ConcertCleanError:
             return "wav"  # the run itself reports what is wrong with the file
 
-    recordings = batch.find_recordings(inputs, recursive=recursive)
+    recordings = find_recordings(inputs, recursive=recursive, unreadable=unreadable)
     return batch.plan(recordings, output, settings.format, removed=settings.removed, resolve=kept)
 
 
+def check(source: Path, settings: DenoiseSettings) -> None:
+    """Opens a recording to see whether it can be restored at all.
+
+    Args:
+        source: the recording.
+        settings: where the part to restore begins.
+
+    Raises:
+        AudioFileError: it cannot be read.
+        ConfigError: the part to restore begins after its end.
+    """
+    with AudioReader(source, audio_stream=settings.audio_stream) as reader:
+        seconds = reader.info.duration_seconds
+        if seconds is not None and settings.start_seconds > seconds:
+            raise ConfigError(f"{source}: is {seconds:.2f} s long, cannot start at {settings.start_seconds:g} s")
+
+
 def format_of(output: str | Path | None) -> str | None:
-    """Returns the format that the extension of an output names, if it is a file."""
+    """Returns the format that the extension of an output names; None if it is a folder, or not given.
+
+    Raises:
+        ConfigError: the extension is none of an audio file that can be written. Before, such an output became a folder.
+    """
     extension = Path(output or "").suffix.lower()
-    fitting = (name for name, entry in FORMATS.items() if entry.is_writable and extension in entry.extensions)
-    return next(fitting, None)
+    formats = {
+        each: name for name, entry in FORMATS.items() if entry.is_writable for each in reversed(entry.extensions)
+    }
+    if extension in formats:
+        return formats[extension]
+    is_folder = str(output).endswith(("/", os.sep)) or os.path.isdir(str(output))
+    if output is None or is_folder or not _EXTENSION.fullmatch(extension):
+        return None
+    known = ", ".join(dict.fromkeys(entry.extensions[0] for entry in FORMATS.values() if entry.is_writable))
+    cure = "end it with / to write into a folder of that name"
+    raise ConfigError(f"{output}: {extension} files cannot be written, only {known}; {cure}")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.dsp.arrays import Array
+from concertclean.dsp.local_downmix import downmix_locally
 from concertclean.dsp.resample import resampled
 from concertclean.dsp.segments import segments
 from concertclean.networks.noise_detector import NoiseDetector
@@ -74,7 +75,7 @@ def find_noise(
 
     Args:
         blocks: `(channel, time)` pieces of the recording.
-        channels: of the recording; their mean is judged.
+        channels: of the recording; their downmix is judged.
         sample_rate: Hz.
         detector: the classifier.
         least_seconds: length below which a stretch does not count, edges apart.
@@ -140,17 +141,15 @@ def _runs(mask: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
 def _judged(blocks: Iterator[Array], channels: int, sample_rate: int, detector: NoiseDetector) -> tuple[Array, Array]:
     """Probability of noise alone, and rms, of every hop of the recording."""
     hop, context = detector.hop_length, detector.context
-    mono = (
-        block.mean(axis=0, keepdims=True) for block in resampled(blocks, sample_rate, detector.sample_rate, channels)
-    )
+    at_detector_rate = resampled(blocks, sample_rate, detector.sample_rate, channels)
     length = _SEGMENT_FRAMES * hop
     probabilities, levels = [np.zeros(0)], [np.zeros(0)]
-    for segment in segments(mono, 1, length, length, context):
+    for segment in segments(at_detector_rate, channels, length, length, context):
         n_frames = segment.n_valid // hop
-        waveform = torch.from_numpy(segment.audio[None].astype(np.float32))
         with torch.inference_mode():
-            found = detector.noise_probability(waveform)[0, context // hop : context // hop + n_frames]
+            mono = downmix_locally(torch.from_numpy(segment.audio[None]))
+            found = detector.noise_probability(mono.float())[0, context // hop : context // hop + n_frames]
         probabilities.append(found.double().numpy())
-        inner = segment.audio[0, context : context + n_frames * hop].reshape(n_frames, hop)
+        inner = mono[0, 0].numpy()[context : context + n_frames * hop].reshape(n_frames, hop)
         levels.append(np.sqrt(np.square(inner).mean(axis=1)))
     return np.concatenate(probabilities), np.concatenate(levels)

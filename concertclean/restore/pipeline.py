@@ -92,7 +92,7 @@ class Denoiser:
         begin, before = time.perf_counter(), [one.enhancer.network_seconds for one in self.restorer.networks]
         spare_the_recording(source, (target, removed_target))
         with ExitStack() as stack:
-            reader = stack.enter_context(AudioReader(source))
+            reader = stack.enter_context(AudioReader(source, audio_stream=self.settings.audio_stream))
             report = self._report(reader.info, target)
             self._go_to_start(reader)
             writers = [
@@ -190,10 +190,12 @@ class Denoiser:
         """The noise that is alone somewhere in the recording, or None."""
         if not isinstance(source, Path):
             raise ConfigError("noise_profile: a stream cannot be searched for noise; use a file of noise")
-        stretch = noise_stretch_of(self.settings, Material(partial(_whole, source), info.channels, info.sample_rate))
+        stretch = noise_stretch_of(
+            self.settings, Material(partial(_whole, source, info.audio_stream), info.channels, info.sample_rate)
+        )
         if stretch is None:
             return None
-        with AudioReader(source) as reader:
+        with AudioReader(source, audio_stream=self.settings.audio_stream) as reader:
             rate = reader.info.sample_rate
             first, last = (round(seconds * rate) for seconds in stretch)
             found = reader.skip(first)
@@ -247,17 +249,13 @@ class Denoiser:
     def _expected_samples(self, report: Report) -> int | None:
         """Length of the output, as far as the recording declares its own."""
         declared = report.info.duration_seconds
-        if declared is None:
-            return None
-        seconds = declared - self.settings.start_seconds
-        if self.settings.duration_seconds is not None:
-            seconds = min(seconds, self.settings.duration_seconds)
-        return max(0, math.ceil(seconds * report.output.sample_rate))
+        seconds = None if declared is None else self.settings.processed_seconds(declared)
+        return None if seconds is None else math.ceil(seconds * report.output.sample_rate)
 
 
-def _whole(path: Path) -> Iterator[Array]:
+def _whole(path: Path, audio_stream: int) -> Iterator[Array]:
     """Blocks of a whole file."""
-    with AudioReader(path) as reader:
+    with AudioReader(path, audio_stream=audio_stream) as reader:
         yield from reader.blocks(round(_BLOCK_SECONDS * reader.info.sample_rate))
 
 

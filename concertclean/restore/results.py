@@ -117,7 +117,7 @@ def kept_format(source: Path, settings: DenoiseSettings) -> str:
     Raises:
         NoInputError, AudioFileError: the recording cannot be read.
     """
-    with AudioReader(source) as reader:
+    with AudioReader(source, audio_stream=settings.audio_stream) as reader:
         return output_format(reader.info, settings).format
 
 

@@ -2,7 +2,9 @@
 
 import ctypes
 import ctypes.util
+import math
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -27,8 +29,8 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ConfigError(f"unknown device {name!r}; choose from auto, cpu, cuda, cuda:N, mps") from error
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not present.get(device.type, False):
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (device.index or 0) >= count.get(device.type, 0):
         raise ConfigError(f"there is no device {name!r} here; choose auto, which takes what there is")
     return device
 
@@ -52,8 +54,32 @@ def choose_precision(name: str, device: torch.device) -> Precision:
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
     if device.type == "cpu":
         flags = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-        return "bf16" if flags.get("avx512_bf16") or flags.get("amx_bf16") else "fp32"
+        is_native = bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
+        return "bf16" if is_native and not _is_bf16_emulated() else "fp32"
     return "fp32"
+
+
+@cache
+def _is_bf16_emulated() -> bool:
+    """Whether convolutions in bf16 are slow, though the processor knows bf16: oneDNN may be held to older instructions.
+
+    Emulated, they take 6 to 9 times as long as in fp32; computed by the processor, half as long or less. So the limit
+    of twice as long holds on a busy machine, too.
+    """
+    layer = torch.nn.Conv2d(32, 32, 3, padding=1)
+    image = torch.ones(1, 32, 64, 64)
+
+    def seconds(dtype: torch.dtype) -> float:
+        cast_layer, cast_image = layer.to(dtype), image.to(dtype)
+        best = math.inf
+        for _ in range(4):  # the first call prepares the others
+            begin = time.perf_counter()
+            cast_layer(cast_image)
+            best = min(best, time.perf_counter() - begin)
+        return best
+
+    with torch.inference_mode():
+        return seconds(torch.bfloat16) > 2 * seconds(torch.float32)
 
 
 @cache

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concertclean.dsp.arrays import Array
+from concertclean.dsp.downmix import downmix
 from concertclean.errors import ConfigError
 from concertclean.synthesis.crowd import Clips
 from concertclean.synthesis.shaping import Waveform, unit_peak
@@ -197,7 +198,7 @@ def _draw_word(rng: np.random.Generator, clips: Clips, sample_rate: int) -> Voic
     clip = clips.draw(rng, _WORD_SECONDS[1])
     if clip.shape[1] < _WORD_SECONDS[0] * sample_rate:
         return None
-    voice = analyse(clip.mean(axis=0, keepdims=True), sample_rate)
+    voice = analyse(downmix(clip), sample_rate)
     return voice if voice.voiced.mean() >= _LEAST_VOICED else None
 
 

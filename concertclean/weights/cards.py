@@ -5,17 +5,27 @@ those of the same name. Nothing here needs torch, so that listing the models is 
 """
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from concertclean.config.faults import fault_text
+from concertclean.config.reading import read_toml
 from concertclean.errors import ConfigError, ModelError
+from concertclean.files.names import plain_name
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -23,6 +33,7 @@ _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 _FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors$")]
 _Name = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+_RelativePath = Annotated[str, AfterValidator(plain_name)]
 _HTTP_URL = TypeAdapter(HttpUrl)
 
 
@@ -78,7 +89,7 @@ class ModelCard(BaseModel):
     path: Path | None = None
     repo_id: str | None = Field(default=None, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$")
     revision: _Commit | None = None
-    repo_filename: str | None = None
+    repo_filename: _RelativePath | None = None
     url: str | None = None
     convert: Literal["tf_two_stage_zip"] | None = None
     source_sha256: _Sha256 | None = None
@@ -111,7 +122,7 @@ def load_cards() -> dict[str, ModelCard]:
         Cards by name, in the order of the files.
 
     Raises:
-        ConfigError: a models.toml is no TOML or has wrong entries; all of them are named.
+        ConfigError: a models.toml cannot be read, is no TOML, or has wrong entries; all of them are named.
     """
     cards = _read_cards(_bundled_path())
     user_path = user_cards_path()
@@ -178,15 +189,7 @@ def _bundled_path() -> Path:
 
 def _read_cards(path: Path) -> dict[str, ModelCard]:
     """All cards of one file; every wrong entry is reported, not only the first."""
-    try:
-        with path.open("rb") as file:
-            entries = tomllib.load(file)
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}); reinstall, or correct its permissions"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: no valid TOML, {error}") from error
+    entries = read_toml(path, "reinstall, or correct its text and its permissions")
     cards, faults = {}, []
     for name, entry in entries.items():
         try:

@@ -16,8 +16,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
+from pydantic import Field, TypeAdapter
+
+from concertclean.config.text import parse_json
 from concertclean.errors import ModelError
 from concertclean.files.atomic import written
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 _KEY = "concertclean"
 _OWN = ("architecture", "config")
 _MAX_HEADER_BYTES = 100_000_000  # the format's own limit
+_TEXTS = TypeAdapter(dict[str, str])
+_SHAPE = TypeAdapter(Annotated[tuple[Annotated[int, Field(ge=0, le=2**48, strict=True)], ...], Field(max_length=16)])
 _CURE = "fetch it again with `concertclean models download`, or restore your copy"
 
 
@@ -38,13 +43,18 @@ class WeightsHeader:
         architecture: key of the registry's table of networks.
         config: keyword arguments of the network's constructor.
         provenance: free text by topic: training data, licence, recipe, steps.
-        n_parameters: numbers stored in all tensors, buffers included.
+        shapes: of all tensors, buffers included, by name.
     """
 
     architecture: str
     config: dict[str, Any]
     provenance: dict[str, str] = field(default_factory=dict)
-    n_parameters: int = 0
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers stored in all tensors."""
+        return sum(map(math.prod, self.shapes.values()))
 
 
 def save_weights(
@@ -125,17 +135,17 @@ def read_header(path: str | os.PathLike[str]) -> WeightsHeader:
             n_data = os.fstat(file.fileno()).st_size - 8 - n_header
             if not 2 <= n_header <= _MAX_HEADER_BYTES or n_data < 0:
                 raise _damaged(path, "it does not begin like a safetensors file")
-            entries = json.loads(file.read(n_header))
-        metadata = entries.pop("__metadata__", {})
+            entries = parse_json(file.read(n_header))
+        metadata = _TEXTS.validate_python(entries.pop("__metadata__", {}))
         n_needed = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
-        n_parameters = sum(math.prod(entry["shape"]) for entry in entries.values())
+        shapes = {name: _SHAPE.validate_python(entry["shape"]) for name, entry in entries.items()}
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise _damaged(path, "its safetensors header cannot be understood") from error
     if n_data != n_needed:
         raise _damaged(path, f"it holds {n_data} bytes of tensors where its header declares {n_needed}")
-    return _parse_metadata(path, metadata, n_parameters)
+    return _parse_metadata(path, metadata, shapes)
 
 
 def load_state(path: str | os.PathLike[str]) -> dict[str, "Tensor"]:
@@ -157,13 +167,13 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, "Tensor"]:
     read_header(path)
     try:
         state: dict[str, Tensor] = load_file(path)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
         raise _damaged(Path(path), f"safetensors refuses it ({error})") from error
     halves = (torch.float16, torch.bfloat16)
     return {name: tensor.float() if tensor.dtype in halves else tensor for name, tensor in state.items()}
 
 
-def _parse_metadata(path: Path, metadata: Mapping[str, str], n_parameters: int) -> WeightsHeader:
+def _parse_metadata(path: Path, metadata: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> WeightsHeader:
     """Header metadata of either layout as a record."""
     missing = [key for key in _OWN if key not in metadata]
     if _KEY not in metadata and missing:
@@ -174,16 +184,16 @@ def _parse_metadata(path: Path, metadata: Mapping[str, str], n_parameters: int) 
     damaged = _damaged(path, "the network's settings in its header cannot be understood")
     try:
         if _KEY in metadata:
-            record = json.loads(metadata[_KEY])
-            parts = record["architecture"], record["config"], record["provenance"]
+            record = parse_json(metadata[_KEY])
+            parts = record["architecture"], record["config"], _TEXTS.validate_python(record["provenance"])
         else:
             provenance = {key: value for key, value in metadata.items() if key not in _OWN}
-            parts = metadata["architecture"], json.loads(metadata["config"]), provenance
+            parts = metadata["architecture"], parse_json(metadata["config"]), provenance
     except (ValueError, KeyError, TypeError) as error:
         raise damaged from error
-    if [type(part) for part in parts] != [str, dict, dict]:
+    if not (isinstance(parts[0], str) and isinstance(parts[1], dict)):
         raise damaged
-    return WeightsHeader(*parts, n_parameters)
+    return WeightsHeader(*parts, shapes)
 
 
 def _damaged(path: Path, fact: str) -> ModelError:

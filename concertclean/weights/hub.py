@@ -8,11 +8,17 @@ from typing import Self
 
 from concertclean import __version__
 from concertclean.errors import ModelError, OfflineError
-from concertclean.files.download import Progress, probe
+from concertclean.files.download import Progress, probe, too_large
 
 
 def fetch_from_hub(
-    repo_id: str, filename: str, revision: str, *, progress: Progress | None = None, patience: float = 1.0
+    repo_id: str,
+    filename: str,
+    revision: str,
+    *,
+    size_bytes: int | None = None,
+    progress: Progress | None = None,
+    patience: float = 1.0,
 ) -> Path:
     """Return a file of a Hugging Face repository, fetched into the hub's own cache.
 
@@ -20,6 +26,7 @@ def fetch_from_hub(
         repo_id: owner and name.
         filename: path inside the repository.
         revision: full commit.
+        size_bytes: of the file; nothing beyond it is read. None: any.
         progress: called with bytes so far and all bytes, or None where the server does not say.
         patience: share of `connect_seconds()` to wait for a connection.
 
@@ -30,8 +37,7 @@ def fetch_from_hub(
         OfflineError: nobody answers at $HF_ENDPOINT, by default huggingface.co.
         ModelError: the hub refuses, or the transfer breaks off.
     """
-    endpoint = hub_endpoint()
-    probe(endpoint, patience=patience)
+    probe(endpoint := hub_endpoint(), patience=patience)
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import FileMetadataError, HfHubHTTPError, LocalEntryNotFoundError
 
@@ -41,7 +47,7 @@ def fetch_from_hub(
             filename,
             revision=revision,
             endpoint=endpoint,
-            tqdm_class=_progress_bar(progress),
+            tqdm_class=_progress_bar(progress, f"{endpoint}/{repo_id}/{filename}", size_bytes),
             library_name="concertclean",
             library_version=__version__,
         )
@@ -75,15 +81,21 @@ def reason(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def _progress_bar(progress: Progress | None) -> type:
-    """A class that replaces the progress bar of the client, prints nothing, and reports to a callback."""
+def _progress_bar(progress: Progress | None, url: str, size_bytes: int | None) -> type:
+    """A class that replaces the progress bar of the client: it reports to a callback and ends an endless transfer."""
 
     class CallbackBar:
         def __init__(self, *_: object, total: int | None = None, initial: int = 0, **__: object) -> None:
             self.n, self.total = initial, total
+            self._check(max(initial, total or 0))
+
+        def _check(self, n: int) -> None:
+            if size_bytes is not None and n > size_bytes:
+                raise too_large(url, size_bytes)
 
         def update(self, n: float | None = 1) -> None:
             self.n += int(n or 0)
+            self._check(self.n)
             if progress:
                 progress(self.n, self.total)
 

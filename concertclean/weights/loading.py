@@ -1,6 +1,5 @@
 """The one place that joins a network with its weights."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -9,11 +8,12 @@ from torch import nn
 
 from concertclean.errors import ModelError
 from concertclean.files.download import Progress
-from concertclean.networks.architectures import ARCHITECTURES, Architecture, Task
+from concertclean.networks.architectures import Task
 from concertclean.networks.layers.waveform_model import WaveformModel
 from concertclean.networks.noise_detector import NoiseDetector
 from concertclean.networks.scene_classifier import SceneClassifier
 from concertclean.networks.tunet import TUNet
+from concertclean.weights.building import architecture_of, build_fitting
 from concertclean.weights.cards import ModelCard
 from concertclean.weights.file_format import WeightsHeader, load_state, read_header
 from concertclean.weights.locating import known_card, locate_weights
@@ -79,34 +79,6 @@ def load_noise_detector(name_or_path: str | Path = "noise-detector", *, offline:
     return loaded.model
 
 
-def build_model(architecture: str, config: Mapping[str, Any], place: str | Path) -> nn.Module:
-    """Return a network with fresh parameters.
-
-    Args:
-        architecture: key of `ARCHITECTURES`.
-        config: keyword arguments of its constructor.
-        place: where these come from, a weights file or a recipe, for messages.
-
-    Returns:
-        The network.
-
-    Raises:
-        ModelError: unknown architecture, or settings it does not take.
-    """
-    row = _architecture(architecture, place)
-    try:
-        return row.build(**config)
-    except (TypeError, ValueError) as error:
-        raise ModelError(
-            f"{place}: {architecture} does not take these settings ({error}); correct them, or update concertclean"
-        ) from error
-
-
-def task_of(architecture: str, place: str | Path) -> Task:
-    """Return what an architecture is for; ModelError for an unknown one, with the place where it is named."""
-    return _architecture(architecture, place).task
-
-
 def _load(
     name_or_path: str | Path,
     task: Task,
@@ -122,12 +94,12 @@ def _load(
     located = locate_weights(name_or_path, offline=offline, progress=progress)
     header = read_header(located.path)
     _require(header.architecture, task, kind, str(name_or_path))
-    model = build_model(header.architecture, header.config, located.path)
+    model = build_fitting(header, located.path)
     if located.card is not None:
         _check_card(located.card, model, header, located.path)
     try:
         model.load_state_dict(load_state(located.path), strict=True)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise ModelError(
             f"{located.path}: its tensors do not fit the network its header describes ({error}); "
             "fetch the weights again, or update concertclean"
@@ -135,19 +107,9 @@ def _load(
     return LoadedModel(model.eval(), located.card, located.path, located.sha256, header)
 
 
-def _architecture(name: str, place: str | Path) -> Architecture:
-    """The row of an architecture."""
-    if name not in ARCHITECTURES:
-        raise ModelError(
-            f"{place}: unknown architecture {name!r}; known: {', '.join(ARCHITECTURES)}; "
-            "correct the name, or update concertclean"
-        )
-    return ARCHITECTURES[name]
-
-
 def _require(architecture: str, task: Task, kind: type[Any], place: str) -> None:
     """ModelError for a model that is for something else; the message says what, and what to use instead."""
-    row = _architecture(architecture, place)
+    row = architecture_of(architecture, place)
     is_kind = not isinstance(row.build, type) or issubclass(row.build, kind)
     if row.task != task or not is_kind:
         raise ModelError(f"{place}: {row.purpose}")

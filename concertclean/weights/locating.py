@@ -10,6 +10,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -200,7 +201,7 @@ def _fetch(card: ModelCard, *, offline: bool, progress: Progress | None) -> Path
 
 def _fetch_hub(card: ModelCard, progress: Progress | None, patience: float) -> Path:
     place = (str(card.repo_id), card.repo_filename or card.filename, str(card.revision))
-    path = fetch_from_hub(*place, progress=progress, patience=patience)
+    path = fetch_from_hub(*place, size_bytes=card.size_bytes, progress=progress, patience=patience)
     if not card.convert:
         return path
     try:
@@ -213,9 +214,8 @@ def _fetch_hub(card: ModelCard, progress: Progress | None, patience: float) -> P
 def _fetch_url(card: ModelCard, progress: Progress | None, patience: float) -> Path:
     target = model_folder() / (f"{card.filename}.zip" if card.convert else card.filename)
     expected = card.source_sha256 if card.convert else card.sha256
-    fetch_from_url(
-        str(card.url), target, str(expected), progress=progress, patience=patience, other_folder=_OTHER_FOLDER
-    )
+    options: dict[str, Any] = {"progress": progress, "patience": patience, "other_folder": _OTHER_FOLDER}
+    fetch_from_url(str(card.url), target, str(expected), size_bytes=card.size_bytes, **options)
     if not card.convert:
         return target
     try:

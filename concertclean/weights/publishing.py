@@ -10,12 +10,15 @@ from typing import Any, cast
 import tomli_w
 
 from concertclean import __version__
-from concertclean.errors import ModelError
+from concertclean.config.reading import validated
+from concertclean.errors import ConfigError, ModelError
 from concertclean.files.download import file_sha256, probe
+from concertclean.weights.building import build_model
 from concertclean.weights.cards import ModelCard
 from concertclean.weights.file_format import read_header
 from concertclean.weights.hub import client_errors, hub_endpoint, reason
-from concertclean.weights.loading import build_model
+
+_NO_LICENCE = "not stated"
 
 
 def card_of(path: Path, name: str, description: str) -> ModelCard:
@@ -27,12 +30,12 @@ def card_of(path: Path, name: str, description: str) -> ModelCard:
         description: one sentence for the list of models.
 
     Raises:
-        ModelError: the file is missing, damaged, or of an unknown architecture.
+        ModelError: the file is missing, damaged, or of an unknown architecture, or no model can have this name.
     """
     header = read_header(path)
     model = build_model(header.architecture, header.config, path)
     known = header.provenance
-    return ModelCard(
+    facts: dict[str, Any] = dict(
         name=name,
         description=description or f"{header.architecture}, trained with concertclean",
         architecture=header.architecture,
@@ -41,11 +44,15 @@ def card_of(path: Path, name: str, description: str) -> ModelCard:
         sha256=file_sha256(path),
         sample_rate=cast(int, model.sample_rate),
         channels=cast(int, model.channels),
-        license=known.get("license", "unknown"),
+        license=known.get("license", _NO_LICENCE),
         recipe=known.get("recipe"),
         training_data=known.get("training_data"),
         path=path.resolve(),
     )
+    try:
+        return validated(ModelCard, facts, str(path))
+    except ConfigError as error:
+        raise ModelError(f"{error}; give the model another name") from error
 
 
 def card_toml(card: ModelCard) -> str:
@@ -109,7 +116,7 @@ def _readme(card: ModelCard, repo_id: str) -> str:
     }
     lines = [
         "---",
-        f"license: {'other' if card.license == 'unknown' else card.license.lower()}",
+        f"license: {'other' if card.license in (_NO_LICENCE, 'unknown') else card.license.lower()}",
         "library_name: concertclean",
         "tags: [audio, audio-to-audio, music, denoising]",
         "---",

@@ -10,7 +10,7 @@ References:
     TensorFlow, core/protobuf/tensor_bundle.proto and core/framework/tensor_shape.proto.
 """
 
-import struct
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,10 @@ _FOOTER_BYTES = 48
 _BLOCK_TRAILER_BYTES = 5  # compression type, checksum
 _DTYPE_FLOAT32 = 1
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types of protocol buffers
+_MOST_INDEX_BYTES = 4 << 20  # a hundred times that of the published checkpoint
+_LONGEST_KEY = 1024  # bytes
+_MOST_DIMENSIONS = 8
+_MOST_SHARDS = 1000
 _CURE = "fetch the checkpoint again"
 
 _Float32: TypeAlias = NDArray[np.float32]
@@ -58,14 +62,18 @@ def read_bundle(index: Path, *, prefix: str = "") -> dict[str, _Float32]:
         ModelError: a file is missing, cut short, compressed or damaged, or a variable is not float32.
     """
     try:
+        if index.stat().st_size > _MOST_INDEX_BYTES:
+            raise ValueError(f"larger than {_MOST_INDEX_BYTES >> 20} MiB")
         records = dict(_table_records(index.read_bytes()))
         n_shards = _parse_header(records.pop(b""))
+        if n_shards > _MOST_SHARDS:
+            raise ValueError(f"it needs {n_shards} data files")
         entries = {
             key.decode(): _parse_entry(record) for key, record in records.items() if key.startswith(prefix.encode())
         }
     except OSError as error:
         raise ModelError(f"{index}: cannot be read ({error.strerror}); {_CURE}") from error
-    except (ValueError, IndexError, KeyError, struct.error) as error:
+    except (ValueError, IndexError, KeyError, OverflowError, MemoryError) as error:
         raise ModelError(f"{index}: no readable TensorFlow checkpoint index ({error}); {_CURE}") from error
     shards = _open_shards(index, n_shards)
     return {key: _read_variable(index, key, entry, shards) for key, entry in entries.items()}
@@ -87,8 +95,8 @@ def _read_variable(index: Path, key: str, entry: _Entry, shards: list[NDArray[np
     """One array, checked for place, size and checksum."""
     if entry.dtype != _DTYPE_FLOAT32:
         raise ModelError(f"{index}: {key} has TensorFlow dtype {entry.dtype}, only float32 (1) is known; {_CURE}")
-    n_bytes = 4 * int(np.prod(entry.shape, dtype=np.int64))
-    if entry.shard >= len(shards) or entry.size != n_bytes:
+    n_bytes = 4 * math.prod(entry.shape)  # of any size: numpy's product would overflow
+    if not n_bytes or len(entry.shape) > _MOST_DIMENSIONS or entry.shard >= len(shards) or entry.size != n_bytes:
         raise ModelError(f"{index}: the record of {key} contradicts itself; {_CURE}")
     octets = shards[entry.shard][entry.offset : entry.offset + entry.size]
     if octets.size != entry.size:
@@ -106,8 +114,13 @@ def _table_records(table: bytes) -> Iterator[tuple[bytes, bytes]]:
         raise ValueError("the file does not end with the table's magic number")
     _, position = _read_handle(footer, 0)  # the meta index, unused
     handle, _ = _read_handle(footer, position)
+    end = 0
     for _, value in _block_records(table, *handle):
-        yield from _block_records(table, *_read_handle(value, 0)[0])
+        (offset, size), _ = _read_handle(value, 0)
+        if offset < end:
+            raise ValueError("its blocks overlap")
+        end = offset + size
+        yield from _block_records(table, offset, size)
 
 
 def _block_records(table: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
@@ -130,6 +143,8 @@ def _block_records(table: bytes, offset: int, size: int) -> Iterator[tuple[bytes
         value_start = position + n_fresh
         if n_shared > len(key) or value_start + n_value > end:
             raise ValueError("an entry reaches beyond its block")
+        if n_shared + n_fresh > _LONGEST_KEY:
+            raise ValueError("a key is longer than a path")
         key = key[:n_shared] + block[position:value_start]
         position = value_start + n_value
         yield key, block[value_start:position]

@@ -10,10 +10,8 @@ References:
     Names and shapes: eloimoliner/denoising-historical-recordings, unet.py, commit c4cbdd2, MIT.
 """
 
-import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -22,6 +20,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from concertclean.errors import ModelError
 from concertclean.files.atomic import disk_errors, written
+from concertclean.files.names import name_fault
+from concertclean.files.unpacking import DAMAGED, Allowance
 from concertclean.weights.file_format import write_weights
 from concertclean.weights.tf_bundle import read_bundle
 
@@ -157,10 +157,10 @@ def _torch_name(key: str) -> str:
 def _read_widths(source: Path, shapes: Mapping[str, tuple[int, ...]]) -> list[int]:
     """Channels of the levels, from the blocks' own shortcuts; every other shape must then follow."""
     widths: list[int] = []
-    while (name := f"encoder_s1.eblocks.{len(widths)}.i_block.conv2d_res.weight") in shapes:
-        widths.append(shapes[name][0])
+    while width := shapes.get(f"encoder_s1.eblocks.{len(widths)}.i_block.conv2d_res.weight"):
+        widths.append(width[0])
     bottom = shapes.get("encoder_s1.i_block.conv2d_res.weight")
-    if not widths or bottom is None:
+    if not widths or not bottom:  # missing, or a single number
         raise ModelError(f"{source}: no checkpoint of the two-stage U-Net, it holds {len(shapes)} other variables")
     widths.append(bottom[0])
     expected = two_stage_shapes(widths)
@@ -193,16 +193,17 @@ def _unpacked(source: Path, scratch: Path) -> Iterator[Path]:
             _unpack(source, Path(folder))
         except OSError as error:
             raise ModelError(f"{source}: cannot be unpacked ({error.strerror or error})") from error
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        except DAMAGED as error:
             raise ModelError(f"{source}: damaged or no zip archive ({error}); fetch the checkpoint again") from error
         yield Path(folder)
 
 
 def _unpack(source: Path, folder: Path) -> None:
     """Copy only the index and data members, flat, so that no member can name a place outside."""
+    allowance = Allowance(str(source), source.stat().st_size)
     with zipfile.ZipFile(source) as archive:
         for member in archive.infolist():
             name = member.filename.replace("\\", "/").rpartition("/")[2]
-            if not name.startswith("._") and (name.endswith(".index") or ".data-" in name):
+            if name_fault(name) is None and not name.startswith("._") and (name.endswith(".index") or ".data-" in name):
                 with archive.open(member) as packed, (folder / name).open("wb") as file:
-                    shutil.copyfileobj(packed, file, 1 << 20)
+                    allowance.copy(packed, file, folder.parent)

@@ -191,7 +191,7 @@ def test_sizes_are_stated_in_units_that_show_them(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", LOSSY + LOSSLESS)
-@pytest.mark.parametrize("rate", [1, 1_000, 7_999, 44_099, 48_001, 96_000, 384_000, 655_351, 768_000, 2**31])
+@pytest.mark.parametrize("rate", [1_000, 7_999, 44_099, 48_001, 96_000, 384_000, 655_351, 768_000, 2**31])
 def test_rate_is_stored_or_refused_before_work(kind, rate, noise, tmp_path):
     path = tmp_path / f"a{FORMATS[kind].extensions[0]}"
     waveform = noise(3_000)

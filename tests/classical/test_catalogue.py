@@ -38,3 +38,19 @@ def test_the_recording_stays_as_it_is(method, noise):
     waveform = noise(12_345)
     removed(method, waveform)
     assert np.array_equal(waveform, noise(12_345))
+
+
+@pytest.mark.parametrize("sample_rate", [1000, 3999, 768_000])
+def test_the_lowest_and_highest_rates_of_recordings_are_no_trouble(method, noise, sample_rate):
+    waveform = noise(2000)
+    stage = method.make(material_of(waveform, sample_rate) if method.learns_from == "recording" else None)
+    if sample_rate > RATE:
+        waveform = waveform[:, :1]  # a segment of seconds is looked at whole; no more than once here
+    found = np.concatenate([waveform[:, :0], *stage.removed(iter([waveform]), len(waveform), sample_rate)], axis=1)
+    assert found.shape == waveform.shape
+    assert np.isfinite(found).all()
+
+
+def test_one_sample_stays_whatever_the_method(method):
+    one = np.full((1, 1), 0.5)
+    assert np.abs(removed(method, one)).max() < 0.05

@@ -83,3 +83,32 @@ def test_short_noise_alone_is_enough_for_a_dataset(folders, program, tmp_path): 
     words += ["--validation-items", 0, "--test-items", 0]
     assert program("dataset", "build", "gramophone", "small", *words).code == 0
     assert program("dataset", "listen", "small", "out", "-n", 1).code == 0
+
+
+def test_files_left_out_are_counted_by_reason_and_listed_in_a_file(folders, program, tmp_path):  # noqa: F811
+    broken = [path for path in (tmp_path / "songs").rglob("*") if path.is_file() and path.stat().st_size < 100]
+    broken += [tmp_path / "songs" / f"broken{number}.wav" for number in range(10 - len(broken))]
+    for path in broken:
+        path.write_bytes(b"no audio")
+    words = ["--clean", "songs", "--noise", "noise", "--sample-rate", RATE, "--workers", 1]
+    words += ["--validation-items", 0, "--test-items", 0, "--synthetic-minutes", 0]
+    ended = program("dataset", "build", "gramophone", "data", *words)
+    assert ended.code == 0
+    assert "10 left out; all of them are in data/left-out.jsonl" in ended.err
+    assert "10 × not an audio file" in ended.err
+    assert " and 7 more\n" in ended.err
+    assert "broken8" not in ended.err
+    listed = [json.loads(line) for line in (tmp_path / "data" / "left-out.jsonl").read_text().split("\n")[:-1]]
+    assert {one["name"] for one in listed} == {path.relative_to(tmp_path).as_posix() for path in broken}
+    assert "broken8" in program("dataset", "build", "gramophone", "data", *words, "-v").err
+    for path in broken:
+        path.unlink()
+    assert program("dataset", "build", "gramophone", "data", *words).code == 0
+    assert not (tmp_path / "data" / "left-out.jsonl").exists()
+
+
+def test_other_number_of_test_items_is_told(folders, program, tmp_path):  # noqa: F811
+    words = ["--clean", "songs", "--noise", "noise", "--sample-rate", RATE, "--workers", 1, "--validation-items", 0]
+    assert program("dataset", "build", "gramophone", "data", *words, "--test-items", 1).code == 0
+    ended = program("dataset", "build", "gramophone", "data", *words, "--test-items", 2)
+    assert "had 1 fixed mixtures of each ratio for test; they are made anew, 2 of them" in ended.err

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -248,14 +249,30 @@ def test_the_recording_is_never_written_over(denoise: Program, sound: Any, tmp_p
 
 
 def test_dry_run_writes_nothing(denoise: Program, sound: Any, tmp_path: Path) -> None:
-    sound("in/a.wav")
+    sound("in/a.wav", 2 * RATE)
     sound("in/b.mp3", 20_000)
     more = ["--dry-run", "--jsonl-log", "log", "--format", "keep"]
     ended = denoise("in", "-o", "out", *more)
     assert ended.code == 0
-    assert ended.out.decode() == "in/a.wav -> out/a_clean.wav\nin/b.mp3 -> out/b_clean.mp3\n"
-    assert denoise("-", "--dry-run", stdin=b"x").out == b"- -> -\n"
+    assert ended.out.decode() == "in/a.wav -> out/a_clean.wav  0:02\nin/b.mp3 -> out/b_clean.mp3  0:00\n"
+    assert re.search(r"2 recordings, 0:02: about 0:\d\d here, \d+x real time", ended.err)
+    assert denoise("-", "--dry-run", stdin=b"x").out == b"standard input -> standard output\n"
     assert visible(tmp_path) == ["in/a.wav", "in/b.mp3"]
+
+
+def test_dry_run_opens_the_recordings(denoise: Program, sound: Any, tmp_path: Path) -> None:
+    sound(n_samples=3 * RATE // 2)
+    sound("a_clean.wav")
+    (tmp_path / "b.wav").write_bytes(b"no music" * 99)
+    ended = denoise("a.wav", "b.wav", "--dry-run", "--json")
+    assert ended.code == 3
+    good, bad = json.loads(ended.out)
+    assert (good["status"], good["output"], good["output_exists"]) == ("planned", "a_clean.wav", True)
+    assert good["duration_seconds"] == pytest.approx(1.5)
+    assert 0 < good["estimated_seconds"] < 60
+    assert (bad["status"], bad["duration_seconds"]) == ("failed", None)
+    assert "b.wav: not an audio file" in bad["error"]
+    assert "b.wav: not an audio file" in ended.err
 
 
 # What is told
@@ -410,8 +427,8 @@ def test_a_bad_recording_among_good_ones(denoise: Program, sound: Any, tmp_path:
     assert ended.code == 3
     assert (tmp_path / "a_clean.wav").exists()
     assert (tmp_path / "[b]c_clean.wav").exists()
-    assert "1 of 3 failed" in ended.err
-    assert "[b]b.wav" in ended.err.split("failed")[1]
+    assert "2 restored, 1 failed in 0:0" in ended.err
+    assert ended.err.count("[b]b.wav") == 1
 
 
 @pytest.mark.parametrize("output", ["file/b.wav", "file", "file/folder"])
@@ -493,7 +510,8 @@ def test_a_network_that_gives_no_numbers(
         (["--config", "mine.toml"], ["strenght: unknown", "volume: unknown", "bit_depth"]),
         (["--config", "none.toml"], ["none.toml"]),
         (["-o", "b.wav", "--format", "flac"], ["name it .flac"]),
-        (["-o", "b.aiff"], ["name it .wav"]),
+        (["-o", "b.xyz"], ["b.xyz: .xyz files cannot be written, only .wav, .flac", "end it with /"]),
+        (["--start", "1:75"], ["1:75 is no time; write 75, 1:15"]),
     ],
 )
 def test_wrong_settings(denoise: Program, sound: Any, tmp_path: Path, words: list[str], what: list[str]) -> None:

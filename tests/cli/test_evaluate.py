@@ -154,3 +154,20 @@ def test_the_tables_of_the_readme_come_with_one_option(program, dataset, tiny_we
     lines = ended.out.decode().splitlines()
     assert "| method | -10 dB | -5 dB | +0 dB | +5 dB | +12 dB | clean | worst |" in lines
     assert any(line.startswith("| mine, ") for line in lines)
+
+
+@pytest.mark.parametrize("device", ["abacus", "", "cuda:99", "meta"])
+@pytest.mark.parametrize("what", [["reference", "estimate"], ["--dataset", "nowhere", "--jobs", "1"]])
+def test_device_that_is_not_there_is_an_error(program, folders, device, what):
+    ended = program("eval", *what, "--device", device)
+    assert ended.code == 2
+    assert "choose" in ended.err
+    assert "auto" in ended.err
+
+
+def test_files_of_macos_are_no_recordings(program, folders):
+    for folder in ("reference", "estimate"):
+        (folders / folder / "._0.wav").write_bytes(b"Mac OS X")
+    ended = program("eval", "reference", "estimate", "--metrics", "snr", "--json", "--jobs", 1)
+    assert ended.code == 0, ended.err
+    assert [one["name"] for one in json.loads(ended.out)["recordings"]] == ["0", "1", "2"]

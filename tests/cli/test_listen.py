@@ -91,7 +91,7 @@ def test_score(program: Program, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["missing.json"], 2, "not a result"),
+        (["missing.json"], 2, "missing.json: cannot be read"),
         (["deaf.json"], 2, "no listener is left"),
         (["ann.json", "--json", "--csv"], 2, "exclude each other"),
         (["ann.json", "-o", "out.gif"], 2, "a picture is one of"),
@@ -105,3 +105,33 @@ def test_score_errors(program: Program, tmp_path: Path, words: list[str], code: 
     ended = program("listen", "score", *words)
     assert ended.code == code
     assert message in ended.err
+
+
+@pytest.mark.parametrize("words", [["build", "set.toml"], ["score", "ann.json", "-o", "boxes.png"]])
+def test_full_disk_is_blamed_and_leaves_nothing(
+    program: Program, files: Path, full_disk: list[str], words: list[str]
+) -> None:
+    result(files / "ann.json", "Ann", {"reference": 100, "x": 60})
+    before = sorted(files.iterdir())
+    assert full_disk
+    ended = program("listen", *words)
+    assert ended.code == 9
+    assert ": cannot be written (No space left on device)" in ended.err
+    assert sorted(files.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["x.json", "x.csv"])
+@pytest.mark.parametrize("data", [b"[" * 100_000, b"\xff", b"[1]", b"{}", b"a" * 200_000, b"test,score\n1,2\n"])
+def test_results_that_nobody_saved_are_refused(program: Program, files: Path, name: str, data: bytes) -> None:
+    (files / name).write_bytes(data)
+    ended = program("listen", "score", name)
+    assert ended.code == 2
+    assert f"error: {name}: " in ended.err or "no ratings found" in ended.err
+
+
+@pytest.mark.parametrize("start", ["0", '"0:00"', '"0:00:00.1"'])
+def test_excerpts_may_begin_at_minutes(program: Program, files: Path, start: str) -> None:
+    words = f'start_seconds = {start}\nduration_seconds = "0:00.8"'
+    (files / "set.toml").write_text(SET.replace("duration_seconds = 1", words))
+    ended = program("listen", "build", "set.toml")
+    assert ended.code == 0, ended.err

@@ -1,9 +1,13 @@
 import hashlib
 import json
 import runpy
+import signal
 import subprocess
 import sys
+import threading
+import time
 import tomllib
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -13,7 +17,7 @@ from typer.testing import CliRunner
 from concertclean.cli.models import app
 from concertclean.errors import ConfigError, ModelError, OfflineError, OutputError
 from concertclean.weights.file_format import load_state, read_header, save_weights
-from tests.weights.hub_server import closed_url, serving
+from tests.weights.hub_server import HubServer, closed_url, serving
 from tests.weights.publishing_server import PublishingServer
 
 TESTS = Path(__file__).parents[1]
@@ -261,3 +265,56 @@ def test_publish_prints_the_card_to_share(tiny_weights, monkeypatch):
 def test_publish_of_a_file_that_is_not_there():
     with pytest.raises(ModelError, match="cannot be read"):
         run("publish", "no.safetensors", "someone/models")
+
+
+# Interruptions
+
+
+class Stalling(HubServer):
+    """Sends half of a file and then nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.has_begun, self.is_over = threading.Event(), threading.Event()
+        self.RequestHandlerClass = _Stalls
+
+    def shutdown(self):
+        self.is_over.set()
+        super().shutdown()
+
+
+class _Stalls(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "8000000")
+        self.end_headers()
+        self.wfile.write(bytes(4_000_000))
+        self.wfile.flush()
+        self.server.has_begun.set()
+        self.server.is_over.wait(30)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_interrupted_download_leaves_nothing(home, number, code):
+    with serving(Stalling) as server:
+        add_card(home, "away", bytes(8_000_000), server.url)
+        command = [sys.executable, "-m", "concertclean", "models", "download", "away"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert server.has_begun.wait(30)
+            while not list(home.glob("models/.*")):
+                time.sleep(0.01)
+            process.send_signal(number)
+            _, said = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert "Traceback" not in said
+    assert [path.name for path in (home / "models").iterdir()] == ["mine.safetensors"]
+
+
+def test_card_is_shown_in_place_of_what_an_older_file_says():
+    text = run("info", "concert").stdout
+    assert "unknown" not in text
+    assert text.count("CC-BY-SA-4.0") == 1

@@ -265,3 +265,75 @@ def test_dry_run(denoise: Program, sound: Any, tmp_path: Path) -> None:
     sound("a.wav")
     assert denoise("a.wav", "--report", "--dry-run").out == b"a.wav -> a_clean.wav\n-> a_clean_report.html\n"
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix) == ["a.wav"]
+
+
+# Names and full disks
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a Linux name")
+def test_names_that_are_not_utf8_are_shown(program: Program, sound: Any, tmp_path: Path) -> None:
+    for name in ("caf\udce9.wav", "caf\udce9_clean.wav"):
+        sound("a.wav").rename(tmp_path / name)
+    ended = program("report", "caf\udce9.wav", "caf\udce9_clean.wav", "-o", "r.html")
+    assert ended.code == 0, ended.err
+    assert "<h1>caf\\udce9</h1>" in (tmp_path / "r.html").read_text()
+    assert program("spectrogram", "caf\udce9.wav", "s.png", "--size", "200x100").code == 0
+
+
+def test_title_with_words_of_the_template_is_shown(program: Program, sound: Any, tmp_path: Path) -> None:
+    sound("a {{script}} {{style}} {{data}} {{x}}.wav")
+    sound("a {{script}} {{style}} {{data}} {{x}}_clean.wav")
+    program("report", "a {{script}} {{style}} {{data}} {{x}}_clean.wav", "-o", "r.html")
+    text = (tmp_path / "r.html").read_text()
+    assert "<h1>a {{script}} {{style}} {{data}} {{x}}</h1>" in text
+    assert text.count("'use strict'") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "target"),
+    [
+        (["report", "a.wav", "a_clean.wav", "-o", "r.html"], "r.html"),
+        (["spectrogram", "a.wav", "s.png", "--size", "200x100"], "s.png"),
+        (["spectrogram", "a.wav", "s.svg", "--size", "200x100"], "s.svg"),
+    ],
+)
+def test_full_disk_is_blamed_and_leaves_nothing(
+    program: Program, sound: Any, tmp_path: Path, full_disk: list[str], words: list[str], target: str
+) -> None:
+    sound("a.wav")
+    sound("a_clean.wav", gain=0.5)
+    assert full_disk
+    ended = program(*words)
+    assert ended.code == 9
+    assert f"{target}: cannot be written (No space left on device)" in ended.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "a_clean.wav"]
+
+
+def test_result_of_a_mac_belongs_to_its_recording(program: Program, sound: Any, tmp_path: Path) -> None:
+    """One name as two characters, é as e and an accent; and a file of macOS beside it."""
+    sound("cafe\u0301.wav")
+    sound("caf\u00e9_clean.wav", gain=0.5)
+    (tmp_path / "._cafe\u0301.wav").write_bytes(b"Mac OS X")
+    ended = program("report", "caf\u00e9_clean.wav", "-o", "r.html")
+    assert ended.code == 0, ended.err
+
+
+# Times
+
+
+def test_times_may_have_minutes(program: Program, sound: Any, tmp_path: Path) -> None:
+    sound("a.wav", seconds=3)
+    sound("a_clean.wav", seconds=2)
+    ended = program("report", "a.wav", "a_clean.wav", "--start", "0:01", "--preview-seconds", "0:00.5", "-o", "r.html")
+    assert ended.code == 0, ended.err
+    words = ["--start", "0:00:01.5", "--duration", "0:01", "--size", "200x100"]
+    assert program("spectrogram", "a.wav", "s.png", *words).code == 0
+    assert program("spectrogram", "a.wav", "b.png", "--start", "0:03").code == 2
+
+
+@pytest.mark.parametrize("time", ["x", "-1", "1:75", "nan", ""])
+def test_times_that_are_none(program: Program, sound: Any, time: str) -> None:
+    sound("a.wav")
+    ended = program("spectrogram", "a.wav", "s.png", f"--start={time}")
+    assert ended.code == 2
+    assert "is no time" in ended.err

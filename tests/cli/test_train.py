@@ -137,7 +137,8 @@ def test_favourites_that_are_not_trained_on_are_named(built, program, tmp_path):
     words = [f'--set=mixing.favourites."{name}"=3.0' for name in ("nobody", groups["test"], groups["train"])]
     ended = program("train", "--config", "tiny.toml", "--dry-run", *words)
     assert ended.code == 0, ended.err
-    assert f"trains on none of mixing.favourites nobody, {groups['test']}\n" in ended.err
+    assert f"2 of 3 mixing.favourites match no group it trains on: nobody, {groups['test']}\n" in ended.err
+    assert "the rest is drawn as usual; build the dataset from what the recipe names" in ended.err
 
 
 def test_overfitting_takes_few_items(built, program, tmp_path):

@@ -233,3 +233,49 @@ def test_folder_that_takes_no_file(tmp_path, corpus):
     with pytest.raises(OutputError, match="tiny-data"):
         fetch(corpus(PACKAGE), tmp_path / "second", debs=tmp_path / "debs")
     assert sorted(Path(tmp_path / "second").glob(".*")) == []
+
+
+@pytest.fixture
+def linked(tmp_path):
+    """A folder to fetch into in which something leads to a folder outside."""
+
+    def make(link):
+        write_deb(tmp_path / "debs")
+        (tmp_path / "out" / link).parent.mkdir(parents=True)
+        (tmp_path / "outside").mkdir()
+        (tmp_path / "out" / link).symlink_to(tmp_path / "outside")
+        return tmp_path / "outside"
+
+    return make
+
+
+def test_linked_file_is_not_written_through(tmp_path, corpus, linked):
+    outside = linked("tiny-data/music__Song_One.ogg")
+    (package,) = fetch(corpus(PACKAGE), tmp_path / "out", debs=tmp_path / "debs").packages
+    assert "leads out of its folder through a symbolic link" in package.reason
+    assert list(outside.iterdir()) == []
+
+
+def test_linked_folder_is_not_written_into(tmp_path, corpus, linked):
+    outside = linked("tiny-data")
+    with pytest.raises(ConfigError, match="leads out of its folder through a symbolic link"):
+        fetch(corpus(PACKAGE), tmp_path / "out", debs=tmp_path / "debs")
+    assert list(outside.iterdir()) == []
+
+
+def test_package_that_unpacks_without_end_is_reported(tmp_path, corpus, monkeypatch):
+    """A tar of zeros, and an archive of a game full of them: a few kilobytes each."""
+    monkeypatch.setattr("concertclean.files.unpacking._FREE_BYTES", 1 << 20)
+    zeros = bytes(4 << 20)
+    for files in ({"./music/unlisted.ogg": zeros}, {"./base.zip": zip_of({"base/hiss.flac": zeros})}):
+        write_deb(tmp_path / "debs", files=files)
+        (package,) = fetch(corpus(PACKAGE), tmp_path / "out", debs=tmp_path / "debs").packages
+        assert package.found == ()
+        assert "unpacks to more than 1 MiB" in package.reason
+        assert not list((tmp_path / "out").rglob("*.flac"))
+
+
+@pytest.mark.parametrize("name", ["..", "a/../b.ogg", "C:b.ogg", "/a.ogg", "a\\\\b.ogg"])
+def test_list_with_foreign_names_is_refused(corpus, name):
+    with pytest.raises(ConfigError, match=r"files.*(leads out of its folder|contains a backslash)"):
+        corpus(PACKAGE.replace("hiss.flac", name))

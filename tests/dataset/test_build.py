@@ -160,7 +160,7 @@ def test_no_dataset_damaged_ones_and_newer_ones_are_told(tmp_path, make_store):
     (store.folder / "dataset.json").write_text(json.dumps(header))
     lines = (store.folder / "manifest.jsonl").read_text().splitlines()
     (store.folder / "manifest.jsonl").write_text("\n".join(["{}", *lines[1:]]))
-    with pytest.raises(ConfigError, match="line 1 cannot be parsed"):
+    with pytest.raises(ConfigError, match=r"line 1: name: missing.*; build the dataset again"):
         Store(store.folder)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from concertclean.dataset.fixed import RATIOS_DB, SECONDS, read_fixed
+from concertclean.dataset.fixed import RATIOS_DB, SECONDS, list_fixed, read_fixed, write_fixed
 from concertclean.errors import ConfigError
 from tests.dataset.conftest import RATE
 
@@ -53,3 +53,37 @@ def test_none_at_all_is_told(make_store, make_sources):
     store = make_store(sources=make_sources(songs=1), validation_items=2, test_items=2)
     with pytest.raises(ConfigError, match="no fixed mixtures for validation"):
         list(read_fixed(store, "validation"))
+
+
+def names_of(store):
+    return sorted(
+        path.relative_to(store.folder).as_posix() for path in (store.folder / "fixed" / "test").rglob("*.flac")
+    )
+
+
+@pytest.mark.parametrize("n_items", [1, 3])
+def test_other_number_of_items_is_written_anew(make_store, make_sources, n_items):
+    sources = make_sources()
+    store = make_store("gramophone", sources=sources, test_items=2)
+    assert len(names_of(store)) == 2 * 4
+    remarks = write_fixed(store, {"test": n_items})
+    assert remarks == [
+        f"{store.folder}: had 2 fixed mixtures of each ratio for test; they are made anew, {n_items} of them"
+    ]
+    assert len(list_fixed(store, "test")) == len(names_of(store)) == n_items * 4
+
+
+def test_same_number_of_items_is_kept_and_none_deletes_none(make_store):
+    store = make_store("gramophone", test_items=1)
+    before = {name: (store.folder / name).stat().st_mtime_ns for name in names_of(store)}
+    assert write_fixed(store, {"test": 1}) == []
+    (remark,) = write_fixed(store, {"test": 0})
+    assert remark.endswith("had 1 fixed mixtures of each ratio for test; they stay")
+    assert {name: (store.folder / name).stat().st_mtime_ns for name in names_of(store)} == before
+
+
+def test_damaged_list_is_written_anew_by_a_build(make_store):
+    store = make_store("gramophone", test_items=1)
+    (store.folder / "fixed" / "test" / "fixed.jsonl").write_text("[]\n")
+    assert write_fixed(store, {"test": 1}) == []
+    assert len(list_fixed(store, "test")) == 4

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from concertclean.corpora.sources import Source
-from concertclean.dataset.prepare import clipped_blocks, prepare, silent_blocks
+from concertclean.dataset.prepare import clipped_blocks, prepare, silent_blocks, with_channels
 from concertclean.dataset.store import FULL_SCALE
 from concertclean.errors import AudioFileError
 from tests.dataset.conftest import RATE, hiss, song
@@ -116,3 +116,9 @@ def test_noise_of_a_few_blocks_is_measured_like_any_other(write, seconds):
 
 def test_the_same_short_sound_is_enough_for_a_clap(write):
     assert prepare(source(write("a.wav", tone(0.05)), "clap"), RATE, 1, None).pieces == (400,)
+
+
+def test_one_channel_of_inverted_ones_holds_the_music():
+    music = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 1000)).astype(np.float32)
+    assert np.array_equal(with_channels(music * np.float32([[1], [-1]]), 1), music)
+    assert np.array_equal(with_channels(music * np.float32([[1], [0.5]]), 1), music * np.float32(0.75))

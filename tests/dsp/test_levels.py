@@ -122,3 +122,13 @@ def test_reduction_is_of_the_steps_that_sound():
     assert (mean_db, p95_db) == (pytest.approx(20.0), pytest.approx(29.0))
     assert reduction_db(np.zeros(3), np.zeros(3)) == (0.0, 0.0)
     assert reduction_db(np.ones(1), np.zeros(1))[0] == pytest.approx(120.0)
+
+
+@pytest.mark.parametrize("sample_rate", [1, 2, 100, 1000, 3300, 3400, 3500, 768_000])
+def test_loudness_is_defined_at_any_rate(sample_rate):
+    """Below 3.4 kHz the shelf of the weighting would lie beyond half the rate, and swing up without end."""
+    meter = LoudnessMeter(sample_rate, 1)
+    noise = 0.1 * np.random.default_rng(0).standard_normal((1, max(50, min(2 * sample_rate, 100_000))))
+    meter.add(noise)
+    assert meter.peak == np.abs(noise).max()
+    assert meter.integrated() < 0

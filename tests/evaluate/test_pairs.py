@@ -60,6 +60,21 @@ def test_downmix_compares_the_mean_of_the_channels(save):
     assert pair.reference == pytest.approx(pair.estimate, abs=2**-22)
 
 
+def test_downmix_inverts_what_the_reference_inverts(save):
+    """In the mean of a channel and its inverse nothing would be left to compare."""
+    music = np.random.default_rng(4).uniform(-0.3, 0.3, (1, RATE))
+    inverted, half = music * [[1], [-1]], music * [[0.5], [-0.4]]
+    pair = read_pair(PairFiles("a", save("a.wav", inverted), save("b.wav", half), save("c.wav", music)), downmix=True)
+    assert pair.reference == pytest.approx(music, abs=2**-22)
+    assert pair.estimate == pytest.approx(0.45 * music, abs=2**-22)
+    assert pair.noisy == pytest.approx(music, abs=2**-22)
+
+
+def test_a_delay_of_inverted_channels_is_found():
+    noise = np.random.default_rng(2).uniform(-0.3, 0.3, (1, RATE)) * [[1], [-1]]
+    assert lag_of(noise, np.roll(noise, 37, axis=1), 1600) == 37
+
+
 def test_rates_and_lengths_that_do_not_fit_are_refused(save):
     truth = save("a.wav", tones(1))
     with pytest.raises(MetricError, match=r"has 8000 Hz, .* 16000 Hz; resample one"):
@@ -93,3 +108,59 @@ def test_noise_gain_and_silence_are_no_delay():
     assert lag_of(noise[0], 0.1 * noise[0] + 0.05 * noise[1], 1600) == 0
     assert lag_of(noise[0], np.zeros_like(noise[0]), 1600) == 0
     assert lag_of(noise[0][:, :100], noise[0][:, :100], 1600) == 0
+
+
+# Names
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def pairs_of(tmp_path, references, estimates):
+    found, alone = find_pairs(touch(tmp_path / "r", *references), touch(tmp_path / "e", *estimates))
+    return [(pair.name, pair.reference.name, pair.estimate.name) for pair in found], alone
+
+
+def test_files_of_macos_are_left_out(tmp_path):
+    found, alone = pairs_of(tmp_path, ["a.wav", "._a.wav"], ["a.wav", "._a.wav", ".AppleDouble/a.wav"])
+    assert (found, alone) == ([("a", "a.wav", "a.wav")], [])
+
+
+def test_composed_and_decomposed_names_are_the_same(tmp_path):
+    found, alone = pairs_of(tmp_path, ["caf\u00e9/\u00fc.wav"], ["cafe\u0301/u\u0308_clean.flac"])
+    assert (found, alone) == ([("caf\u00e9/\u00fc", "\u00fc.wav", "u\u0308_clean.flac")], [])
+
+
+def test_of_two_formats_each_belongs_to_its_like(tmp_path):
+    found, alone = pairs_of(tmp_path, ["a.wav", "a.mp3"], ["a.mp3", "a.wav"])
+    assert (found, alone) == ([("a.mp3", "a.mp3", "a.mp3"), ("a.wav", "a.wav", "a.wav")], [])
+
+
+def test_results_of_two_formats_belong_to_them(tmp_path):
+    """As `denoise` names them."""
+    found, alone = pairs_of(tmp_path, ["a.wav", "a.mp3"], ["a_mp3_clean.flac", "a_wav_clean.flac"])
+    assert alone == []
+    assert [one[1:] for one in found] == [("a.mp3", "a_mp3_clean.flac"), ("a.wav", "a_wav_clean.flac")]
+
+
+def test_nobody_guesses_which_of_two_is_meant(tmp_path):
+    found, alone = pairs_of(tmp_path, ["a.wav", "b.wav"], ["a.mp3", "a.flac", "b.wav"])
+    assert found == [("b", "b.wav", "b.wav")]
+    assert alone == [f"a: could be a.flac or a.mp3 in {tmp_path / 'e'}; keep one of them"]
+
+
+def test_one_estimate_is_not_compared_with_two_recordings(tmp_path):
+    with pytest.raises(NoInputError, match=r"a\.mp3: could be a\.flac in .*; a\.wav: could be a\.flac"):
+        pairs_of(tmp_path, ["a.wav", "a.mp3"], ["a.flac"])
+
+
+def test_links_to_nothing_are_told(tmp_path):
+    touch(tmp_path / "r", "b.wav")
+    (tmp_path / "r" / "a.wav").symlink_to("nothing")
+    found, alone = pairs_of(tmp_path, ["b.wav"], ["b.wav"])
+    assert len(found) == 1
+    assert alone[0].startswith(f"{tmp_path / 'r' / 'a.wav'}: cannot be read")

@@ -141,3 +141,33 @@ def test_connect_seconds_must_be_a_number(monkeypatch, text):
     monkeypatch.setenv("CONCERTCLEAN_CONNECT_SECONDS", text)
     with pytest.raises(ConfigError, match="CONCERTCLEAN_CONNECT_SECONDS"):
         connect_seconds()
+
+
+# Sizes
+
+
+@pytest.mark.parametrize("declares_length", [True, False])
+def test_download_stops_at_the_expected_size(server, target, declares_length):
+    server.declares_length = declares_length
+    steps = []
+    with pytest.raises(ModelError, match=r"song\.ogg: serves more than the 2000000 bytes expected; nothing is kept"):
+        fetch_from_url(
+            f"{server.url}/song.ogg", target, SHA256, size_bytes=2_000_000, progress=lambda *step: steps.append(step)
+        )
+    assert all(done <= 2_000_000 for done, _ in steps)
+    assert not (declares_length and steps)  # refused before the first byte
+    assert_old(target)
+
+
+def test_download_of_exactly_the_expected_size_is_kept(server, target):
+    server.declares_length = False
+    fetch_from_url(f"{server.url}/song.ogg", target, SHA256, size_bytes=len(DATA))
+    assert target.read_bytes() == DATA
+
+
+def test_download_of_unknown_size_has_a_limit_too(server, target, monkeypatch):
+    monkeypatch.setattr("concertclean.files.download._MOST_BYTES", 1000)
+    server.declares_length = False
+    with pytest.raises(ModelError, match="more than the 1000 bytes"):
+        fetch_from_url(f"{server.url}/song.ogg", target, SHA256)
+    assert_old(target)

@@ -11,8 +11,8 @@ from concertclean.dsp import stft
 from concertclean.networks.architectures import ARCHITECTURES
 from concertclean.networks.layers.shared_gain import SharedGain
 from concertclean.networks.layers.waveform_model import SpectralModel, WaveformModel
+from concertclean.weights.building import build_model
 from concertclean.weights.file_format import load_state, read_header, save_weights
-from concertclean.weights.loading import build_model
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, dict(row.small_config)) for name, row in ARCHITECTURES.items()},

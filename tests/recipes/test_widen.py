@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from concertclean.weights.building import build_model
 from concertclean.weights.file_format import save_weights
-from concertclean.weights.loading import build_model, load_model
+from concertclean.weights.loading import load_model
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "widen.py"
 SMALL = {"sample_rate": 8000, "n_fft": 128, "hop_length": 32, "depth": 2}

@@ -17,9 +17,10 @@ from PIL import Image
 from concertclean.errors import AudioFileError, OutputError
 from concertclean.report import comparison
 from concertclean.report.comparison import Comparison, write_comparison
-from concertclean.report.page import palette
+from concertclean.report.page import asset, palette
 from concertclean.report.pairs import Pair
 from concertclean.report.sound import page_rate
+from concertclean.report.words import together
 
 RATE = 16_000
 Save = Callable[..., Path]
@@ -94,7 +95,7 @@ def test_numbers_settings_and_level_match(pair: Pair, tmp_path: Path) -> None:
     assert [row[0] for row in facts["numbers"]] == [
         "Loudness, LUFS", "Peak, dBFS", "Reduction, mean of seconds", "Reduction, 95th percentile",
     ]  # fmt: skip
-    assert facts["numbers"][2][2] == "4.4 dB"
+    assert facts["numbers"][2][2] == "4.4\u00a0dB"
     settings = dict(facts["settings"])
     assert settings["Model"] == "concert"
     assert settings["Strength"] == "0.7"
@@ -138,9 +139,9 @@ def test_high_rates_many_channels_and_peaks_are_told(save: Save, noise: Synth, t
     (facts,) = facts_of(page)["recordings"]
     assert facts["sampleRate"] == 48_000
     notes = " ".join(facts["notes"])
-    assert "is at 48000 Hz, the recording at 96000 Hz" in notes
+    assert "is at 48000\u00a0Hz, the recording at 96000\u00a0Hz" in notes
     assert "channels 1 and 2 of 4" in notes
-    assert "lowered by 3.6 dB" in notes
+    assert "lowered by 3.6\u00a0dB" in notes
     before, _ = soundfile.read(io.BytesIO(base64.b64decode(blocks_of(page)["r0-sound-before"])))
     assert before.shape == (24_000, 2)
     assert 0.9 < np.abs(before).max() <= 1
@@ -183,3 +184,19 @@ def test_rates_of_pages(rate: int, wanted: int) -> None:
 
 def test_palette_is_magma() -> None:
     assert bytes.fromhex(palette()) == bytes(colormaps["magma"](range(256), bytes=True)[:, :3])
+
+
+# Words
+
+
+def test_numbers_stay_with_their_units_where_lines_break() -> None:
+    text = together("−26.6 (−7.4 dB relative to before), 44100 Hz, 2 channels, 5 songs")
+    assert text == "−26.6 (−7.4\u00a0dB relative to before), 44100\u00a0Hz, 2\u00a0channels, 5 songs"
+
+
+@pytest.mark.parametrize("name", ["report.html", "listen.html"])
+def test_keys_of_the_loop_are_explained_where_they_are(name: str) -> None:
+    page = asset(name)
+    assert "From here <kbd>[</kbd>" in page
+    assert "To here <kbd>]</kbd>" in page
+    assert not re.search(r"\d (dB|Hz|s)\b(?![^<>]*>)", page)  # outside of tags

@@ -65,6 +65,18 @@ def test_stretches_lie_where_they_are(sample_rate: int, channels: int, block: in
     assert (shorter.start_seconds, shorter.end_seconds) == pytest.approx((8.5, 12.5), abs=0.06)
 
 
+@pytest.mark.parametrize("signs", [(1, -1), (1, -1, 1)])
+def test_music_on_inverted_channels_is_not_taken_for_a_pause(signs: tuple[int, ...]) -> None:
+    """In the mean of a channel and its inverse all of it would be quiet; only the pause is."""
+    rng = np.random.default_rng(7)
+    level = np.full(20 * 44100, 0.1)
+    level[8 * 44100 : 13 * 44100] = 1e-3
+    audio = np.array(signs)[:, None] * level * rng.standard_normal(len(level))
+    audio += 1e-4 * rng.standard_normal(audio.shape)
+    (pause,) = find_noise(iter([audio]), len(signs), 44100, _Soft())
+    assert (pause.start_seconds, pause.end_seconds) == pytest.approx((8.5, 12.5), abs=0.06)
+
+
 def test_where_nothing_is_recognised_the_quietest_part_is_a_guess_and_silence_is_nothing() -> None:
     rng = np.random.default_rng(6)
     audio = 0.1 * rng.standard_normal((1, 44100 * 10))

@@ -6,7 +6,7 @@ import torch
 
 from concertclean.config.training import TrainingSettings
 from concertclean.train.loop import Environment
-from concertclean.weights.loading import build_model
+from concertclean.weights.building import build_model
 
 N_SAMPLES = 2000
 STEREO = {"channels": 1, "sample_rate": 8000, "n_fft": 128, "hop_length": 32, "base": 2, "eca_frames": 3, "bands": 20}

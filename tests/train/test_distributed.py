@@ -23,7 +23,7 @@ def part_of(number, rank, world_size):
 
 def train_part(folder: Path, settings: TrainingSettings, stop_at: int | None = None) -> Run:
     """What each process does; `torchrun` tells it who it is by the environment."""
-    from concertclean.weights.loading import build_model
+    from concertclean.weights.building import build_model
 
     with joined("cpu") as place:
         torch.manual_seed(settings.run.seed)

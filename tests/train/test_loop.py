@@ -149,7 +149,7 @@ def test_the_best_at_validation_is_exported(make_settings, make_around, make_net
     loaded = load_model(around.folder / "tiny.safetensors")
     assert loaded.header.provenance["steps"] == "4"
     assert loaded.header.provenance["training_data"] == "tones"
-    assert loaded.header.provenance["license"] == "unknown"
+    assert loaded.header.provenance["license"] == "not stated"
     assert loaded.header.provenance["recipe"].startswith("tiny ")
     assert load_model(around.folder / "tiny-last.safetensors").header.provenance["steps"] == "6"
 

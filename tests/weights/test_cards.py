@@ -140,3 +140,22 @@ def test_listing_imports_nothing_heavy():
         "sys.exit(bool({'torch', 'huggingface_hub', 'numpy'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["../../x.safetensors", "/x.safetensors", "a\\\\x.safetensors", "C:x.safetensors", ""])
+def test_file_in_a_repository_has_a_plain_name(write_cards, name):
+    write_cards(f'[mine]{CARD}repo_id = "a/b"\nrevision = "{"0" * 40}"\nrepo_filename = "{name}"\n')
+    with pytest.raises(ConfigError, match=r"repo_filename: (leads out of its folder|contains a backslash|is empty)"):
+        load_cards()
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe[\x00", b"a = " + b"[" * 100_000, b"caf\xe9"])
+def test_cards_that_are_no_text_are_refused(tmp_path, data):
+    (tmp_path / "models.toml").write_bytes(data)
+    with pytest.raises(ConfigError, match=r"models\.toml: cannot be read"):
+        load_cards()
+
+
+def test_cards_with_a_byte_order_mark_are_read(tmp_path):
+    (tmp_path / "models.toml").write_bytes(b"\xef\xbb\xbf" + f"[mine]{CARD}".encode())
+    assert "mine" in load_cards()

@@ -260,6 +260,22 @@ def test_url_download_then_stored(weights, server, url_card):
     assert server.requests == []
 
 
+@pytest.mark.parametrize("declares_length", [True, False])
+@pytest.mark.parametrize("place", ["url", "hub"])
+def test_download_ends_at_the_size_of_its_card(home, weights, server, place, declares_length):
+    server.declares_length = declares_length
+    server.files |= {HUB_PATH: weights, "/files/mine.safetensors": weights}
+    source = {
+        "url": f'url = "{server.url}/files/mine.safetensors"',
+        "hub": f'repo_id = "someone/models"\nrevision = "{REVISION}"',
+    }
+    write_card(home, weights, f"{source[place]}\nsize_bytes = 1000000")
+    with pytest.raises(ModelError, match=r"mine\.safetensors: serves more than the 1000000 bytes expected"):
+        locate_weights("mine")
+    assert [name for name in stored_files(home) if not name.endswith(".incomplete")] == []
+    assert all(path.stat().st_size <= 1_000_000 for path in home.rglob("*.incomplete"))
+
+
 def test_url_without_length(weights, server, url_card):
     server.files["/files/mine.safetensors"] = weights
     server.declares_length = False

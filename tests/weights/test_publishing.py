@@ -71,3 +71,9 @@ def test_no_network_is_told(monkeypatch, tiny_weights):
     card = card_of(tiny_weights["mono"], "mine", "")
     with pytest.raises(OfflineError, match="no network"):
         publish(tiny_weights["mono"], card, "someone/models", token="secret")
+
+
+@pytest.mark.parametrize("name", ["../up", "", "a b", "-x"])
+def test_model_needs_a_plain_name(tiny_weights, name):
+    with pytest.raises(ModelError, match=r"mono.*: (name|filename): .*; give the model another name"):
+        card_of(tiny_weights["mono"], name, "")

@@ -3,6 +3,7 @@ import gzip
 import io
 import json
 import runpy
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -200,3 +201,68 @@ def test_missing_and_damaged_archives_are_refused(tmp_path, folder):
     archive.write_bytes(data[:2000] + bytes(500) + data[2500:])
     assert "checkpoint.zip" in refused(archive, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.zip", "upstream"]
+
+
+def test_archive_that_unpacks_without_end_is_refused(tmp_path):
+    """Eighty megabytes of zeros under a name that is wanted."""
+    archive = tmp_path / "checkpoint.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("checkpoint.data-00000-of-00001", bytes(80 << 20))
+    assert "unpacks to more than 64 MiB" in refused(archive, tmp_path)
+    assert list(tmp_path.iterdir()) == [archive]
+
+
+NUMBER, MESSAGE = tf["number"], tf["message"]
+
+
+def entry_of(*sizes, n_bytes=4, offset=0, shard=0):
+    """A record with a shape of any sizes."""
+    shape = b"".join(MESSAGE(2, NUMBER(1, size)) for size in sizes)
+    return NUMBER(1, 1) + MESSAGE(2, shape) + NUMBER(3, shard) + NUMBER(4, offset) + NUMBER(5, n_bytes)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        entry_of(2**63, 2**63),
+        entry_of(2**32, 2**32, n_bytes=0),
+        entry_of(0, n_bytes=0),
+        entry_of(*[1] * 100),
+        entry_of(1, offset=2**63),
+        entry_of(1, shard=2**63),
+        entry_of(2**61, n_bytes=2**63),
+        NUMBER(1, 1) + MESSAGE(2, b"\x0a" * 40),
+        b"\xff" * 9,
+        b"",
+    ],
+    ids=range(10),
+)
+def test_index_with_right_checksums_and_wrong_numbers_is_refused(tmp_path, folder, record):
+    index = folder / "checkpoint.index"
+    index.write_bytes(tf["table"]([(b"", NUMBER(1, 1)), (b"layer_with_weights-0/a", record)]))
+    assert str(index) in refused(folder, tmp_path)
+
+
+@pytest.mark.parametrize("n_shards", [2**40, 2**63])
+def test_index_of_endless_shards_is_refused_at_once(tmp_path, folder, n_shards):
+    (folder / "checkpoint.index").write_bytes(tf["table"]([(b"", NUMBER(1, n_shards))]))
+    assert "data files" in refused(folder, tmp_path)
+
+
+def test_random_bytes_and_cut_files_are_refused(tmp_path, folder):
+    index = folder / "checkpoint.index"
+    whole, rng = index.read_bytes(), np.random.default_rng(1)
+    footer = whole[-8:]
+    for n_bytes in (0, 1, 47, 48, 100, 5000):
+        for end in (b"", footer):
+            index.write_bytes(rng.bytes(n_bytes) + end)
+            assert str(index) in refused(folder, tmp_path)
+        index.write_bytes(whole[:-n_bytes] + footer)
+        assert n_bytes == 0 or str(index) in refused(folder, tmp_path)
+
+
+def test_scalar_where_the_widths_are_read_is_refused(tmp_path, variables):
+    name = next(key for key in variables if key.endswith("encoder_s1/i_block/conv2d_res/kernel" + tf["SUFFIX"]))
+    variables[name] = np.float32(1.0)[()] * np.ones(())
+    folder = tf["write_checkpoint"](tmp_path / "upstream", variables)
+    assert "no checkpoint of the two-stage U-Net" in refused(folder, tmp_path)

@@ -13,15 +13,20 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import AfterValidator, BaseModel, Field
 
 from concertclean.audio_io.whole import write_waveform
+from concertclean.config.reading import STRICT, validated
+from concertclean.config.text import parse_json, read_text
 from concertclean.dataset.bleed.conditions import CONDITIONS, images
 from concertclean.dataset.bleed.songs import Song, find_songs, read_stems
 from concertclean.dataset.store import FULL_SCALE
-from concertclean.errors import ConfigError, NoInputError
+from concertclean.errors import AudioFileError, ConfigError, NoInputError
 from concertclean.files.atomic import write_text, written
+from concertclean.files.names import inside, plain_name
 
 Progress = Callable[[str, int, int], None]
 
@@ -49,11 +54,11 @@ class BandSet:
 
     def microphone(self, folder: Path, track: str) -> Path:
         """File of what a microphone picked up."""
-        return folder / "test" / self.condition / self.song / f"{track}.flac"
+        return inside(folder, f"test/{self.condition}/{self.song}/{track}.flac", folder / LIST)
 
     def reference(self, folder: Path, track: str) -> Path:
         """File of what it would have picked up of its own instrument alone."""
-        return folder / "test" / self.condition / self.song / "reference" / f"{track}.flac"
+        return inside(folder, f"test/{self.condition}/{self.song}/reference/{track}.flac", folder / LIST)
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,32 @@ class BleedPlan:
     held_back: Sequence[Path] = ()
     validation: float = 0.0
     seed: int = 0
+
+
+_PlainName = Annotated[str, AfterValidator(plain_name)]
+
+
+class _Set(BaseModel):
+    """A `BandSet` as the list holds it."""
+
+    model_config = STRICT
+
+    condition: _PlainName
+    song: _PlainName
+    tracks: Annotated[tuple[_PlainName, ...], Field(min_length=1)]
+    matrix: tuple[tuple[float, ...], ...] | None
+
+
+class _List(BaseModel):
+    """All of bleed.json."""
+
+    model_config = STRICT
+
+    format: int
+    sample_rate: Annotated[int, Field(ge=1000, le=768_000)]
+    train: tuple[_PlainName, ...] = ()
+    validation: tuple[_PlainName, ...] = ()
+    test: tuple[_Set, ...]
 
 
 def build_bleed(plan: BleedPlan, progress: Progress = lambda what, done, total: None) -> list[str]:
@@ -115,7 +146,7 @@ def build_bleed(plan: BleedPlan, progress: Progress = lambda what, done, total: 
                 names[side].append(song.name)
             else:
                 sets += _write_test(plan, song, number)
-        except NoInputError as error:
+        except (AudioFileError, ConfigError) as error:  # one that cannot be read, or whose name no dataset can hold
             failures.append(str(error))
     progress("songs", len(songs), len(songs))
     if not sets:
@@ -141,7 +172,8 @@ def list_songs(folder: Path, side: str = "train") -> tuple[int, list[list[Path]]
         ConfigError: the folder holds none.
     """
     sample_rate, names, _ = _read_list(folder)
-    return sample_rate, [sorted((folder / side / name).glob("*.npy")) for name in names[side]]
+    songs = [inside(folder, f"{side}/{name}", folder / LIST) for name in names[side]]
+    return sample_rate, [sorted(song.glob("*.npy")) for song in songs]
 
 
 def _dealt(plan: BleedPlan) -> list[tuple[Song, str]]:
@@ -159,16 +191,16 @@ def _dealt(plan: BleedPlan) -> list[tuple[Song, str]]:
 
 def _read_list(folder: Path) -> tuple[int, dict[str, list[str]], list[BandSet]]:
     """Sample rate, names of the songs for training and validation, test sets."""
+    path, cure = folder / LIST, "build one: dataset build bleed"
     try:
-        listed = json.loads((folder / LIST).read_text(encoding="utf-8"))
-        if listed["format"] != _FORMAT:
-            raise ValueError(f"its format is {listed['format']}, this version reads {_FORMAT}")
-        sets = [
-            BandSet(one["condition"], one["song"], tuple(one["tracks"]), _rows(one["matrix"])) for one in listed["test"]
-        ]
-        return int(listed["sample_rate"]), {side: listed.get(side, []) for side in SIDES}, sets
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"{folder / LIST}: cannot be read ({error}); build one: dataset build bleed") from error
+        values = parse_json(read_text(path, cure))
+    except ValueError as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); {cure}") from error
+    if isinstance(values, dict) and values.get("format") != _FORMAT:
+        raise ConfigError(f"{path}: its format is {values.get('format')}, this version reads {_FORMAT}; {cure}")
+    listed = validated(_List, values, str(path), cure=cure)
+    sets = [BandSet(one.condition, one.song, one.tracks, one.matrix) for one in listed.test]
+    return listed.sample_rate, {"train": list(listed.train), "validation": list(listed.validation)}, sets
 
 
 def _rows(matrix: list[list[float]] | None) -> tuple[tuple[float, ...], ...] | None:
@@ -179,7 +211,7 @@ def _write_stems(plan: BleedPlan, song: Song, side: str) -> None:
     names, stems = read_stems(song, plan.sample_rate, np.inf)
     peak = np.abs(stems).max()
     for name, stem in zip(names, stems * min(1.0, _PEAK / peak), strict=True):
-        path = plan.folder / side / song.name / f"{name}.npy"
+        path = inside(plan.folder, f"{side}/{song.name}/{name}.npy", song.stems[0].parent)
         with written(path, make_folder=True) as file:
             np.save(file, np.rint(FULL_SCALE * stem).astype("<i2"))
 

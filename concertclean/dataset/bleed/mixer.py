@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
+from numpy.typing import NDArray
 
 from concertclean.config.mixing import BleedLaw
 from concertclean.dataset.bleed.build import list_songs
@@ -18,6 +20,8 @@ from concertclean.errors import ConfigError
 _LEVELS_DB = (-6.0, 6.0)  # of a stem around the level it is stored at
 _SILENT = 1e-4  # rms
 _TRIES = 20
+# What numpy raises for a file that is none of its own, down to the parser of Python that reads its header.
+_REFUSALS = (OSError, ValueError, EOFError, SyntaxError, TokenError, RecursionError, MemoryError, OverflowError)
 
 
 class BleedMixer:
@@ -115,8 +119,19 @@ def _read(paths: list[Path], place: float, n_samples: int) -> Array:
     """The same excerpt of every stem, padded with silence if one is too short."""
     stems = np.zeros((len(paths), n_samples))
     for stem, path in zip(stems, paths, strict=True):
-        stored = np.load(path, mmap_mode="r")
+        stored = _stored(path)
         start = int(place * max(0, len(stored) - n_samples))
         found = stored[start : start + n_samples]
         stem[: len(found)] = found / FULL_SCALE
     return stems
+
+
+def _stored(path: Path) -> NDArray[np.int16]:
+    """The samples of a stem, mapped."""
+    try:
+        stored: NDArray[np.int16] = np.lib.format.open_memmap(path, mode="r")
+    except _REFUSALS as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); build the dataset again") from error
+    if stored.ndim != 1 or stored.dtype != np.int16:
+        raise ConfigError(f"{path}: holds {stored.ndim}-dimensional {stored.dtype}; build the dataset again")
+    return stored

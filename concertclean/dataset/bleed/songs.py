@@ -8,8 +8,10 @@ import numpy as np
 from concertclean.audio_io.reader import AudioReader
 from concertclean.corpora.sources import audio_files
 from concertclean.dsp.arrays import Array
+from concertclean.dsp.downmix import downmix
 from concertclean.dsp.resample import resample
 from concertclean.errors import NoInputError
+from concertclean.files.names import shown
 
 _MIXTURES = {"mixture", "mix", "master"}  # files beside stems that are not stems
 _LEVEL = 0.05  # rms of a stem; a close microphone is set to the level of its instrument
@@ -42,7 +44,7 @@ def find_songs(folder: Path) -> list[Song]:
     for path in sorted(audio_files(folder)):
         if path.stem not in _MIXTURES:
             by_holder.setdefault(path.parent, []).append(path)
-    songs = [Song(holder.name, tuple(stems)) for holder, stems in sorted(by_holder.items()) if len(stems) > 1]
+    songs = [Song(shown(holder.name), tuple(stems)) for holder, stems in sorted(by_holder.items()) if len(stems) > 1]
     if not songs:
         raise NoInputError(f"{folder}: contains no folder with two or more stems; give one folder per song")
     return songs
@@ -77,12 +79,11 @@ def read_stems(song: Song, sample_rate: int, seconds: float) -> tuple[tuple[str,
     sounding = np.flatnonzero(level > _SILENT)
     if len(sounding) < 2:
         raise NoInputError(f"{song.stems[0].parent}: fewer than two stems sound at the same time; leave this song out")
-    names = tuple(song.stems[k].stem for k in sounding)
+    names = tuple(shown(song.stems[k].stem) for k in sounding)
     return names, stems[sounding] * (_LEVEL / level[sounding, None])
 
 
 def _mono(path: Path, sample_rate: int) -> Array:
     with AudioReader(path) as reader:
         waveform = resample(reader.read_all(), reader.info.sample_rate, sample_rate)
-    mono: Array = waveform.mean(axis=0)
-    return mono
+    return np.asarray(downmix(waveform)[0])

@@ -74,7 +74,7 @@ class BandGains(nn.Module):
         self.channels, self.margin, self.floor = channels, margin, 0.0
         self.n_planes = channels + (2 if channels == 2 else 0) + 2
         widths = band_edges(n_bins, n_bands).diff()
-        band_of_bin = torch.repeat_interleave(torch.arange(n_bands), widths)
+        band_of_bin = torch.repeat_interleave(torch.arange(n_bands), widths, output_size=n_bins)
         averaging = F.one_hot(band_of_bin, n_bands).float() / widths
         self.register_buffer("band_of_bin", band_of_bin, persistent=False)
         self.register_buffer("averaging", averaging.T.contiguous(), persistent=False)

@@ -48,8 +48,8 @@ function showView() {
   if (!view) return;
   setPressed(byId("scale"), view.isLog);
   byId("span").value = view.spanDb;
-  byId("span-text").textContent = `${view.spanDb} dB`;
-  byId("colours-text").textContent = `${signed(view.topDb - view.spanDb)} to ${signed(view.topDb)} dB; a full-scale sine is 0 dB`;
+  byId("span-text").textContent = `${view.spanDb}\u00a0dB`;
+  byId("colours-text").textContent = `${signed(view.topDb - view.spanDb)} to ${signed(view.topDb)}\u00a0dB; a full-scale sine is 0\u00a0dB`;
   draw();
 }
 
@@ -58,7 +58,7 @@ function signed(number) { return String(number).replace("-", "−"); }
 function matchText() {
   if (!state.isMatched) return "";
   const [before, after] = recordings[state.index].matchDb;
-  const told = (name, db) => `${name} lowered by ${(-db).toFixed(1)} dB`;
+  const told = (name, db) => `${name} lowered by ${(-db).toFixed(1)}\u00a0dB`;
   if (before < -0.05) return told("Before", before);
   return after < -0.05 ? told("After", after) : "";
 }

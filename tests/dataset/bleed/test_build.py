@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from concertclean.config.mixing import BleedLaw
 from concertclean.dataset.bleed.build import BleedPlan, build_bleed, list_sets, list_songs
 from concertclean.dataset.bleed.conditions import CONDITIONS, GAINS, draw_matrix, images
+from concertclean.dataset.bleed.mixer import BleedMixer
 from concertclean.dataset.bleed.songs import find_songs, read_stems
 from concertclean.errors import ConfigError, NoInputError
 from tests.bleed import bands
@@ -175,3 +177,72 @@ def test_every_condition_is_reproducible():
     for condition in set(CONDITIONS) - {"shoebox"}:
         one, other = (images(stems, condition, RATE, np.random.default_rng(3))[0] for _ in range(2))
         assert np.array_equal(one, other)
+
+
+@pytest.fixture
+def bands_dataset(tmp_path):
+    for number in range(3):
+        write_song(tmp_path / "stems" / f"song {number}", "a", "b")
+    plan = BleedPlan(tmp_path / "data", [tmp_path / "stems"], RATE, 1.0, ["low"], test=0.34)
+    assert build_bleed(plan) == []
+    return tmp_path / "data"
+
+
+class TestDatasetsOfOthers:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"train": ["../../stems"]},
+            {"train": ["/etc"]},
+            {"train": 5},
+            {"test": [{"condition": "low", "song": "..", "tracks": ["a"], "matrix": None}]},
+            {"test": [{"condition": "low", "song": "song 0", "tracks": ["..\\a"], "matrix": None}]},
+            {"test": [{"condition": "low", "song": "song 0", "tracks": [], "matrix": None}]},
+            {"test": [{"song": "song 0", "tracks": ["a"], "matrix": [["x"]]}]},
+            {"sample_rate": 0},
+            {"sample_rate": 1e999},
+            {"surprise": 1},
+        ],
+        ids=str,
+    )
+    def test_list_with_foreign_names_or_wrong_values_is_refused(self, bands_dataset, change):
+        path = bands_dataset / "bleed.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+        with pytest.raises(ConfigError, match=r"bleed\.json: .*build one"):
+            list_sets(bands_dataset)
+
+    @pytest.mark.parametrize("data", [b"[]", b"5", b"{", b"\xff", b"[" * 100_000])
+    def test_list_that_is_none_is_refused(self, bands_dataset, data):
+        (bands_dataset / "bleed.json").write_bytes(data)
+        with pytest.raises(ConfigError, match=r"bleed\.json: "):
+            list_songs(bands_dataset)
+
+    def test_songs_are_not_read_through_links(self, bands_dataset):
+        song = next((bands_dataset / "train").iterdir())
+        song.rename(bands_dataset.parent / "outside")
+        song.symlink_to(bands_dataset.parent / "outside")
+        with pytest.raises(ConfigError, match="symbolic link"):
+            list_songs(bands_dataset)
+
+    @pytest.mark.parametrize(
+        "data", [b"", b"\x93NUMPY", b"PK\x05\x06" + bytes(18), b"no array", b"\x93NUMPY\x01\x00\x06\x00{[[[[\n"]
+    )
+    def test_stem_that_is_no_array_is_refused(self, bands_dataset, data):
+        law = BleedLaw.model_validate({"task": "bleed"})
+        for path in (bands_dataset / "train").rglob("*.npy"):
+            path.write_bytes(data)
+        mixer = BleedMixer(bands_dataset, law, 2, 0)
+        with pytest.raises(ConfigError, match=r"\.npy: (cannot be read|holds)"):
+            mixer.item(0, 100)
+
+
+def test_song_that_cannot_be_read_or_stored_is_left_out(tmp_path):
+    for name in ("one", "two", "three", "back\\slash"):
+        write_song(tmp_path / "stems" / name, "a", "b")
+    (tmp_path / "stems" / "one" / "b.wav").write_bytes(b"no audio")
+    plan = BleedPlan(tmp_path / "data", [], RATE, 1.0, ["low"], held_back=[tmp_path / "stems"])
+    failures = build_bleed(plan)
+    assert len(failures) == 2
+    assert "b.wav: not an audio file" in "\n".join(failures)
+    assert sys.platform == "win32" or "contains a backslash" in "\n".join(failures)
+    assert {one.song for one in list_sets(tmp_path / "data")} == {"two", "three"}

@@ -29,3 +29,12 @@ def test_a_gain_found_on_the_mean_is_that_of_both_channels(gain, shared):
     """
     waveform = torch.randn(1, 2, 6000, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(SharedGain(Gain(gain))(waveform)[:, 0], shared * waveform, rtol=0, atol=1e-12 / 3e-8)
+
+
+@pytest.mark.parametrize("right", [-1.0, -0.6, -1.5])
+@torch.no_grad()
+def test_a_gain_is_found_also_where_one_channel_is_inverted(right):
+    """The mean of such channels holds little or nothing; where it is silent, the quotient of the spectrograms is 0."""
+    left = torch.randn(1, 1, 20_000, generator=torch.Generator().manual_seed(0))
+    waveform = torch.cat([left, right * left], dim=1)
+    assert torch.allclose(SharedGain(Gain(0.5))(waveform)[:, 0], 0.5 * waveform, rtol=0, atol=1e-4)

@@ -1,0 +1,58 @@
+"""What the reader needs of a decoder, and which recordings it accepts."""
+
+from typing import Final, Protocol
+
+import numpy as np
+
+from concertclean.audio_io.formats import AudioInfo
+from concertclean.errors import AudioFileError
+
+LEAST_SAMPLE_RATE: Final = 1000
+LARGEST_SAMPLE_RATE: Final = 768_000
+MOST_CHANNELS: Final = 64
+
+
+class Decoder(Protocol):
+    """A recording that is being decoded.
+
+    Attributes:
+        info: facts about it.
+        declared_samples: length by the header, of one channel, believable or not; None if it states none.
+        tolerance_samples: by how much the declared length may exceed the true one in a sound file.
+    """
+
+    info: AudioInfo
+    declared_samples: int | None
+    tolerance_samples: int
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether the last packet was broken, as at the end of a truncated file."""
+
+    @property
+    def n_concealed(self) -> int:
+        """Damaged packets that were replaced by silence."""
+
+    def decode(self, limit: int) -> np.ndarray:
+        """Next samples, `(channel, time)` float64; none at the end."""
+
+    def jump(self, n_samples: int) -> int:
+        """Skip up to so many samples without decoding; returns how many."""
+
+    def close(self) -> None:
+        """Release the library's resources; the file stays open."""
+
+
+def refuse_absurd(info: AudioInfo) -> None:
+    """Raise for a header whose numbers no recording has.
+
+    Raises:
+        AudioFileError: the sample rate or the number of channels is out of range.
+    """
+    if not LEAST_SAMPLE_RATE <= info.sample_rate <= LARGEST_SAMPLE_RATE:
+        fact = f"its header gives a sample rate of {info.sample_rate} Hz"
+        span = f"{LEAST_SAMPLE_RATE} to {LARGEST_SAMPLE_RATE} Hz can be read"
+        raise AudioFileError(f"{info.path}: {fact}; {span}: correct the header, or convert it")
+    if not 1 <= info.channels <= MOST_CHANNELS:
+        fact = f"its header gives {info.channels} channels"
+        raise AudioFileError(f"{info.path}: {fact}; 1 to {MOST_CHANNELS} can be read: correct the header, or split it")

@@ -1,0 +1,81 @@
+"""Runs that are killed at any moment: no output is half-written, the next run does the rest, nothing is left behind."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pytest
+import soundfile
+
+import concertclean
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+
+RATE: Final = 44_100
+NAMES: Final = ("a", "b", "c")
+VARIANTS: Final = {
+    "plain": [],
+    "removed": ["--removed"],
+    "overwrite": ["--overwrite", "--removed"],
+    "loudness": ["--loudness", "match", "--removed"],
+    "report": ["--report"],
+}
+ENVIRONMENT: Final = os.environ | {"PYTHONPATH": str(Path(concertclean.__file__).parents[1])}
+OLD: Final = b"what was there before"
+
+
+def start(folder: Path, *words: str) -> "subprocess.Popen[bytes]":
+    names = [f"{name}.wav" for name in NAMES]
+    command = [sys.executable, "-m", "concertclean", "denoise", *names, "--model", "dehum,declick", "-o", "out", *words]
+    environment = ENVIRONMENT | {"TMPDIR": str(folder), "CONCERTCLEAN_CONFIG_DIR": str(folder / "none")}
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.parent != folder)
+    # A page holds the time of its making.
+    return {path.name: b"page" if path.suffix == ".html" else path.read_bytes() for path in files}
+
+
+def ended_well(running: "subprocess.Popen[bytes]") -> None:
+    _, err = running.communicate(timeout=120)
+    assert running.returncode == 0, err.decode()
+
+
+def killed_often(folder: Path, variant: str, n_kills: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    words = VARIANTS[variant]
+    for name in NAMES:
+        soundfile.write(folder / f"{name}.wav", rng.uniform(-0.1, 0.1, (2 * RATE, 1)), RATE)
+    begin = time.monotonic()
+    ended_well(start(folder, *words))
+    seconds = time.monotonic() - begin
+    whole = outputs(folder)
+    assert len(whole) == len(NAMES) * (2 if "--removed" in words else 1) + ("--report" in words)
+    for _ in range(n_kills):
+        for path in (folder / "out").iterdir():
+            path.write_bytes(OLD) if variant == "overwrite" else path.unlink()
+        running = start(folder, *words)
+        time.sleep(rng.uniform(0.25, 1.0) * seconds)
+        running.kill()
+        running.communicate()
+        visible = {name: data for name, data in outputs(folder).items() if not name.startswith(".")}
+        assert all(data in (whole[name], OLD) for name, data in visible.items())
+        ended_well(start(folder, *words, *([] if variant == "overwrite" else ["--skip-existing"])))
+        assert outputs(folder) == whole
+        assert sorted(path.name for path in folder.iterdir()) == ["a.wav", "b.wav", "c.wav", "out"]
+
+
+@pytest.mark.parametrize(("variant", "n_kills"), [("removed", 2), ("overwrite", 1)])
+def test_a_killed_batch_goes_on(tmp_path: Path, variant: str, n_kills: int) -> None:
+    killed_often(tmp_path, variant, n_kills, seed=1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_fifty_kills(tmp_path: Path, variant: str) -> None:
+    killed_often(tmp_path, variant, 10, seed=2)
