@@ -48,8 +48,8 @@ class Format:
 # Default bit rates are those at which nearly nobody hears a difference in published listening tests;
 # the recording has been through one lossy codec already, so there is nothing to spare.
 _TABLE: Final = (
-    Format("wav", (".wav", ".wave", ".rf64", ".w64", ".bwf"), True, "pcm", "wav", max_channels=64,
-           holds_cover=False),
+    Format("wav", (".wav", ".wave", ".rf64", ".w64", ".bwf"), True, "pcm", "wav", max_sample_rate=768_000,
+           max_channels=64, holds_cover=False),
     Format("flac", (".flac",), True, "flac", "flac"),
     Format("m4a", (".m4a", ".m4b"), False, "aac", "mp4", _AAC_RATES, 96_000, 8, 128_000),
     Format("alac", (".m4a",), True, "alac", "mp4"),
@@ -116,9 +116,10 @@ class Storage:
         format: writable key of `FORMATS`.
         sample_rate: Hz.
         channels: number of channels, >= 1.
-        bit_depth: 8 to 32, for lossless formats; stored as 16, 24 or (WAV only) 32. None means 24, which keeps all
-            that a lossy source had; lossy formats have none.
-        is_float: 32-bit floating point; WAV only, 24 bits in FLAC and ALAC.
+        bit_depth: 1 to 64, for lossless formats; stored as 16, 24 or (WAV only) 32, as floating point 32 or
+            64. None means 24, which keeps all that a lossy source had, and 32 in floating point; lossy formats have
+            none.
+        is_float: floating point; WAV only, 24 bits in FLAC and ALAC.
         bit_rate: bit/s for lossy formats; None for the format's default.
         channel_layout: FFmpeg's name; None for the usual one of so many channels.
     """
@@ -148,7 +149,9 @@ class AudioInfo:
         is_lossless: the codec keeps every sample.
         n_samples: samples of one channel that are to be expected, None if the file states no believable length.
         bit_rate: bit/s, None if unknown.
-        tags: lower-case names as in FFmpeg ("title", "album_artist", "track"), technical ones removed.
+        tags: lower-case names as in FFmpeg ("title", "album_artist", "track"), technical ones removed;
+            several values of one stand between zero characters.
+        chunks: of a WAV file, kind and bytes of those that describe the recording, such as b"bext".
         cover: front picture, if there is one.
         audio_stream: number of the stream that is read, from 1; films may have several.
         n_audio_streams: how many there are.
@@ -167,6 +170,7 @@ class AudioInfo:
     n_samples: int | None
     bit_rate: int | None
     tags: dict[str, str] = field(default_factory=dict)
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
     cover: Cover | None = None
     audio_stream: int = 1
     n_audio_streams: int = 1

@@ -1,4 +1,4 @@
-"""New tags for an Ogg Vorbis file, with every other packet untouched.
+"""New tags for an Ogg Vorbis or Opus file, with every other packet untouched.
 
 FFmpeg could copy the packets too, but it recounts the samples: a Vorbis file of 1000 samples becomes one of 1024. Here
 the comment header is replaced; the pages after it keep their sample counts and get new page numbers, one fixed serial
@@ -12,14 +12,20 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from itertools import chain, islice
+from typing import Final
+
+from concertclean.audio_io.guarded import GuardedFile
+from concertclean.audio_io.source import AudioBytes
+from concertclean.audio_io.vorbis_comment import Comments, pack, parse
 
 _HEADER: Final = struct.Struct("<4sBBqIIIB")
 _CONTINUED: Final = 1
 _MAX_LACING: Final = 255
 _NO_PACKET_ENDS: Final = -1
-_COMMENT: Final = b"\x03vorbis"
-_VENDOR: Final = b"Xiph.Org libVorbis"
+_VORBIS: Final = b"\x03vorbis"
+_OPUS: Final = b"OpusTags"
+_MOST_HEADER_PAGES: Final = 4096
 _SERIAL: Final = 1
 _REVERSED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -34,36 +40,68 @@ class _Page:
     body: bytes
 
 
-def retag(source: BinaryIO, output: BinaryIO, comments: dict[str, str]) -> None:
-    """Copy an Ogg Vorbis file with other comments.
+def retag(source: GuardedFile, output: GuardedFile, comments: Comments) -> None:
+    """Copy an Ogg file with other comments.
 
     Args:
-        source: file with a single Vorbis stream, at its start.
+        source: file with a single Vorbis or Opus stream, at its start.
         output: receives the copy.
         comments: names and values; names are written in capitals.
     """
     pages = _pages(source)
     identification = next(pages)
-    lacing, body = b"", b""
-    # Comments and setup, two packets, fill whole pages: the sound begins on a new one.
-    while sum(size < _MAX_LACING for size in lacing) < 2:
-        page = next(pages)
-        lacing, body = lacing + page.lacing, body + page.body
+    is_opus = identification.body.startswith(b"OpusHead")
+    # Of Vorbis comments and setup, of Opus comments alone, fill whole pages: the sound begins on a new one.
+    lacing, body = _header(pages, 1 if is_opus else 2)
     comment_bytes = sum(lacing[: _ends(lacing)[0]])
-    setup = body[comment_bytes:]
-    headers = _paginate([_comment_packet(comments), setup])
-    for number, page in enumerate(_chain(identification, headers, pages)):
+    packet = _comment_packet(body[:comment_bytes], comments)
+    headers = _paginate([packet] if is_opus else [packet, body[comment_bytes:]])
+    sound = pages if is_opus else _with_own_first_page(pages)
+    for number, page in enumerate(chain([identification], headers, sound)):
         output.write(_packed(page, number))
 
 
-def _chain(first: _Page, headers: list[_Page], rest: Iterator[_Page]) -> Iterator[_Page]:
-    """All pages in their order."""
+def read_comments(file: AudioBytes) -> list[tuple[str, str]]:
+    """Comments of an Ogg Vorbis or Opus file; none for others, and where it is damaged.
+
+    Args:
+        file: at its start.
+    """
+    pages = islice(_pages(file), _MOST_HEADER_PAGES)
+    if next(pages, None) is None:
+        return []
+    lacing, body = _header(pages, 1)
+    packet = body[: sum(lacing[: (_ends(lacing) or [0])[0]])]
+    return next((parse(packet[len(mark) :])[1] for mark in (_VORBIS, _OPUS) if packet.startswith(mark)), [])
+
+
+def _header(pages: Iterator[_Page], n_packets: int) -> tuple[bytes, bytes]:
+    """Lacing and bytes of pages up to the end of so many packets."""
+    lacing, body = b"", b""
+    while len(_ends(lacing)) < n_packets and (page := next(pages, None)) is not None:
+        lacing, body = lacing + page.lacing, body + page.body
+    return lacing, body
+
+
+def _with_own_first_page(pages: Iterator[_Page]) -> Iterator[_Page]:
+    """Pages of sound, the first packet on its own.
+
+    It yields no sample, only what the second overlaps with. FFmpeg takes the length from the last page, and does not
+    if that is the first page, too; then it plays what the encoder added to fill the last packet.
+    """
+    first = next(pages, None)
+    if first is None:
+        return
+    n_values = (_ends(first.lacing) or [0])[0]
+    n_bytes = sum(first.lacing[:n_values])
+    if 0 < n_values < len(first.lacing):
+        yield _Page(0, 0, first.lacing[:n_values], first.body[:n_bytes])
+        first = _Page(first.flags, first.granule, first.lacing[n_values:], first.body[n_bytes:])
     yield first
-    yield from headers
-    yield from rest
+    yield from pages
 
 
-def _pages(file: BinaryIO) -> Iterator[_Page]:
+def _pages(file: GuardedFile | AudioBytes) -> Iterator[_Page]:
     """Pages of a file, one after the other."""
     while len(head := file.read(_HEADER.size)) == _HEADER.size:
         _, _, flags, granule, _, _, _, n_segments = _HEADER.unpack(head)
@@ -76,11 +114,11 @@ def _ends(lacing: bytes) -> list[int]:
     return [place + 1 for place, size in enumerate(lacing) if size < _MAX_LACING]
 
 
-def _comment_packet(comments: dict[str, str]) -> bytes:
-    """Comment header: vendor, number of comments, each with its length, and a framing bit."""
-    texts = [f"{name.upper()}={value}".encode() for name, value in comments.items()]
-    packet = _COMMENT + struct.pack("<I", len(_VENDOR)) + _VENDOR + struct.pack("<I", len(texts))
-    return packet + b"".join(struct.pack("<I", len(text)) + text for text in texts) + b"\x01"
+def _comment_packet(old: bytes, comments: Comments) -> bytes:
+    """Comment header in place of an old one: its vendor stays; that of Vorbis ends with a framing bit."""
+    mark, end = (_OPUS, b"") if old.startswith(_OPUS) else (_VORBIS, b"\x01")
+    vendor, _ = parse(old[len(mark) :])
+    return mark + pack(vendor, [(name.upper(), value) for name, value in comments]) + end
 
 
 def _paginate(packets: list[bytes]) -> list[_Page]:

@@ -4,10 +4,9 @@ The encoder always works on a real, seekable file, because MP4, FLAC and WAV wri
 """
 
 import shutil
-import tempfile
-from contextlib import suppress
 from typing import BinaryIO
 
+from concertclean.audio_io.guarded import TemporaryOutput
 from concertclean.errors import OutputError
 
 
@@ -23,23 +22,23 @@ class PipeTarget:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self.file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  (closed by commit or discard)
+        self.file = TemporaryOutput()
 
     def commit(self) -> None:
         """Send the complete file.
 
         Raises:
-            OutputError: the reader of the pipe has quit.
+            OutputError: the temporary folder is full, or the reader of the pipe has quit.
         """
+        self.file.seek(0)
+        self.file.check()
         try:
-            self.file.seek(0)
             shutil.copyfileobj(self.file, self._stream)
             self._stream.flush()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: closed
             raise OutputError(f"standard output: cannot be written ({error}); keep its reader running") from error
         self.file.close()
 
     def discard(self) -> None:
         """Discard what was written."""
-        with suppress(OSError):
-            self.file.close()
+        self.file.close()

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 import av
 
+from concertclean.audio_io import flac_header, ogg
 from concertclean.audio_io.formats import Cover
 from concertclean.audio_io.layouts import settled
 from concertclean.audio_io.source import AudioBytes
-from concertclean.audio_io.tags import clean_tags, picture_mime
+from concertclean.audio_io.tags import clean_tags, picture_mime, with_repeated
+from concertclean.audio_io.wave_chunks import Chunks, read_chunks
 from concertclean.errors import AudioFileError, NoInputError
 
 _PICTURE_FORMATS: Final = ("_pipe", "image2", "gif", "ico", "apng")
@@ -31,6 +33,7 @@ class Extras:
         bit_rate: bit/s of the audio stream, None if unknown.
         tags: cleaned.
         cover: front picture, if there is one.
+        chunks: of a WAV file, see `wave_chunks.NAMES`.
     """
 
     layout: str | None
@@ -38,6 +41,7 @@ class Extras:
     bit_rate: int | None
     tags: dict[str, str]
     cover: Cover | None
+    chunks: Chunks = ()
 
 
 def open_container(file: AudioBytes, name: str) -> Any:
@@ -127,21 +131,34 @@ def read_extras(file: AudioBytes, name: str, number: int | None = None) -> Extra
     with open_container(file, name) as container:
         stream = choose_stream(container, name, number)
         # Ogg keeps its tags in the stream.
-        tags = clean_tags({**container.metadata, **stream.metadata})
+        is_ogg = container.format.name == "ogg"
+        tags = clean_tags({**container.metadata, **(stream.metadata if is_ogg else {})})
         try:
             cover = _read_cover(container)
         except av.FFmpegError:
             cover = None
-        return Extras(*settled(stream), stream.bit_rate or container.bit_rate or None, tags, cover)
+        bit_rate = stream.bit_rate or container.bit_rate or None
+        layout = settled(stream)
+    return Extras(*layout, bit_rate, with_repeated(tags, _comments(file)), cover, read_chunks(file))
+
+
+def _comments(file: AudioBytes) -> list[tuple[str, str]]:
+    """Vorbis comments of a FLAC or Ogg file, in which a name may come more than once; none for others."""
+    file.seek(0)
+    magic = file.read(4)
+    if magic == b"fLaC":
+        return flac_header.read_comments(file)
+    file.seek(0)
+    return ogg.read_comments(file) if magic == b"OggS" else []
 
 
 def _read_cover(container: Any) -> Cover | None:
-    """First attached picture."""
-    for stream in container.streams.video:
-        if stream.disposition & av.stream.Disposition.attached_pic:
-            data = next((bytes(packet) for packet in container.demux(stream) if packet.size), b"")
-            if data:
-                return Cover(data, picture_mime(data))
+    """The attached picture that is marked as the front cover, else the first."""
+    pictures = [stream for stream in container.streams.video if stream.disposition & av.stream.Disposition.attached_pic]
+    for stream in sorted(pictures, key=lambda stream: stream.metadata.get("comment") != "Cover (front)"):
+        data = next((bytes(packet) for packet in container.demux(stream) if packet.size), b"")
+        if data:
+            return Cover(data, picture_mime(data))
     return None
 
 

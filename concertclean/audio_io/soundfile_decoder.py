@@ -84,6 +84,7 @@ class SoundfileDecoder:
             bit_rate=sound.samplerate * sound.channels * bit_depth if bit_depth else extras.bit_rate,
             tags=extras.tags,
             cover=extras.cover,
+            chunks=extras.chunks,
         )
 
     def decode(self, limit: int) -> np.ndarray:

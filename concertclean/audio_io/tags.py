@@ -5,7 +5,9 @@ taggers. Technical entries describe the *old* file; copied, they would lie about
 """
 
 import base64
+import re
 import struct
+from collections.abc import Iterable
 from typing import Final
 
 from concertclean.audio_io.formats import Cover
@@ -14,8 +16,11 @@ _TECHNICAL: Final = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "itunsmpb", "itunnorm", "itunpgap"}
     | {"gapless_playback", "media_type", "handler_name", "vendor_id", "language", "duration", "tlen", "tsse"}
     | {"creation_time", "encoder_settings", "encoding_settings", "r128_track_gain", "r128_album_gain"}
-    | {"metadata_block_picture"}
+    | {"metadata_block_picture", "waveformatextensible_channel_mask"}
+    | {"bps", "number_of_frames", "number_of_bytes", "source_id", "soundhandler"}
 )
+# Statistics of Matroska's tools, also with the language of the stream: "BPS-eng", "_STATISTICS_TAGS".
+_STATISTICS: Final = re.compile(r"_statistics_.*|(bps|duration|number_of_frames|number_of_bytes|source_id)-[a-z]{3}")
 _ALIASES: Final = {
     "albumartist": "album_artist",
     "album artist": "album_artist",
@@ -23,7 +28,20 @@ _ALIASES: Final = {
     "discnumber": "disc",
     "description": "comment",
     "year": "date",
+    "unsyncedlyrics": "lyrics",
+    "tsrc": "isrc",
+    "tbpm": "bpm",
+    "tmpo": "bpm",
+    "text": "lyricist",
+    "tpe4": "remixer",
+    "tit1": "grouping",
+    "tit3": "subtitle",
 }
+_LYRICS: Final = re.compile(r"lyrics-[a-z]{3}")
+_MOST_BYTES: Final = 2**22  # a FLAC header holds 2²⁴, the cover included
+_FIRST_OF_NAME, _LAST_OF_NAME = " ", "}"  # of the characters that the name of a Vorbis comment may have
+SEPARATOR: Final = "\0"
+"""Stands between several values of one tag, as in ID3v2.4."""
 _SIGNATURES: Final = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG", "image/png"),
@@ -33,7 +51,6 @@ _SIGNATURES: Final = (
 )
 _FRONT_COVER: Final = 3
 _VORBIS_NAMES: Final = {"album_artist": "ALBUMARTIST", "track": "TRACKNUMBER", "disc": "DISCNUMBER"}
-PICTURE_TAG: Final = "METADATA_BLOCK_PICTURE"
 
 
 def clean_tags(tags: dict[str, str]) -> dict[str, str]:
@@ -43,15 +60,63 @@ def clean_tags(tags: dict[str, str]) -> dict[str, str]:
         tags: as they came from a container; not changed.
 
     Returns:
-        New dictionary; of two spellings of one tag, the first is kept.
+        New dictionary; of two spellings of one tag, the first is kept, but a description beside a comment stays one.
     """
+    has_comment = any(name.strip().lower() == "comment" for name in tags)
     cleaned: dict[str, str] = {}
     for name, value in tags.items():
         key = name.strip().lower()
-        if key in _TECHNICAL or key.startswith("replaygain_") or not value:
+        if not value or _is_technical(key):
             continue
-        cleaned.setdefault(_ALIASES.get(key, key), value)
+        whole = value.encode("utf-8", errors="replace").decode()  # what no container can store becomes "?"
+        cleaned.setdefault(key if key == "description" and has_comment else _common_name(key), whole)
     return cleaned
+
+
+def within_limit(tags: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Tags that together fit into the header of every format, and the names of those that do not.
+
+    Args:
+        tags: cleaned.
+    """
+    kept: dict[str, str] = {}
+    n_left = _MOST_BYTES
+    for name, value in tags.items():
+        n_bytes = len((name + value).encode())
+        if n_bytes <= n_left:
+            kept[name] = value
+            n_left -= n_bytes
+    return kept, [name for name in tags if name not in kept]
+
+
+def with_repeated(tags: dict[str, str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Tags of which some come more than once in a file, with all their values.
+
+    Args:
+        tags: cleaned, under one value each.
+        pairs: names and values as they stand in the file.
+
+    Returns:
+        New dictionary; several values of a tag stand between `SEPARATOR`s.
+    """
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name.strip().lower(), []).append(value)
+    repeated = {_common_name(key): SEPARATOR.join(found) for key, found in values.items() if len(found) > 1}
+    return tags | {key: value for key, value in repeated.items() if key in tags}
+
+
+def _common_name(key: str) -> str:
+    return "lyrics" if _LYRICS.fullmatch(key) else _ALIASES.get(key, key)
+
+
+def _is_technical(key: str) -> bool:
+    return key in _TECHNICAL or key.startswith("replaygain_") or _STATISTICS.fullmatch(key) is not None
+
+
+def joined(tags: dict[str, str]) -> dict[str, str]:
+    """Tags for containers that hold one value of each: several stand with "; " between them."""
+    return {name: value.replace(SEPARATOR, "; ") for name, value in tags.items()}
 
 
 def picture_mime(data: bytes) -> str:
@@ -67,33 +132,48 @@ def picture_mime(data: bytes) -> str:
     return next(matches, "application/octet-stream")
 
 
-def ogg_picture(cover: Cover) -> str:
-    """Value of the Vorbis comment METADATA_BLOCK_PICTURE.
+def picture_block(cover: Cover) -> bytes:
+    """A picture with its description, as FLAC and Vorbis comments hold it.
 
     Args:
         cover: front picture.
 
     Returns:
-        Base64 text. Width, height and colours are 0, "unknown", which the standard allows.
+        Bytes; width, height and colours are 0, "unknown", which the standard allows.
 
     References:
-        Xiph.Org, "VorbisComment", section METADATA_BLOCK_PICTURE; RFC 9639, section 8.8.
+        RFC 9639, section 8.8.
     """
     mime = cover.mime.encode("ascii")
     block = struct.pack(">II", _FRONT_COVER, len(mime)) + mime + struct.pack(">I", 0)
-    block += struct.pack(">IIII", 0, 0, 0, 0) + struct.pack(">I", len(cover.data)) + cover.data
-    return base64.b64encode(block).decode("ascii")
+    return block + struct.pack(">IIII", 0, 0, 0, 0) + struct.pack(">I", len(cover.data)) + cover.data
 
 
-def vorbis_comments(tags: dict[str, str], cover: Cover | None) -> dict[str, str]:
-    """Tags and picture under the names that Vorbis players look for.
+def vorbis_comments(tags: dict[str, str]) -> list[tuple[str, str]]:
+    """Tags under the names that Vorbis players look for.
 
     Args:
         tags: under FFmpeg's names.
-        cover: front picture, if there is one.
 
     Returns:
-        Vorbis comments; characters not allowed in a name become "_".
+        Names and values, a name for each of several values; characters not allowed in a name become "_".
     """
-    comments = {_VORBIS_NAMES.get(name, name.replace("=", "_")): value for name, value in tags.items()}
-    return comments if cover is None else comments | {PICTURE_TAG: ogg_picture(cover)}
+    return [
+        (_VORBIS_NAMES.get(name, _comment_name(name)).upper(), value)
+        for name, values in tags.items()
+        for value in values.split(SEPARATOR)
+    ]
+
+
+def _comment_name(name: str) -> str:
+    is_allowed = (_FIRST_OF_NAME <= character <= _LAST_OF_NAME and character != "=" for character in name)
+    return "".join(character if allowed else "_" for character, allowed in zip(name, is_allowed, strict=True))
+
+
+def picture_comment(cover: Cover) -> tuple[str, str]:
+    """The Vorbis comment that holds a front picture.
+
+    References:
+        Xiph.Org, "VorbisComment", section METADATA_BLOCK_PICTURE.
+    """
+    return "METADATA_BLOCK_PICTURE", base64.b64encode(picture_block(cover)).decode("ascii")

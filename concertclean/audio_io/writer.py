@@ -6,6 +6,8 @@ its name only when it is complete.
 
 import os
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self, cast
@@ -14,22 +16,21 @@ import av
 import numpy as np
 import soundfile
 
-from concertclean.audio_io.encoder import AvEncoder, Encoder, Encoding, VorbisEncoder
-from concertclean.audio_io.formats import (
-    FORMATS,
-    VORBIS_ORDER,
-    Cover,
-    Format,
-    Storage,
-    layout_name,
-    supported_sample_rate,
-)
+from concertclean.audio_io import flac_header
+from concertclean.audio_io.ceiling import Ceiling
+from concertclean.audio_io.containers import Encoding, holds_tags, remarks
+from concertclean.audio_io.covers import fault_of
+from concertclean.audio_io.encoder import AvEncoder, Encoder
+from concertclean.audio_io.formats import FORMATS, Cover, Format, Storage, supported_sample_rate
+from concertclean.audio_io.guarded import GuardedFile
 from concertclean.audio_io.pipe import PipeTarget
-from concertclean.audio_io.tags import clean_tags
+from concertclean.audio_io.storable_layouts import require_last_frame, storable_layout
+from concertclean.audio_io.tags import clean_tags, vorbis_comments, within_limit
+from concertclean.audio_io.vorbis_encoder import VorbisEncoder
+from concertclean.audio_io.wave_chunks import Chunks
 from concertclean.errors import OutputError
 from concertclean.files.atomic import PartFile
 
-_COVER_TYPES: Final = ("image/jpeg", "image/png")
 _MARGIN_BYTES: Final = 2**20
 _LIBRARY_ERRORS: Final = (OSError, av.FFmpegError, soundfile.LibsndfileError)
 
@@ -42,19 +43,21 @@ class AudioWriter:
     Args:
         path: of the output, or a binary stream such as standard output, which need not be searchable.
         storage: format, sample rate, channels and the rest.
-        tags: written as far as the container has names for them; technical ones are left out.
+        tags: technical ones are left out; several values of one stand between zero characters.
         cover: JPEG or PNG.
+        chunks: of the WAV file that the recording was; kept in another WAV file.
         seed: of the dither at 16 bits.
         overwrite: replace an existing output.
         n_samples: expected length, if known, to detect a full disk before hours of work.
 
     Raises:
-        OutputError: the output exists or cannot be written, the format does not support this rate or number of
-            channels, or the disk is too small.
-        ValueError: an unknown format or an impossible number.
+        OutputError: the output exists or cannot be written, the format does not support this rate or these channels,
+            or the disk is too small.
+        ValueError: an unknown format or bit depth, or a layout of another number of channels.
 
     Attributes:
-        warnings: "W111 ..." if the cover had to be left out.
+        ceiling: cuts what the format cannot store, and counts it.
+        warnings: "W111 ..." if the cover had to be left out, "W119 ..." for tags and chunks without a place.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class AudioWriter:
         *,
         tags: dict[str, str] | None = None,
         cover: Cover | None = None,
+        chunks: Chunks = (),
         seed: int = 0,
         overwrite: bool = False,
         n_samples: int | None = None,
@@ -73,17 +77,27 @@ class AudioWriter:
         self._name = str(path) if is_path else "standard output"
         entry = _writable_format(storage.format)
         _require_support(entry, self._name, storage.sample_rate, storage.channels)
+        require_last_frame(self._name, entry.name, storage.channels, n_samples or 0)
+        kept_tags, too_long = within_limit(clean_tags(tags or {}))
+        if too_long:
+            self.warnings.append(f"W119 too long, left out: {', '.join(too_long)}; shorten the tags")
         self._encoding = Encoding(
             format=storage.format,
             sample_rate=storage.sample_rate,
             channels=storage.channels,
-            layout=_storable_layout(entry, storage.channel_layout, storage.channels),
+            layout=storable_layout(entry, self._name, storage.channel_layout, storage.channels),
             bit_depth=_stored_depth(entry, storage.bit_depth, storage.is_float),
+            is_float=storage.is_float and entry.name == "wav",
             bit_rate=_usable_bit_rate(entry, storage.bit_rate, storage.sample_rate, storage.channels),
-            tags=clean_tags(tags or {}),
-            cover=self._storable_cover(entry, cover),
+            tags=kept_tags,
+            cover=self._storable_cover(entry, cover, flac_header.header_bytes(vorbis_comments(kept_tags), None)),
             seed=seed,
+            extension=Path(cast(str, path)).suffix.lower() if is_path else "",
         )
+        if storage.format == "wav" and holds_tags(self._encoding):
+            self._encoding = replace(self._encoding, chunks=chunks)
+        self.warnings += remarks(self._encoding, chunks)
+        self.ceiling = Ceiling(entry.name, self._encoding.bit_depth, self._encoding.is_float)
         self._n_written = 0
         self._target: PartFile | PipeTarget
         if is_path:
@@ -92,6 +106,7 @@ class AudioWriter:
             self._target = PartFile(target_path, overwrite=overwrite)
         else:
             self._target = PipeTarget(cast(BinaryIO, path))
+        self._file = self._target.file if isinstance(self._target, PipeTarget) else GuardedFile(self._target.file)
         self._encoder = self._open_encoder()
 
     def __enter__(self) -> Self:
@@ -104,14 +119,17 @@ class AudioWriter:
             if kind is None:
                 self._complete()
         finally:
-            self._encoder.abort()
-            self._target.discard()
+            try:
+                self._encoder.abort()
+            finally:
+                self._target.discard()
 
     def write(self, block: np.ndarray) -> None:
         """Append a block.
 
         Args:
-            block: `(channel, time)`, float, full scale ±1; integer formats clip beyond that.
+            block: `(channel, time)`, float, full scale ±1; what the format cannot store is cut and counted, see
+                `Ceiling`.
 
         Raises:
             ValueError: wrong shape, or NaN or infinite samples, which would be written as a bang.
@@ -125,8 +143,15 @@ class AudioWriter:
         if not block.shape[1]:
             return
         self._n_written += block.shape[1]
+        self._encode(lambda: self._encoder.write(self.ceiling.limited(block)))
+
+    def _encode(self, step: Callable[[], None]) -> None:
+        """A step of the encoder; what its file did not take is reported first, as the cause of all that follows."""
         try:
-            self._encoder.write(block)
+            try:
+                step()
+            finally:
+                self._file.check()
         except _LIBRARY_ERRORS as error:
             raise self._failure(error) from error
 
@@ -136,17 +161,23 @@ class AudioWriter:
             name = self._encoding.format
             message = f"{self._name}: {name} cannot store a recording of 0 samples; set the format to wav or flac"
             raise OutputError(message)
-        try:
-            self._encoder.finish()
-        except _LIBRARY_ERRORS as error:
-            raise self._failure(error) from error
+        require_last_frame(self._name, self._encoding.format, self._encoding.channels, self._n_written)
+        self._encode(self._encoder.finish)
         self._target.commit()
 
     def _open_encoder(self) -> Encoder:
-        """Encoder on the target's file; nothing is left behind if it refuses."""
+        """Encoder on the target's file, without the cover if that is refused; nothing is left if it refuses, too."""
         make = VorbisEncoder if self._encoding.format == "ogg" else AvEncoder
         try:
-            return make(self._target.file, self._encoding)
+            try:
+                return make(self._file, self._encoding)
+            except _LIBRARY_ERRORS:
+                self._file.check()
+                if self._encoding.cover is None:
+                    raise
+            self._encoding = replace(self._encoding, cover=None)
+            self._file.empty()
+            encoder = make(self._file, self._encoding)
         except _LIBRARY_ERRORS as error:
             self._target.discard()
             wanted = f"{self._encoding.sample_rate} Hz, {self._encoding.layout}"
@@ -155,20 +186,36 @@ class AudioWriter:
         except BaseException:
             self._target.discard()
             raise
+        self.warnings.append(f"W111 the cover was left out: {self._encoding.format} refuses it")
+        return encoder
 
-    def _storable_cover(self, entry: Format, cover: Cover | None) -> Cover | None:
+    def _storable_cover(self, entry: Format, cover: Cover | None, n_tag_bytes: int) -> Cover | None:
         """The picture, if the format can hold it; else a warning."""
-        if cover is None:
-            return None
-        if entry.holds_cover and cover.mime in _COVER_TYPES:
+        fault = None if cover is None else fault_of(cover, entry, n_tag_bytes)
+        if fault is None:
             return cover
-        reason = f"{cover.mime} is not JPEG or PNG" if entry.holds_cover else f"{entry.name} has no place for it"
-        self.warnings.append(f"W111 the cover was left out: {reason}")
+        self.warnings.append(f"W111 the cover was left out: {fault}")
         return None
 
     def _failure(self, error: Exception) -> OutputError:
         """Error for a file that cannot be completed."""
         return OutputError(f"{self._name}: cannot be written ({error}); free some space or write elsewhere")
+
+
+def require_storable(name: str, storage: Storage) -> None:
+    """Refuse what a format cannot store, before hours of work.
+
+    Args:
+        name: of the output, for messages.
+        storage: format, sample rate, channels and the rest.
+
+    Raises:
+        OutputError: the format does not support this rate or these channels.
+        ValueError: an unknown format, or a layout of another number of channels.
+    """
+    entry = _writable_format(storage.format)
+    _require_support(entry, name, storage.sample_rate, storage.channels)
+    storable_layout(entry, name, storage.channel_layout, storage.channels)
 
 
 def _writable_format(name: str) -> Format:
@@ -181,9 +228,10 @@ def _writable_format(name: str) -> Format:
 
 
 def _require_support(entry: Format, name: str, sample_rate: int, channels: int) -> None:
-    """Refuse what the codec cannot store, before hours of work."""
+    """Refuse rates and numbers of channels that the codec cannot store."""
     if sample_rate < 1 or channels < 1:
-        raise ValueError(f"sample_rate is {sample_rate}, channels is {channels}; both must be at least 1")
+        facts = f"{sample_rate} Hz and {channels} channels cannot be stored, both must be at least 1"
+        raise OutputError(f"{name}: {facts}; check the recording")
     nearest = supported_sample_rate(entry.name, sample_rate)
     if nearest != sample_rate:
         cure = f"write it at {nearest} Hz, or set the format to flac"
@@ -194,11 +242,11 @@ def _require_support(entry: Format, name: str, sample_rate: int, channels: int) 
 
 
 def _stored_depth(entry: Format, bit_depth: int | None, is_float: bool) -> int:
-    """Bits of a stored sample, 0 for floating point; never fewer than requested if the format has them."""
+    """Bits of a stored sample, 0 for lossy codecs; never fewer than requested if the format has them."""
     if not entry.is_lossless:
         return 0
     if is_float:
-        return 0 if entry.name == "wav" else 24
+        return 24 if entry.name != "wav" else 64 if (bit_depth or 32) > 32 else 32
     wanted = 24 if bit_depth is None else bit_depth
     if not 1 <= wanted <= 64:
         raise ValueError(f"bit_depth is {bit_depth}, must be 1 to 64")
@@ -218,26 +266,19 @@ def _usable_bit_rate(entry: Format, bit_rate: int | None, sample_rate: int, chan
     return wanted
 
 
-def _storable_layout(entry: Format, layout: str | None, channels: int) -> str:
-    """Layout that the codec supports; "5.1(side)" is "5.1" with other names for the same six channels."""
-    name = layout_name(layout, channels)
-    n_named = av.AudioLayout(name).nb_channels
-    if n_named != channels:
-        raise ValueError(f"channel_layout is {layout!r} with {n_named} channels, must have {channels}")
-    if entry.name in {"wav", "flac"}:
-        return name
-    name = name.replace("(side)", "")
-    if entry.name == "ogg" and name not in VORBIS_ORDER:
-        raise OutputError(f"ogg cannot store the channels of {layout!r}; set the format to wav or flac")
-    return name
-
-
 def _require_space(path: Path, encoding: Encoding, n_samples: int | None) -> None:
     """Refuse a WAV that the disk cannot hold; the size of other formats is not known in advance."""
     if n_samples is None or encoding.format != "wav" or not path.parent.is_dir():
         return
-    needed = n_samples * encoding.channels * (encoding.bit_depth or 32) // 8 + _MARGIN_BYTES
+    needed = n_samples * encoding.channels * encoding.bit_depth // 8 + _MARGIN_BYTES
     free = shutil.disk_usage(os.fspath(path.parent)).free
     if needed > free:
-        message = f"{path}: needs {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB; write elsewhere"
-        raise OutputError(message)
+        raise OutputError(f"{path}: needs {_size(needed)}, the disk has {_size(free)}; write elsewhere")
+
+
+def _size(n_bytes: int) -> str:
+    """Bytes in the unit that leaves a number from 1 to 999."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if n_bytes >= scale:
+            return f"{n_bytes / scale:.1f} {unit}"
+    return f"{n_bytes / 1e3:.0f} kB"

@@ -7,28 +7,33 @@ second applies the method in blocks. So memory does not grow with the recording.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from concertclean.audio_io.formats import AudioInfo, Storage
-from concertclean.audio_io.writer import AudioWriter
+from concertclean.audio_io.formats import AudioInfo
+from concertclean.audio_io.writer import require_storable
 from concertclean.bleed.methods import Reduction, learn
 from concertclean.bleed.microphones import excerpt
+from concertclean.bleed.sinks import Sink, track_format
 from concertclean.bleed.tracks import check_tracks, count_samples, read_together, spare_tracks
-from concertclean.config.denoise import DenoiseSettings, read_settings
+from concertclean.config.denoise import Clip, DenoiseSettings, read_settings
 from concertclean.dsp.arrays import Array
-from concertclean.dsp.levels import EnergyMeter, reduction_db
+from concertclean.dsp.levels import to_db
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError
 from concertclean.restore import batch
+from concertclean.restore.finishing import RESCALED_PEAK
 from concertclean.restore.recordings import find_recordings
-from concertclean.restore.results import kept_format, open_writer, output_format
+from concertclean.restore.results import kept_format
 from concertclean.runtime.devices import choose_device, cpu_threads
 
 Progress = Callable[[str, int, int], None]
+
+CLIP: Clip = "rescale"
+"""What happens to tracks beyond full scale unless the settings say otherwise: no sample is cut."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def debleed_files(
         ConfigError: a setting is unknown or out of range.
         TracksError, AudioFileError, ModelError, OutputError: see `debleed`.
     """
-    given = read_settings(None, settings, place="settings")
+    given = read_settings(None, {"clip": CLIP, **settings}, place="settings")
     planned = plan_tracks([str(track) for track in tracks], None if output is None else Path(output), given)
     return debleed(planned, model, given, overwrite=overwrite, progress=progress)
 
@@ -160,24 +165,63 @@ def _debled(
     spare_tracks(sources, [path for track in tracks for path in (track.target, track.removed) if path is not None])
     n_samples = count_samples(sources, infos)
     rate = infos[0].sample_rate
-    total = round(n_samples / rate)
+    for track, info in zip(tracks, infos, strict=True):
+        require_storable(str(track.target), track_format(info, settings))
     reduction = _learned(sources, infos, n_samples, method, settings, progress)
     remarks = list(reduction.remarks)
-    with ExitStack() as stack:
-        sinks = [
-            stack.enter_context(_Sink(track, info, output_format(info, settings), overwrite=overwrite))
-            for track, info in zip(tracks, infos, strict=True)
-        ]
-        n_done = 0
-        for original, stems in _pairs(reduction, read_together(sources, remarks)):
-            for sink, before, after in zip(sinks, original, stems, strict=True):
-                sink.write(before, after)
-            n_done += stems.shape[2]
-            progress("reducing, s", n_done // rate, total)
+    write = partial(_written, reduction, tracks, infos, settings, partial(progress, "reducing, s"), overwrite)
+    try:
+        sinks = write(gain=1.0, remarks=remarks)
+    except _WouldClipError as error:
+        remarks = list(reduction.remarks)
+        sinks = write(gain=RESCALED_PEAK / error.peak, remarks=remarks)
+        remarks.append(f"W105 output would clip: all tracks rescaled by {to_db(RESCALED_PEAK / error.peak):.1f} dB")
     remarks += [remark for sink in sinks for remark in sink.remarks()]
     reductions = tuple(sink.reduction_db() for sink in sinks)
     paths = tuple(track.target for track in tracks)
-    return Debled(reduction.method, n_done / rate, time.perf_counter() - begin, reductions, tuple(remarks), paths)
+    return Debled(reduction.method, n_samples / rate, time.perf_counter() - begin, reductions, tuple(remarks), paths)
+
+
+def _written(
+    reduction: Reduction,
+    tracks: Sequence[Track],
+    infos: Sequence[AudioInfo],
+    settings: DenoiseSettings,
+    progress: Callable[[int, int], None],
+    overwrite: bool,
+    *,
+    gain: float,
+    remarks: list[str],
+) -> list[Sink]:
+    """Writes all tracks with one gain, so that their balance stays; a track that would clip leaves no file.
+
+    Raises:
+        _WouldClipError: a track exceeds full scale, and the settings ask for rescaling.
+    """
+    n_samples = max(info.n_samples or 0 for info in infos)
+    with ExitStack() as stack:
+        sinks = [
+            stack.enter_context(Sink(track.target, track.removed, info, settings, gain, overwrite=overwrite))
+            for track, info in zip(tracks, infos, strict=True)
+        ]
+        n_done = 0
+        for original, stems in _pairs(reduction, read_together([track.source for track in tracks], remarks)):
+            for sink, before, after in zip(sinks, original, stems, strict=True):
+                sink.write(before, after)
+            n_done += stems.shape[2]
+            progress(n_done // infos[0].sample_rate, round(n_samples / infos[0].sample_rate))
+        peak = max(sink.peak for sink in sinks)
+        if settings.clip == "rescale" and peak > 1.0 and any(sink.exceeds for sink in sinks):
+            raise _WouldClipError(peak)
+    return sinks
+
+
+class _WouldClipError(Exception):
+    """A result exceeds full scale."""
+
+    def __init__(self, peak: float) -> None:
+        super().__init__(peak)
+        self.peak = peak
 
 
 def _learned(
@@ -223,52 +267,3 @@ def _pairs(reduction: Reduction, blocks: Iterator[Array]) -> Iterator[tuple[Arra
 
     for stems in reduction.apply(passed()):
         yield held[0].pop(stems.shape[2]).reshape(stems.shape), stems
-
-
-class _Sink:
-    """Files of one track, and the remarks about them; a context manager."""
-
-    def __init__(self, track: Track, info: AudioInfo, output: Storage, *, overwrite: bool) -> None:
-        self._track, self._info, self._output, self._overwrite = track, info, output, overwrite
-        self._files = ExitStack()
-        self._meters = EnergyMeter(info.sample_rate), EnergyMeter(info.sample_rate)
-        self._n_clipped = 0
-
-    def __enter__(self) -> "_Sink":
-        with ExitStack() as stack:
-            self._stem = stack.enter_context(self._writer(self._track.target))
-            removed = self._track.removed
-            self._removed = None if removed is None else stack.enter_context(self._writer(removed))
-            self._files = stack.pop_all()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._files.__exit__(*error)  # type: ignore[arg-type]
-
-    def write(self, original: Array, stem: Array) -> None:
-        """Takes a block `(channel, time)`."""
-        self._stem.write(stem)
-        if self._removed is not None:
-            self._removed.write(original - stem)
-        if not self._output.is_float:
-            self._n_clipped += int((np.abs(stem) > 1).sum())
-        for meter, block in zip(self._meters, (original, stem), strict=True):
-            meter.add(block)
-
-    def reduction_db(self) -> float:
-        """Level before over level after, dB."""
-        return reduction_db(*(meter.values() for meter in self._meters))[0]
-
-    def remarks(self) -> list[str]:
-        """Warnings about the result."""
-        if not self._n_clipped:
-            return []
-        cure = "set bit_depth to 32f"
-        return [f"{self._track.target.name}: W105 output would clip: {self._n_clipped} samples were clipped; {cure}"]
-
-    def _writer(self, path: Path) -> AudioWriter:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        info = self._info
-        # A format that cannot store the rate is refused; nothing is resampled.
-        output = replace(self._output, sample_rate=info.sample_rate)
-        return open_writer(path, info, output, n_samples=info.n_samples, overwrite=self._overwrite)

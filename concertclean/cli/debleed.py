@@ -33,6 +33,13 @@ def debleed(
     ] = "auto",
     format: options.OutputFormat = None,
     bit_depth: options.BitDepth = None,
+    clip: Annotated[
+        str | None,
+        Option(
+            help="rescale (all tracks alike), limit or warn, where a result exceeds full scale. \\[default: rescale]",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = None,
     removed: options.Removed = False,
     device: options.Device = None,
     threads: options.Threads = None,
@@ -46,12 +53,13 @@ def debleed(
     One file a microphone goes in and comes out, NAME_clean.wav; stem k is what belongs to track k. Nothing is
     overwritten without --overwrite.
     """
+    from concertclean.bleed.run import CLIP, plan_tracks
     from concertclean.bleed.run import debleed as reduce
-    from concertclean.bleed.run import plan_tracks
     from concertclean.config.denoise import read_settings
 
     given = {
-        "format": format, "bit_depth": bit_depth, "removed": removed or None, "device": device, "threads": threads
+        "format": format, "bit_depth": bit_depth, "clip": clip or CLIP, "removed": removed or None, "device": device,
+        "threads": threads,
     }  # fmt: skip
     settings = read_settings(None, given)
     tracks = plan_tracks(inputs, output, settings)

@@ -90,7 +90,7 @@ OutputFormat = Annotated[
 ]
 BitDepth = Annotated[
     str | None,
-    Option(help="keep, 16, 24, 32 or 32f. \\[default: keep; 24 for lossy sources]", rich_help_panel=OUTPUT),
+    Option(help="keep, 16, 24, 32, 32f or 64f. \\[default: keep; 24 for lossy sources]", rich_help_panel=OUTPUT),
 ]
 Loudness = Annotated[
     str | None,

@@ -12,7 +12,7 @@ from concertclean.config.times import Time, parse_time
 from concertclean.errors import ConfigError
 
 OutputFormat = Literal["keep", "wav", "flac", "m4a", "alac", "mp3", "opus", "ogg"]
-BitDepth = Literal["keep", "16", "24", "32", "32f"]
+BitDepth = Literal["keep", "16", "24", "32", "32f", "64f"]
 Clip = Literal["warn", "rescale", "limit"]
 
 PRESETS = {

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from concertclean.audio_io.formats import AudioInfo
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
@@ -58,6 +60,8 @@ class Denoiser:
     def __init__(self, restorer: Restorer, settings: DenoiseSettings) -> None:
         self.restorer, self.settings = restorer, settings
 
+    # Squares of samples beyond sense are infinite, and so is the loudness; the writer cuts the samples.
+    @np.errstate(over="ignore", invalid="ignore")
     def run(
         self,
         source: Stream,
@@ -243,7 +247,10 @@ class Denoiser:
 
     def _writer(self, target: Stream, report: Report, *, overwrite: bool) -> AudioWriter:
         n_samples = self._expected_samples(report)
-        return open_writer(target, report.info, report.output, n_samples=n_samples, overwrite=overwrite)
+        start = self.settings.start_seconds
+        return open_writer(
+            target, report.info, report.output, n_samples=n_samples, overwrite=overwrite, start_seconds=start
+        )
 
     def _expected_samples(self, report: Report) -> int | None:
         """Length of the output, as far as the recording declares its own."""

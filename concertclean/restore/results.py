@@ -9,6 +9,7 @@ import numpy as np
 
 from concertclean.audio_io.formats import FORMATS, AudioInfo, Storage, keep_format, supported_sample_rate
 from concertclean.audio_io.reader import AudioReader
+from concertclean.audio_io.wave_chunks import moved, moved_reference
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.dsp.arrays import Array
@@ -57,7 +58,7 @@ class Report:
         reduction_db, reduction_p95_db: level of input over output in each second that is not silent, mean and
             95th percentile.
         loud_reduction_db: the same for the loud parts together, those seconds that lie within 6 dB of the loud ones.
-        n_clipped: samples that did not fit into the output.
+        n_clipped: samples of the output that were cut.
         output_path: the file written; None for a stream.
         warnings: "W1xx ..." messages.
         model: that did it, as the settings name it; "" where the recording was left alone.
@@ -105,7 +106,7 @@ def output_format(info: AudioInfo, settings: DenoiseSettings) -> Storage:
         return Storage(name, rate, bit_rate=bit_rate, **shape)
     depth, is_float = _wanted_depth(info, settings)
     if is_float and name == "wav":
-        return Storage(name, rate, bit_depth=32, is_float=True, **shape)
+        return Storage(name, rate, bit_depth=64 if depth > 32 else 32, is_float=True, **shape)
     stored = 16 if depth <= 16 else 24 if depth <= 24 or name != "wav" else 32
     return Storage(name, rate, bit_depth=stored, **shape)
 
@@ -121,9 +122,15 @@ def kept_format(source: Path, settings: DenoiseSettings) -> str:
 
 
 def open_writer(
-    target: Path | BinaryIO, info: AudioInfo, output: Storage, *, n_samples: int | None, overwrite: bool
+    target: Path | BinaryIO,
+    info: AudioInfo,
+    output: Storage,
+    *,
+    n_samples: int | None,
+    overwrite: bool,
+    start_seconds: float = 0.0,
 ) -> AudioWriter:
-    """A writer of what a recording becomes, with the recording's channels, tags and cover.
+    """A writer of what a recording becomes, with the recording's channels, tags, cover and chunks.
 
     Args:
         target: file or binary stream.
@@ -131,11 +138,18 @@ def open_writer(
         output: what it becomes.
         n_samples: that will come, if that is known.
         overwrite: replace a file that exists.
+        start_seconds: what is written begins here; times that count from the beginning are moved.
 
     Raises:
         OutputError: the file exists or cannot be written.
     """
-    return AudioWriter(target, output, tags=info.tags, cover=info.cover, n_samples=n_samples, overwrite=overwrite)
+    tags, n_cut = info.tags, round(start_seconds * info.sample_rate)
+    if n_cut and "time_reference" in tags:
+        tags = tags | {"time_reference": moved_reference(tags["time_reference"], n_cut)}
+    chunks = moved(info.chunks, n_cut)
+    return AudioWriter(
+        target, output, tags=tags, cover=info.cover, chunks=chunks, n_samples=n_samples, overwrite=overwrite
+    )
 
 
 def remarks(info: AudioInfo, output: Storage, settings: DenoiseSettings, model_rate: int | None) -> list[str]:
@@ -162,11 +176,29 @@ def remarks(info: AudioInfo, output: Storage, settings: DenoiseSettings, model_r
     depth, is_float = _wanted_depth(info, settings)
     if output.bit_depth is not None and output.bit_depth < depth:
         kind = "floating point" if is_float else f"{depth} bits"
-        found.append(f"W112 {output.format} stores {output.bit_depth} bits, not {kind}; wav does")
+        cure = "" if output.format == "wav" else "; wav does"
+        found.append(f"W112 {output.format} stores {output.bit_depth} bits, not {kind}{cure}")
     if output.sample_rate != info.sample_rate:
         rates = f"{output.sample_rate} Hz, not {info.sample_rate} Hz"
         found.append(f"W113 {output.format} stores {rates}; flac or wav does")
     return found
+
+
+def clip_remarks(writer: AudioWriter, output: Storage, what: str, *, by_clip: bool) -> list[str]:
+    """A warning where samples of a written file exceed full scale.
+
+    Args:
+        writer: of the file, all blocks written.
+        output: how it is stored.
+        what: would clip, such as "output".
+        by_clip: the setting `clip` applies to this file.
+    """
+    cures = ["clip to rescale or limit"] if by_clip else []
+    if output.format == "wav":
+        cures.append("bit_depth to 64f" if output.is_float else "bit_depth to 32f")
+    elif not by_clip:
+        cures.append("the format to wav and bit_depth to 32f")
+    return writer.ceiling.remark(what, "set " + ", or ".join(cures))
 
 
 def loud_reduction_db(before: Array, after: Array) -> Array:
@@ -211,9 +243,9 @@ def harm_remarks(reductions_db: Array, model: str) -> list[str]:
 def _wanted_depth(info: AudioInfo, settings: DenoiseSettings) -> tuple[int, bool]:
     """Bits of a sample asked for, and whether they are floating point."""
     if settings.bit_depth != "keep":
-        return int(settings.bit_depth.rstrip("f")), settings.bit_depth == "32f"
+        return int(settings.bit_depth.rstrip("f")), settings.bit_depth.endswith("f")
     if not info.is_lossless:
         return _LOSSY_SOURCE_BITS, False
     if info.is_float:
-        return 32, True
+        return info.bit_depth or 32, True
     return info.bit_depth or _LOSSY_SOURCE_BITS, False

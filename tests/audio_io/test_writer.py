@@ -231,7 +231,7 @@ def test_more_channels_than_the_codec_has_are_refused(tmp_path):
     for kind, channels in (("mp3", 6), ("flac", 9), ("alac", 9)):
         with pytest.raises(OutputError, match=f"{channels} channels; set the format to wav"):
             AudioWriter(_path(tmp_path, kind), Storage(kind, 44_100, channels))
-    with pytest.raises(OutputError, match=r"alac refuses 44100 Hz, 2\.1; set the format to wav or flac"):
+    with pytest.raises(OutputError, match=r"alac cannot store the channels of 2\.1; set the format to wav or flac"):
         AudioWriter(tmp_path / "a.m4a", Storage("alac", 44_100, 3, channel_layout="2.1"))
     assert list(tmp_path.iterdir()) == []
 
@@ -253,8 +253,6 @@ def test_programming_mistakes_are_value_errors(tmp_path):
     for wrong in (
         {"format": "aiff"},
         {"format": "xyz"},
-        {"sample_rate": 0},
-        {"channels": 0},
         {"bit_depth": 0},
         {"channel_layout": "mono"},
     ):

@@ -151,3 +151,21 @@ def test_nothing_is_overwritten_unless_asked(program, band):
     assert not list(Path().glob(".*.part"))
     assert program("debleed", "a.wav", "b.wav", "--model", "linear", "--overwrite").code == 0
     assert len(read("a_clean.wav", "b_clean.wav")) == 2
+
+
+def test_nothing_clips_unless_it_is_asked_for(program, write):
+    """The loud track exceeds full scale; both are scaled alike, or it is cut and counted as by `denoise`."""
+    for name, stem, peak in zip("ab", bands.band(2, seconds=2), (2.0, 0.5), strict=True):
+        write(f"{name}.wav", stem * peak / np.abs(stem).max())
+    common = ("debleed", "a.wav", "b.wav", "--format", "flac", "--model", "linear")
+    ended = program(*common, "-o", "rescaled")
+    assert ended.code == 0, ended.err
+    assert "W105 output would clip: all tracks rescaled by -" in ended.err
+    rescaled = read("rescaled/a_clean.flac", "rescaled/b_clean.flac")
+    assert np.abs(rescaled).max() == pytest.approx(10 ** (-0.1 / 20), abs=1e-4)
+    ended = program(*common, "--clip", "warn", "-o", "cut")
+    assert ended.code == 0, ended.err
+    assert "samples above full scale were cut; set clip to rescale or limit" in ended.err
+    assert np.abs(read("cut/a_clean.flac", "cut/b_clean.flac")).max() == pytest.approx(1.0, abs=1e-6)
+    assert program(*common, "--clip", "sometimes", "-o", "other").code == 2
+    assert not Path("other").exists()

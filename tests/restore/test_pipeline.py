@@ -367,6 +367,81 @@ def test_clip_limit_bends_only_what_is_loud(tmp_path: Path, denoise: Any, noise:
     assert not [warning for warning in report.warnings if warning.startswith("W105")]
 
 
+@pytest.mark.parametrize(("format", "words"), [("flac", "were cut"), ("m4a", "m4a keeps them, most players cut them")])
+def test_clip_warn_says_what_happened_in_this_format(tmp_path: Path, denoise: Any, noise: Noise, format, words) -> None:
+    source = store(tmp_path / "a.wav", noise(20_000, level=1.5))
+    n_over = int((np.abs(load(source)) > 1).sum())
+    report = denoise(source, tmp_path / f"b.{format}", strength=0, format=format)
+    (warning,) = [warning for warning in report.warnings if warning.startswith("W105")]
+    assert f"{n_over} samples" in warning
+    assert words in warning
+    assert ("were cut" in warning) == (format == "flac")
+    assert report.n_clipped == (n_over if format == "flac" else 0)
+
+
+def test_what_is_cut_is_counted_in_the_file_at_its_own_rate(tmp_path: Path, denoise: Any, tone: Any) -> None:
+    """Opus is always 48 kHz: its samples exceed full scale in other places, and in another number."""
+    source = store(tmp_path / "a.wav", tone(100, RATE, level=1.2))
+    report = denoise(source, tmp_path / "b.opus", strength=0, format="opus")
+    expected = int((np.abs(tone(100, 48_000, sample_rate=48_000, level=1.2)) > 1).sum())
+    (warning,) = [warning for warning in report.warnings if warning.startswith("W105")]
+    assert int(warning.split(": ")[1].split()[0]) == pytest.approx(expected, abs=20)
+
+
+def test_what_was_removed_is_cut_and_counted_as_well(tmp_path: Path, denoise: Any, noise: Noise) -> None:
+    source = store(tmp_path / "a.wav", noise(20_000, level=1.5))
+    report = denoise(source, tmp_path / "b.flac", Gain(0.0), format="flac", removed_target=tmp_path / "r.flac")
+    n_over = int((np.abs(load(source)) > 1).sum())
+    (warning,) = [warning for warning in report.warnings if warning.startswith("W105")]
+    assert warning.startswith(f"W105 what was removed would clip: {n_over} samples above full scale were cut; set the")
+
+
+@pytest.mark.parametrize("clip", ["warn", "limit", "rescale"])
+@pytest.mark.parametrize("format", ["wav", "mp3", "m4a", "ogg"])
+def test_spike_beyond_sense_is_no_end(tmp_path: Path, denoise: Any, format: str, clip: str) -> None:
+    waveform = np.zeros((2, 9_000))
+    waveform[:, 4_000] = 1e10
+    source = store(tmp_path / "a.wav", waveform)
+    report = denoise(source, tmp_path / f"b.{format}", strength=0, format=format, clip=clip, bit_depth="24")
+    with AudioReader(tmp_path / f"b.{format}") as reader:
+        found = reader.read_all()
+    assert found.shape == (2, 9_000)
+    assert np.abs(found).max() < 3
+    assert report.n_clipped == (2 if clip == "warn" else 0)
+
+
+@pytest.mark.parametrize("format", ["wav", "flac", "opus"])
+def test_numbers_that_only_64_bits_hold_are_cut(tmp_path: Path, denoise: Any, format: str) -> None:
+    """Their squares are infinite; no word about that reaches a person, and nothing infinite the file."""
+    waveform = np.random.default_rng(0).uniform(-0.1, 0.1, (2, 9_000))
+    waveform[:, 4_000] = 1e300
+    soundfile.write(tmp_path / "a.wav", waveform.T, RATE, "DOUBLE")
+    report = denoise(tmp_path / "a.wav", tmp_path / f"b.{format}", strength=0, format=format)
+    with AudioReader(tmp_path / f"b.{format}") as reader:
+        found = reader.read_all()
+        assert reader.warnings == []
+    assert np.isfinite(found).all()
+    assert report.n_clipped > 0 or format == "wav"
+    assert np.array_equal(found, waveform) == (format == "wav")
+
+
+def test_limited_output_at_another_rate_stays_below_full_scale(tmp_path: Path, denoise: Any, noise: Noise) -> None:
+    """Resampling after the limiter would overshoot again."""
+    source = store(tmp_path / "a.wav", noise(20_000, level=2.0))
+    report = denoise(source, tmp_path / "b.opus", strength=0, format="opus", clip="limit")
+    assert not [warning for warning in report.warnings if warning.startswith("W105")]
+    assert report.peak_after_db <= 0
+
+
+@pytest.mark.parametrize("clip", ["warn", "rescale"])
+def test_64_bit_floats_stay_bit_for_bit(tmp_path: Path, denoise: Any, clip: str) -> None:
+    waveform = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 9_000))
+    soundfile.write(tmp_path / "a.wav", waveform.T, RATE, "DOUBLE")
+    report = denoise(tmp_path / "a.wav", tmp_path / "b.wav", strength=0, clip=clip)
+    assert np.array_equal(load(tmp_path / "b.wav"), waveform)
+    assert not [warning for warning in report.warnings if warning.startswith("W112")]
+
+
 # What the output is
 
 
@@ -394,7 +469,9 @@ FLOAT = {"codec": "pcm_f32le", "bit_depth": 32, "is_float": True}
         (FLOAT, {"format": "flac"}, ("flac", RATE, 24, False, None)),
         (FLOAT, {"bit_depth": "16"}, ("wav", RATE, 16, False, None)),
         ({"bit_depth": 32}, {"format": "flac"}, ("flac", RATE, 24, False, None)),
-        ({"bit_depth": 64, **FLOAT}, {}, ("wav", RATE, 32, True, None)),
+        ({**FLOAT, "bit_depth": 64}, {}, ("wav", RATE, 64, True, None)),
+        ({**FLOAT, "bit_depth": 64}, {"bit_depth": "32f"}, ("wav", RATE, 32, True, None)),
+        ({}, {"bit_depth": "64f"}, ("wav", RATE, 64, True, None)),
         (AAC, {}, ("wav", RATE, 24, False, None)),
         (AAC, {"bit_depth": "32f"}, ("wav", RATE, 32, True, None)),
         (AAC, {"format": "keep"}, ("m4a", RATE, None, False, 192_000)),
