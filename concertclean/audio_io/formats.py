@@ -194,7 +194,7 @@ def layout_name(name: str | None, channels: int) -> str:
     Returns:
         FFmpeg's name of a layout.
     """
-    if name and channels > 2 and "channels" not in name:
+    if name and "channels" not in name and (channels > 2 or name in DEFAULT_LAYOUTS.values()):
         return name
     return DEFAULT_LAYOUTS.get(channels, f"{channels} channels")
 

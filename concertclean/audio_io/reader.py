@@ -22,6 +22,7 @@ from concertclean.audio_io.source import AudioBytes, open_source, reading
 from concertclean.errors import AudioFileError
 
 _BLOCK_SAMPLES: Final = 65_536
+_LOUDEST: Final = 1e15  # 300 dB above full scale: its square still fits into 32 bits, and no sound is so loud
 
 
 class AudioReader:
@@ -118,7 +119,7 @@ class AudioReader:
 
         Returns:
             `(channel, time)` float64, full scale ±1 (floating point files and lossy codecs may exceed it),
-            always finite; exactly `n_samples` long, shorter only at the end, then `(channel, 0)`.
+            always finite and within ±1e15; exactly `n_samples` long, shorter only at the end, then `(channel, 0)`.
 
         Raises:
             ValueError: `n_samples` is negative.
@@ -196,14 +197,14 @@ class AudioReader:
         return self._position - start
 
     def _next(self, limit: int) -> np.ndarray:
-        """Decoded samples, with NaN and infinity replaced by 0."""
+        """Decoded samples, with NaN, infinity and numbers that no arithmetic here survives replaced by 0."""
         with reading(self._bytes, self._path):
             waveform = self._decoder.decode(limit)
         if not waveform.shape[1] and self._lacks_samples():
             waveform = self._from_other_library(limit)
         self._n_decoded += waveform.shape[1]
         if self.info.is_float:
-            is_finite = np.isfinite(waveform)
+            is_finite = np.abs(waveform) <= _LOUDEST  # false for NaN
             self._n_not_finite += waveform.size - int(np.count_nonzero(is_finite))
             waveform = np.where(is_finite, waveform, 0.0)
         return waveform
@@ -251,7 +252,9 @@ class AudioReader:
                 f"W114 {self._decoder.n_concealed} damaged packets were replaced by silence; copy it again"
             )
         if self._n_not_finite:
-            self.warnings.append(f"W110 {self._n_not_finite} samples were NaN or infinite and were replaced by silence")
+            self.warnings.append(
+                f"W110 {self._n_not_finite} samples were NaN, infinite or beyond all sense and were replaced by silence"
+            )
 
 
 def _open_decoder(file: AudioBytes, path: str, audio_stream: int | None) -> Decoder:

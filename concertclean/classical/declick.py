@@ -77,9 +77,11 @@ class Declicker:
 
         def found() -> Iterator[Segment]:
             for number, window in enumerate(windows):
-                removed = np.zeros_like(window.audio)
+                # without what lies beyond the recording and its context: an excerpt of seconds is mostly that
+                given = window.audio[:, : -(-window.n_valid // hop) * hop + 2 * context]
+                removed = np.zeros_like(given)
                 if number or window.n_valid > self._longest_seconds * sample_rate:
-                    removed = np.stack([w - self._repaired(w, cell, sample_rate) for w in window.audio])
+                    removed = np.stack([w - self._repaired(w, cell, sample_rate) for w in given])
                 yield Segment(removed[:, context:-context], window.n_valid)
 
         yield from joined(found(), segment, 0)

@@ -18,6 +18,7 @@ from threading import Lock
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from concertclean.dsp.resample import Fifo, resampled
 from concertclean.dsp.segments import Segment, grouped, joined, segments, ungrouped
@@ -204,20 +205,16 @@ class Enhancer:
             return [Segment(w.audio[:, model.context : -model.context or None], w.n_valid) for w in batch]
         channels = batch[0].audio.shape[0]
         together = np.concatenate([grouped(w.audio, model.channels) for w in batch]).astype(np.float32)
-        waveform = torch.from_numpy(together).to(self.device, non_blocking=True)
         low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
         begin = time.perf_counter()
+        # Many channels are many pairs: a few at a time, so memory does not grow with them.
+        size = 1 if self.device.type == "cpu" else self.batch_size
         with torch.inference_mode(), torch.autocast(self.device.type, low, enabled=low is not None):
-            estimate = model(waveform)[:, 0]
-        estimate = estimate[..., model.context : estimate.shape[-1] - model.context].float()
-        if model.channels > 1:
-            # Equal channels in, equal channels out: a recording that is mono on two channels stays so.
-            equal = (waveform == waveform[:, :1]).flatten(1).all(1)
-            estimate = torch.where(equal[:, None, None], estimate.mean(1, keepdim=True), estimate)
-        on_cpu = estimate.cpu()  # waits until the device is done
+            parts = [self._estimate(together[k : k + size], model) for k in range(0, len(together), size)]
         with self._lock:
             self.network_seconds += time.perf_counter() - begin
-        result = on_cpu.numpy().astype(np.float64).reshape(len(batch), -1, estimate.shape[-1])
+        on_cpu = torch.cat(parts)
+        result = on_cpu.numpy().astype(np.float64).reshape(len(batch), -1, on_cpu.shape[-1])
         if not np.isfinite(result).all():
             msg = "the network produced NaN or infinity; set the precision to fp32"
             raise ModelError(msg)
@@ -225,6 +222,17 @@ class Enhancer:
             Segment(ungrouped(part, channels, model.channels), window.n_valid)
             for part, window in zip(result, batch, strict=True)
         ]
+
+    def _estimate(self, waveforms: NDArray[np.float32], model: WaveformModel) -> Tensor:
+        """Estimates of `(item, channel, time)`, context cut off, on the CPU."""
+        waveform = torch.from_numpy(waveforms).to(self.device, non_blocking=True)
+        estimate = model(waveform)[:, 0]
+        estimate = estimate[..., model.context : estimate.shape[-1] - model.context].float()
+        if model.channels > 1:
+            # Equal channels in, equal channels out: a recording that is mono on two channels stays so.
+            equal = (waveform == waveform[:, :1]).flatten(1).all(1)
+            estimate = torch.where(equal[:, None, None], estimate.mean(1, keepdim=True), estimate)
+        return estimate.cpu()  # waits until the device is done
 
     def _notify_once(self, message: str) -> None:
         if message not in self._notified:

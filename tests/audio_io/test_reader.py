@@ -453,3 +453,11 @@ def test_negative_counts_are_programming_mistakes(tmp_path):
         for call in (reader.read, reader.skip, lambda n: next(reader.blocks(n))):
             with pytest.raises(ValueError, match="n_samples is -1"):
                 call(-1)
+
+
+def test_samples_that_no_arithmetic_survives_become_silence(tmp_path):
+    path = tmp_path / "absurd.wav"
+    soundfile.write(path, np.array([[0.5, 1e300, -1e16, 1e10]]).T, 48_000, subtype="DOUBLE")
+    with AudioReader(path) as reader:
+        assert reader.read(10).tolist() == [[0.5, 0.0, 0.0, 1e10]]
+        assert reader.warnings == ["W110 2 samples were NaN, infinite or beyond all sense and were replaced by silence"]

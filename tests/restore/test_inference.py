@@ -67,6 +67,15 @@ def test_channels_keep_their_places(channels: int, model_channels: int, noise: C
     assert np.allclose(enhance(enhancer, waveform), 0.5 * waveform, atol=1e-7)
 
 
+def test_many_channels_go_through_the_network_a_pair_at_a_time(noise: Callable[..., np.ndarray]) -> None:
+    """So memory does not grow with their number."""
+    model = Pointwise()
+    waveform = noise(500, channels=17)
+    enhancer = Enhancer(model, device="cpu", precision="fp32", segment_seconds=0.16, threads=1)
+    assert np.allclose(enhance(enhancer, waveform), 0.5 * waveform, atol=1e-7)
+    assert {shape[0] for shape in model.shapes} == {1}
+
+
 class Shifted(Pointwise):
     """A "network" that delays by up to its context; negative values advance."""
 
