@@ -67,7 +67,7 @@ def test_wrong_results(tmp_path: Path) -> None:
         read_results([good, saved(tmp_path / "c.json", score=71)])
     with pytest.raises(ConfigError, match="from 2 tests"):
         read_results([good, saved(tmp_path / "d.json", test="t2")])
-    with pytest.raises(ConfigError, match="not a result"):
+    with pytest.raises(ConfigError, match=r"missing\.json: cannot be read"):
         read_results([tmp_path / "missing.json"])
     (tmp_path / "e.json").write_text('{"test": "t", "participant": "p", "ratings": []}')
     with pytest.raises(ConfigError, match="no ratings found"):
