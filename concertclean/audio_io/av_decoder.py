@@ -151,7 +151,8 @@ class AvDecoder:
         if frame.format.is_packed:
             samples = samples.reshape(-1, info.channels).T
         offset = 128.0 if storage == "u8" else 0.0
-        waveform: np.ndarray = (samples.astype(np.float64) - offset) / _FULL_SCALE[storage]
+        with np.errstate(invalid="ignore"):  # of NaN and infinity, which the reader replaces and counts
+            waveform: np.ndarray = (samples.astype(np.float64) - offset) / _FULL_SCALE[storage]
         return waveform if self._order is None else waveform[self._order]
 
     def _as_packed(self, frame: Any) -> Any:

@@ -11,6 +11,7 @@ import soundfile
 from concertclean.audio_io.av_decoder import AvDecoder
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.soundfile_decoder import SoundfileDecoder
+from concertclean.audio_io.source import AudioBytes
 from concertclean.errors import AudioFileError
 from tests.audio_io.sound_bytes import PCM, chunk, encoded, fmt, riff, stored, tones, with_bytes
 
@@ -258,3 +259,16 @@ def test_where_both_stop_early_it_is_told():
     waveform, warnings = read(content[: len(content) // 2])
     assert 0 < waveform.shape[1] < N
     assert [warning[:4] for warning in warnings] == ["W103"]
+
+
+@pytest.mark.parametrize(("subtype", "bits"), [("FLOAT", "<u4"), ("DOUBLE", "<u8")])
+def test_signalling_nan_is_silence_without_a_word_on_the_terminal(subtype: str, bits: str) -> None:
+    """NaN that processors report when it is converted, which numpy passes on as a warning."""
+    data = stored(np.full(4000, 0.25), "WAV", subtype)
+    value = {"<u4": 0x7F800001, "<u8": 0x7FF0000000000001}[bits]
+    size = np.dtype(bits).itemsize
+    data = with_bytes(data, len(data) - 100 * size, np.array([value], bits).tobytes())
+    decoder = AvDecoder(AudioBytes(io.BytesIO(data)), "nan.wav")
+    decoded = np.concatenate([decoder.decode(4096) for _ in range(8)], axis=1)
+    assert np.flatnonzero(np.isnan(decoded)).tolist() == [3900]
+    decoder.close()
