@@ -12,6 +12,7 @@ from tests.fuzz.seeds import Seed
 _RECORDING_SHARE: Final = 0.75
 _MODELS: Final = ["declick", "decrackle", "dethump", "dehum", "lsa", "logmmse", "steady", "dehum,steady", "lsa-c"]
 _FORMATS: Final = ["keep", "keep", "wav", "wav", "flac", "flac", "m4a", "alac", "mp3", "opus", "ogg"]
+_WAYS: Final = ["file"] * 7 + ["stream", "page", "analysis"]
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,19 @@ class Case:
         kind: of the seed.
         files: by name, the one for the command first.
         settings: fields of `config.denoise.DenoiseSettings`.
+        way: how a recording is restored: "file", "stream" from and to a stream, "page" with a page to compare, or
+            "analysis", which only looks at it.
     """
 
     number: int
     kind: str
     files: dict[str, bytes]
     settings: dict[str, Any]
+    way: str = "file"
 
     def __str__(self) -> str:
         chosen = ", ".join(f"{name}={value}" for name, value in self.settings.items())
-        return f"case {self.number} ({self.kind} {next(iter(self.files))}; {chosen})"
+        return f"case {self.number} ({self.kind} {next(iter(self.files))}, {self.way}; {chosen})"
 
     def write(self, folder: Path) -> Path:
         """Writes the files; returns the path of the first."""
@@ -53,7 +57,7 @@ def make_case(seeds: Sequence[Seed], seed: int, number: int) -> Case:
     names = list(chosen.files)
     damaged = names[0] if rng.random() < 0.7 else rng.choice(names)
     files = {name: mutated(data, rng, pieces) if name == damaged else data for name, data in chosen.files.items()}
-    return Case(number, chosen.kind, files, _settings(rng))
+    return Case(number, chosen.kind, files, _settings(rng), rng.choice(_WAYS))
 
 
 def whole_case(seed: Seed, number: int) -> Case:
@@ -73,5 +77,6 @@ def _settings(rng: random.Random) -> dict[str, Any]:
         "start_seconds": [0.01, 0.2],
         "duration_seconds": [0.05, 5.0],
         "max_reduction_db": [6.0],
+        "audio_stream": [1, 2],
     }
     return settings | {name: rng.choice(values) for name, values in rare.items() if rng.random() < 0.12}

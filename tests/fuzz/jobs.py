@@ -1,9 +1,10 @@
 """What the commands do with each kind of file, and what must be true afterwards, whatever is in the file."""
 
-import json
+import io
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,21 +19,26 @@ from concertclean.corpora.open_corpus import corpus_files, read_corpus
 from concertclean.dataset import check
 from concertclean.dataset.fixed import has_fixed, read_fixed
 from concertclean.dataset.store import Store, StoreWriter
-from concertclean.errors import ConcertCleanError, DeviceMemoryError, ModelError, UnexpectedError
+from concertclean.errors import AudioFileError, ConcertCleanError, DeviceMemoryError, ModelError, UnexpectedError
+from concertclean.networks.scene_classifier import SceneClassifier
+from concertclean.report.comparison import Comparison, write_comparison
 from concertclean.report.listening import write_listening_test
+from concertclean.report.pairs import Pair
 from concertclean.report.records import audio_stream_of, read_records, record_of, start_of
 from concertclean.report.scores import read_results, screen, summarise
 from concertclean.restore import batch
+from concertclean.restore.analyse import analyse
 from concertclean.restore.denoise import build_denoiser, plan
 from concertclean.restore.denoise import check as check_recording
 from concertclean.train.checkpoint import load_state
 from concertclean.weights.cards import load_cards
-from concertclean.weights.loading import load_model
+from concertclean.weights.loading import load_model, load_scene_classifier
 from concertclean.weights.locating import locate_weights
 from concertclean.weights.tf_checkpoint import convert_two_stage
 from tests.fuzz.cases import Case
 
 _BLOCK_SAMPLES: Final = 65_536
+_ALSO_OF_LIBSNDFILE: Final = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 _ALWAYS: Final = {"device": "cpu", "threads": 1, "offline": True}
 
 
@@ -81,12 +87,54 @@ def _require_inputs(case: Case, folder: Path) -> None:
 
 
 def _restore_recording(case: Case, path: Path, out: Path) -> set[Path]:
-    return _restored(case.settings, path, *_delivered(path), out=out)
+    """By one of the ways; see `Case`."""
+    if case.way == "analysis":
+        if not 0 <= max(analyse(path, _scenes()).probabilities.values(), default=1) <= 1:  # false for NaN
+            raise WrongResultError("probabilities are not from 0 to 1")
+        return set()
+    if case.way == "stream":
+        return _restored_stream(case, path, out)
+    rate, n_samples = _delivered(path, case.settings.get("audio_stream"))
+    outputs = _restored(case.settings, path, rate, n_samples, out=out)
+    if (
+        case.way == "page"
+        and n_samples
+        and not {"start_seconds", "duration_seconds", "audio_stream"} & case.settings.keys()
+    ):
+        try:
+            _compare(path, out / f"{path.stem}_clean{min(outputs).suffix}", out, None)
+        except AudioFileError as error:
+            raise WrongResultError("no page of a recording and its own result") from error
+        outputs.add(out / "page.html")
+    return outputs
 
 
-def _delivered(path: Path) -> tuple[int, int]:
+@cache
+def _scenes() -> SceneClassifier:
+    return load_scene_classifier(offline=True)
+
+
+def _restored_stream(case: Case, path: Path, out: Path) -> set[Path]:
+    """What `concertclean denoise - -o -` runs; the result is kept in a file to be looked at."""
+    settings = read_settings(None, {**case.settings, **_ALWAYS, "removed": False, "format": "wav"})
+    stream, result = io.BytesIO(path.read_bytes()), io.BytesIO()
+    build_denoiser(settings).run(stream, result)
+    (out / "result.wav").write_bytes(result.getvalue())
+    rate, n_samples = _delivered(path, settings.audio_stream)
+    _require_length(out / "result.wav", rate, _part(settings, rate, n_samples))
+    return {out / "result.wav"}
+
+
+def _compare(before: Path, after: Path, out: Path, record: dict[str, Any] | None) -> None:
+    """Writes the page that compares two files."""
+    failures = write_comparison(out / "page.html", [Comparison(Pair(before, after), record)])
+    for _, error in failures:
+        raise error
+
+
+def _delivered(path: Path, audio_stream: int | None = None) -> tuple[int, int]:
     """Hz, and samples that the reader finds, every one of them finite."""
-    with AudioReader(path) as reader:
+    with AudioReader(path, audio_stream=audio_stream) as reader:
         n_samples = 0
         for block in reader.blocks(_BLOCK_SAMPLES):
             if block.shape[0] != reader.info.channels or not np.isfinite(block).all():
@@ -130,6 +178,9 @@ def _require_length(output: Path, rate: int, n_samples: int) -> None:
         if n_samples == 0:
             return  # some formats cannot hold nothing, which their reader then reports
         raise WrongResultError(f"{output}: cannot be read back ({error})") from error
+    # libsndfile takes no samples in FLAC for an unknown number of them.
+    if n_samples and output.suffix in _ALSO_OF_LIBSNDFILE and (other := soundfile.info(output).frames) != found:
+        raise WrongResultError(f"{output}: {found} samples, {other} for libsndfile")
     tolerance = 0 if found_rate == rate else 1
     if abs(found - n_samples * found_rate / rate) > tolerance:
         raise WrongResultError(
@@ -211,13 +262,13 @@ def _score_listening_test(_: Case, path: Path, __: Path) -> set[Path]:
     return set()
 
 
-def _read_log(_: Case, path: Path, __: Path) -> set[Path]:
+def _read_log(_: Case, path: Path, out: Path) -> set[Path]:
     records = read_records(path)
     record = record_of(Path("x_clean.wav"), records)
     start_of(record)
     audio_stream_of(record)
-    json.dumps(records, allow_nan=False)
-    return set()
+    _compare(path.parent / "reference.wav", path.parent / "condition.wav", out, record)
+    return {out / "page.html"}
 
 
 def _read_corpus(_: Case, path: Path, __: Path) -> set[Path]:

@@ -32,15 +32,19 @@ def main(words: list[str] | None = None) -> int:
     seeds = make_seeds()
     numbers = range(given.first, given.first + given.n) if given.case is None else [given.case]
     cases = (make_case(seeds, given.seed, number) for number in numbers)
-    begin, counts = time.monotonic(), Counter[str]()
+    begin, counts, slowest = time.monotonic(), Counter[str](), (0.0, 0)
     with tempfile.TemporaryDirectory() as scratch:
         for result in run_cases(cases, run_case, folder=Path(scratch), n_workers=given.jobs):
             counts[result.status] += 1
+            slowest = max(slowest, (result.seconds, result.case.number))
             if result.status == "failed" or given.case is not None:
                 _keep(result, keep, given.seed)
             _show_progress(counts, len(numbers))
     seconds = time.monotonic() - begin
-    _say(f"{sum(counts.values())} cases in {seconds:.0f} s with seed {given.seed}: {_in_words(counts)}\n")
+    _say(
+        f"{sum(counts.values())} cases in {seconds:.0f} s with seed {given.seed}: {_in_words(counts)}; "
+        f"the slowest was case {slowest[1]} with {slowest[0]:.1f} s\n"
+    )
     if given.keep is None and not any(keep.iterdir()):
         keep.rmdir()
     return 1 if counts["failed"] else 0
@@ -51,7 +55,8 @@ def _keep(result: Result, folder: Path, seed: int) -> None:
     place = folder / f"case-{seed}-{result.case.number}"
     result.case.write(place)
     again = f"make fuzz SEED={seed} CASE={result.case.number}"
-    _say(f"{chr(13) * sys.stderr.isatty()}{result.case}: {result.status}\n{result.reason}\nfiles: {place}\nagain: {again}\n\n")
+    line = "\r" if sys.stderr.isatty() else ""  # over the progress
+    _say(f"{line}{result.case}: {result.status}\n{result.reason}\nfiles: {place}\nagain: {again}\n\n")
 
 
 def _show_progress(counts: Counter[str], n_cases: int) -> None:

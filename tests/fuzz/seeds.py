@@ -266,7 +266,14 @@ def _texts() -> list[Seed]:
         "participant": "p",
         "ratings": [rating, {**rating, "role": "reference", "condition": "r"}],
     }
-    record = {"output": "x_clean.wav", "settings": {"start_seconds": 0.5}, "warnings": ["W101 x"], "reduction_db": 3.0}
+    record = {"output": "x_clean.wav", "settings": {"model": "lsa", "strength": 0.5}, "warnings": ["W101 x"]}
+    record |= {
+        "reduction_db": 3.0,
+        "reduction_p95_db": 4.0,
+        "real_time_factor": 0.1,
+        "stages": ["lsa"],
+        "status": "done",
+    }
     table = "test,participant,item,condition,role,score\n123,p,one,a,condition,50\n123,p,one,r,reference,90\n"
     recipes = ("concert", "bleed-tunet", "noise-detector")
     return [
@@ -275,7 +282,7 @@ def _texts() -> list[Seed]:
         Seed("listening", {"test.toml": _LISTENING_TOML.encode(), **sounds}),
         Seed("results", {"p.json": json.dumps(results).encode()}),
         Seed("results", {"p.csv": table.encode()}),
-        Seed("log", {"log.jsonl": (json.dumps(record) + "\n").encode() * 3}),
+        Seed("log", {"log.jsonl": (json.dumps(record) + "\n").encode() * 3, **sounds}),
         Seed("corpus", {"open-corpus.toml": (RECIPES / "open-corpus.toml").read_bytes()[:6000].rpartition(b"\n\n")[0]}),
         *(Seed("recipe", {f"{name}.toml": (RECIPES / f"{name}.toml").read_bytes()}) for name in recipes),
     ]

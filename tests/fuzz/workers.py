@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Result:
     case: Case
     status: str
     reason: str = ""
+    seconds: float = 0.0
 
 
 @dataclass
@@ -113,23 +115,25 @@ class _Worker:
         self._process.start()
         far.close()
         self._case: Case | None = None
+        self._begin = 0.0
         self.is_fit = True
 
     def give(self, case: Case) -> None:
-        self._case = case
+        self._case, self._begin = case, time.monotonic()
         self.pipe.send(case)
 
     def result(self) -> Result:
         """Of the case; a dead process is a result, too, and does not work any more."""
         assert self._case is not None
+        seconds = time.monotonic() - self._begin
         try:
             status, reason, self.is_fit = self.pipe.recv()
         except (EOFError, ConnectionError):
             self._process.join(10)
             self.is_fit = False
             log = (self._folder / "log").read_text(encoding="utf-8", errors="replace")[-_LONGEST_REASON:]
-            return Result(self._case, "failed", f"the process ended with {self._process.exitcode}\n{log}")
-        return Result(self._case, status, reason)
+            return Result(self._case, "failed", f"the process ended with {self._process.exitcode}\n{log}", seconds)
+        return Result(self._case, status, reason, seconds)
 
     def end(self) -> None:
         self.pipe.close()
