@@ -36,7 +36,7 @@ test: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(BIN)/pytest --numprocesses auto --cov --cov-report=term:skip-covered
 
 # The fast tests with the lowest version of every dependency; not part of CI.
 test-lowest:

@@ -15,6 +15,9 @@ from concertclean.weights.file_format import save_weights
 
 Synth = Callable[..., np.ndarray]
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a worker a core: more threads would only wait for each other
+    torch.set_num_threads(1)
+
 
 @pytest.fixture
 def tone() -> Synth:

@@ -150,7 +150,7 @@ def open_source(source: str | Path | BinaryIO) -> Source:
         OutputError: the temporary folder has no room for what a stream brings.
     """
     if not isinstance(source, str | Path):
-        return _refuse_empty(_spooled(source, "standard input"), "standard input")
+        return _refuse_empty(spooled(source, "standard input"), "standard input")
     path = Path(source)
     try:
         status = path.stat()
@@ -181,7 +181,7 @@ def _from_pipe(path: Path, key: tuple[int, int]) -> AudioBytes:
         os.set_blocking(descriptor, True)
         first = pipe.read(1) if first is None else first
         if first:
-            _from_pipes[key] = _spooled(pipe, str(path), first)
+            _from_pipes[key] = spooled(pipe, str(path), first)
     if key not in _from_pipes:
         raise NoInputError(f"{path}: is a named pipe that nothing writes to; start the program that fills it first")
     while len(_from_pipes) > _KEPT_PIPES:
@@ -189,8 +189,18 @@ def _from_pipe(path: Path, key: tuple[int, int]) -> AudioBytes:
     return AudioBytes(_from_pipes[key])
 
 
-def _spooled(stream: BinaryIO | io.RawIOBase, name: str, first: bytes = b"") -> BinaryIO:
-    """Seekable copy of a stream, in memory while it is small, else in a temporary file."""
+def spooled(stream: BinaryIO | io.RawIOBase, name: str, first: bytes = b"") -> BinaryIO:
+    """Seekable copy of a stream, in memory while it is small, else in a temporary file.
+
+    Args:
+        stream: read to its end.
+        name: for messages.
+        first: what was read from it already.
+
+    Raises:
+        AudioFileError: the stream cannot be read.
+        OutputError: the temporary folder has no room.
+    """
     spool = _Spool(max_size=_SPOOL_BYTES)
     block: bytes | None = first
     while True:

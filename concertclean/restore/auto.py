@@ -1,18 +1,16 @@
 """The model "auto": looks at a recording first, then restores it with what it needs, or leaves it alone."""
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any
 
+from concertclean.audio_io.source import spooled
 from concertclean.restore.pipeline import Denoiser, Progress, Stream, spare_the_recording
 from concertclean.restore.results import Report
 
 if TYPE_CHECKING:
     from concertclean.restore.analyse import Diagnosis  # loads torch, which classical methods do without
 
-_SPOOL_BYTES: Final = 64 * 2**20
 
 Make = Callable[[str], Denoiser]
 Look = Callable[[Stream], "Diagnosis"]
@@ -48,9 +46,8 @@ class AutoDenoiser:
         }  # fmt: skip
         if isinstance(source, Path):
             return self._run(source, target, options)
-        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:  # a stream cannot be read twice
-            shutil.copyfileobj(source, spool)
-            return self._run(cast(BinaryIO, spool), target, options)
+        with spooled(source, "standard input") as spool:  # a stream cannot be read twice
+            return self._run(spool, target, options)
 
     def _run(self, source: Stream, target: Stream, options: dict[str, Any]) -> Report:
         """What `run` does, of a source that can be read twice."""

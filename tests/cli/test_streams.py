@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,6 @@ from rich.console import Console
 
 import concertclean
 from concertclean.cli import console
-from concertclean.restore import batch
 from concertclean.restore.pipeline import Denoiser
 
 Program = Callable[..., Any]
@@ -113,6 +113,8 @@ def test_errors_keep_their_prefix_beside_a_bar(
     assert "error:\x1b[0m b.wav: not an audio file" in ended.err.replace("\x1b[1m", "")
     assert ended.err.count("not an audio file") == 1
     assert "1 restored, 1 failed in 0:0" in ended.err
+    assert "loading model" in ended.err
+    assert not re.search(r"\d+\.\dx +", ended.err.split("b.wav")[0])  # a speed after the first block is chance
 
 
 def test_lines_break_between_words_in_a_terminal_alone(
@@ -254,7 +256,3 @@ def test_a_pattern_ends_where_links_make_a_loop(program: Program, recording: Pat
             (folder / f"to_{other}").symlink_to(recording.parent / other)
     ended = program("denoise", "**/*.wav", "--model", "declick", "--dry-run", "--json")
     assert [record["input"] for record in json.loads(ended.out)] == ["a.wav"]
-
-
-def test_jobs_are_still_those_of_the_plan() -> None:
-    assert batch.Job(Path("a"), Path("b")).removed is None

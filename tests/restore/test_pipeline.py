@@ -411,7 +411,7 @@ def test_spike_beyond_sense_is_no_end(tmp_path: Path, denoise: Any, format: str,
 
 
 @pytest.mark.parametrize("format", ["wav", "flac", "opus"])
-def test_numbers_that_only_64_bits_hold_are_cut(tmp_path: Path, denoise: Any, format: str) -> None:
+def test_numbers_that_only_64_bits_hold_are_silence(tmp_path: Path, denoise: Any, format: str) -> None:
     """Their squares are infinite; no word about that reaches a person, and nothing infinite the file."""
     waveform = np.random.default_rng(0).uniform(-0.1, 0.1, (2, 9_000))
     waveform[:, 4_000] = 1e300
@@ -421,7 +421,8 @@ def test_numbers_that_only_64_bits_hold_are_cut(tmp_path: Path, denoise: Any, fo
         found = reader.read_all()
         assert reader.warnings == []
     assert np.isfinite(found).all()
-    assert report.n_clipped > 0 or format == "wav"
+    assert any(warning.startswith("W110 2 samples") for warning in report.warnings), report.warnings
+    waveform[:, 4_000] = 0
     assert np.array_equal(found, waveform) == (format == "wav")
 
 
