@@ -1,4 +1,5 @@
 # Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
+# `make fuzz` runs the commands on N damaged files (N=20000 for more, SEED=1 for others, CASE=123 for one of them again).
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +8,10 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 CONSTRAINTS := constraints.txt
 
-.PHONY: demo test test-lowest format clean
+N ?= 2000
+SEED ?= 0
+
+.PHONY: demo test test-lowest fuzz format clean
 
 $(BIN)/concertclean: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +42,9 @@ test: $(VENV)/dev
 test-lowest:
 	$(MAKE) VENV=.venv-lowest CONSTRAINTS=constraints-lowest.txt .venv-lowest/dev
 	.venv-lowest/bin/pytest -m 'not slow'
+
+fuzz: $(VENV)/dev
+	$(BIN)/python -m tests.fuzz.run -n $(N) --seed $(SEED) $(if $(CASE),--case $(CASE))
 
 format: $(VENV)/dev
 	$(BIN)/ruff format .

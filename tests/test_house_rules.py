@@ -36,3 +36,9 @@ def test_files_and_functions_stay_short(path: Path) -> None:
 def test_types_are_not_ignored_where_it_matters(room: str) -> None:
     found = [path.name for path in (PACKAGE / room).rglob("*.py") if "type: ignore" in path.read_text(encoding="utf-8")]
     assert not found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_whether_a_path_exists_is_asked_without_exceptions(path: Path) -> None:
+    """`Path.exists` raises for names that are too long, `os.path.exists` never does."""
+    assert not re.findall(r"\.(?:exists|is_file|is_dir)\(\)", path.read_text(encoding="utf-8"))

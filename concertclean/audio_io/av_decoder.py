@@ -13,6 +13,7 @@ import av
 import numpy as np
 
 from concertclean.audio_io import probe
+from concertclean.audio_io.decoder import damaged, nothing_decoded
 from concertclean.audio_io.formats import AudioInfo, layout_name
 from concertclean.audio_io.layouts import settled
 from concertclean.audio_io.source import AudioBytes
@@ -151,7 +152,8 @@ class AvDecoder:
         if frame.format.is_packed:
             samples = samples.reshape(-1, info.channels).T
         offset = 128.0 if storage == "u8" else 0.0
-        waveform: np.ndarray = (samples.astype(np.float64) - offset) / _FULL_SCALE[storage]
+        with np.errstate(invalid="ignore"):  # of NaN and infinity, which the reader replaces and counts
+            waveform: np.ndarray = (samples.astype(np.float64) - offset) / _FULL_SCALE[storage]
         return waveform if self._order is None else waveform[self._order]
 
     def _as_packed(self, frame: Any) -> Any:
@@ -174,9 +176,7 @@ class AvDecoder:
 
     def _damage(self) -> AudioFileError:
         """Error for a recording that cannot be read past the present position."""
-        where = self._position / self._stream.codec_context.sample_rate
-        message = f"{self._path}: damaged at about {where:.1f} s; copy it again, or cut it there"
-        return AudioFileError(message)
+        return damaged(self._path, self._position / self._stream.codec_context.sample_rate)
 
     def _decode_frames(self) -> Generator[Any, None, None]:
         """Decoded frames; broken packets are accepted at the end, where a file was cut off, and inside an MP3."""
@@ -199,7 +199,7 @@ class AvDecoder:
             decoded = decoded or bool(frames)
             yield from frames
         if broken and not decoded:
-            raise AudioFileError(f"{self._path}: nothing in it can be decoded; copy it again") from cause
+            raise nothing_decoded(self._path) from cause
         self.ended_early = self.ended_early or bool(broken)
 
     def _can_conceal(self, broken: list[Any]) -> bool:

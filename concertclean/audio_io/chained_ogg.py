@@ -127,7 +127,7 @@ def _starts(file: AudioBytes) -> list[int]:
         if head[:4] != _MAGIC or head[4]:
             if not place:
                 return found
-            place = _next_page(file, place + 1)
+            place = next_page(file, place + 1)
             continue
         begins = bool(head[5] & _BEGINS)
         if begins and not began:
@@ -137,8 +137,13 @@ def _starts(file: AudioBytes) -> list[int]:
         place += _HEADER_BYTES + n_segments + sum(head[_HEADER_BYTES : _HEADER_BYTES + n_segments])
 
 
-def _next_page(file: AudioBytes, place: int) -> int:
-    """Next place that looks like a page; the end of the file if there is none."""
+def next_page(file: AudioBytes, place: int) -> int:
+    """Next place that looks like a page; the end of the file if there is none.
+
+    Args:
+        file: any file.
+        place: where to begin to look, bytes.
+    """
     while True:
         file.seek(place)
         block = file.read(_SEARCH_BYTES)

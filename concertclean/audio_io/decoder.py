@@ -56,3 +56,22 @@ def refuse_absurd(info: AudioInfo) -> None:
     if not 1 <= info.channels <= MOST_CHANNELS:
         fact = f"its header gives {info.channels} channels"
         raise AudioFileError(f"{info.path}: {fact}; 1 to {MOST_CHANNELS} can be read: correct the header, or split it")
+
+
+def nothing_decoded(path: str) -> AudioFileError:
+    """The error for a recording that declares samples and yields none: an empty result would pass for a restored one.
+
+    Args:
+        path: as it is to be named.
+    """
+    return AudioFileError(f"{path}: nothing in it can be decoded; copy it again")
+
+
+def damaged(path: str, seconds: float) -> AudioFileError:
+    """The error for a recording that cannot be read past a place.
+
+    Args:
+        path: as it is to be named.
+        seconds: from the beginning to that place.
+    """
+    return AudioFileError(f"{path}: damaged at about {seconds:.1f} s; copy it again, or cut it there")

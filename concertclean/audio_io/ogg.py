@@ -19,7 +19,8 @@ from concertclean.audio_io.guarded import GuardedFile
 from concertclean.audio_io.source import AudioBytes
 from concertclean.audio_io.vorbis_comment import Comments, pack, parse
 
-_HEADER: Final = struct.Struct("<4sBBqIIIB")
+MAGIC: Final = b"OggS"
+PAGE_HEADER: Final = struct.Struct("<4sBBqIIIB")
 _CONTINUED: Final = 1
 _MAX_LACING: Final = 255
 _NO_PACKET_ENDS: Final = -1
@@ -103,8 +104,8 @@ def _with_own_first_page(pages: Iterator[_Page]) -> Iterator[_Page]:
 
 def _pages(file: GuardedFile | AudioBytes) -> Iterator[_Page]:
     """Pages of a file, one after the other."""
-    while len(head := file.read(_HEADER.size)) == _HEADER.size:
-        _, _, flags, granule, _, _, _, n_segments = _HEADER.unpack(head)
+    while len(head := file.read(PAGE_HEADER.size)) == PAGE_HEADER.size:
+        _, _, flags, granule, _, _, _, n_segments = PAGE_HEADER.unpack(head)
         lacing = file.read(n_segments)
         yield _Page(flags, granule, lacing, file.read(sum(lacing)))
 
@@ -139,13 +140,13 @@ def _paginate(packets: list[bytes]) -> list[_Page]:
 
 def _packed(page: _Page, number: int) -> bytes:
     """Bytes of a page; the checksum is taken with its own field at 0."""
-    fields = (b"OggS", 0, page.flags, page.granule, _SERIAL, number)
+    fields = (MAGIC, 0, page.flags, page.granule, _SERIAL, number)
     rest = page.lacing + page.body
-    checksum = _crc(_HEADER.pack(*fields, 0, len(page.lacing)) + rest)
-    return _HEADER.pack(*fields, checksum, len(page.lacing)) + rest
+    right = checksum(PAGE_HEADER.pack(*fields, 0, len(page.lacing)) + rest)
+    return PAGE_HEADER.pack(*fields, right, len(page.lacing)) + rest
 
 
-def _crc(data: bytes) -> int:
+def checksum(data: bytes) -> int:
     """CRC-32 of Ogg: zlib's polynomial, most significant bit first, start 0, nothing inverted at the end.
 
     zlib works least significant bit first, so the bits of every byte, and of the result, are reversed.

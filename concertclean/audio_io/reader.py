@@ -14,9 +14,10 @@ import numpy as np
 
 from concertclean.audio_io.av_decoder import AvDecoder
 from concertclean.audio_io.chained_ogg import ChainDecoder, links_of
-from concertclean.audio_io.decoder import Decoder, refuse_absurd
+from concertclean.audio_io.decoder import Decoder, damaged, nothing_decoded, refuse_absurd
 from concertclean.audio_io.formats import AudioInfo
 from concertclean.audio_io.headers import mended
+from concertclean.audio_io.ogg_gaps import first_gap
 from concertclean.audio_io.soundfile_decoder import SoundfileDecoder, suits_soundfile
 from concertclean.audio_io.source import AudioBytes, open_source, reading
 from concertclean.errors import AudioFileError
@@ -74,13 +75,15 @@ class AudioReader:
     def _opened(self) -> Decoder:
         """The decoder of the file, or of the links of a chain."""
         with reading(self._bytes, self._path):
-            links = links_of(self._bytes)
+            gap, links = first_gap(self._bytes), links_of(self._bytes)
             if len(links) > 1:
                 decoder: Decoder = ChainDecoder(links, self._path, self._open_link)
             else:
                 decoder = self._open_link(self._bytes)
         try:
             refuse_absurd(decoder.info)
+            if gap is not None:
+                raise damaged(self._path, gap / decoder.info.sample_rate)
         except AudioFileError:
             decoder.close()
             raise
@@ -237,9 +240,11 @@ class AudioReader:
         return waveform
 
     def _finish(self) -> None:
-        """Add, once, the warnings that are only known at the end."""
+        """Add, once, the warnings that are only known at the end; refuse a recording of which nothing was found."""
         if self._is_finished:
             return
+        if not self._n_decoded and self._lacks_samples():
+            raise nothing_decoded(self._path)
         self._is_finished = True
         decoded, declared, rate = self._position, self._declared, self.info.sample_rate
         if declared is not None and decoded + self._decoder.tolerance_samples < declared:

@@ -268,7 +268,7 @@ def _usable_bit_rate(entry: Format, bit_rate: int | None, sample_rate: int, chan
 
 def _require_space(path: Path, encoding: Encoding, n_samples: int | None) -> None:
     """Refuse a WAV that the disk cannot hold; the size of other formats is not known in advance."""
-    if n_samples is None or encoding.format != "wav" or not path.parent.is_dir():
+    if n_samples is None or encoding.format != "wav" or not os.path.isdir(path.parent):
         return
     needed = n_samples * encoding.channels * encoding.bit_depth // 8 + _MARGIN_BYTES
     free = shutil.disk_usage(os.fspath(path.parent)).free

@@ -88,7 +88,7 @@ def spare_tracks(sources: Sequence[Path], targets: Sequence[Path]) -> None:
     """
     own = [source.stat() for source in sources]
     for target in targets:
-        if target.exists() and any(os.path.samestat(target.stat(), one) for one in own):
+        if os.path.exists(target) and any(os.path.samestat(target.stat(), one) for one in own):
             raise OutputError(f"{target}: the output is one of the tracks; choose another folder")
 
 

@@ -108,7 +108,7 @@ def evaluate(
         if reference is not None or estimate is not None or noisy is not None:
             raise ConfigError("give REFERENCE and ESTIMATE, or --dataset, not some of both")
         for folder in _datasets(dataset or [], reproduce=reproduce):
-            if (folder / "bleed.json").exists():
+            if os.path.exists(folder / "bleed.json"):
                 _refuse_for_bands(
                     metrics=metrics, baseline=baseline, by_kind=by_kind, downmix=downmix, jobs=jobs,
                     split=split != "test", offline=offline, device=device != "auto",
@@ -279,7 +279,7 @@ def _datasets(given: list[Path], *, reproduce: bool) -> Iterable[Path]:
     """The datasets to judge on; for the README's tables, where recipes/README.md builds them."""
     if given:
         return given
-    found = [Path(folder) for folder in _BUILT if Path(folder).is_dir()] if reproduce else []
+    found = [Path(folder) for folder in _BUILT if os.path.isdir(folder)] if reproduce else []
     if not found:
         where = "build data/concert and data/gramophone as recipes/README.md says, or give" if reproduce else "give"
         raise ConfigError(f"there is nothing to judge; {where} --dataset FOLDER, or REFERENCE and ESTIMATE")

@@ -1,6 +1,7 @@
 """`concertclean models`: what models exist, where their weights are, and whether they are whole."""
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -175,10 +176,10 @@ def _import_to(checkpoint: Path, output: Path, *, overwrite: bool) -> None:
 
     if output.suffix != ".safetensors":
         raise OutputError(f"{output}: a weights file ends in .safetensors; choose another name")
-    if output.exists() and not overwrite:
+    if os.path.exists(output) and not overwrite:
         raise OutputError(f"{output}: already exists; add --overwrite, or choose another name")
     provenance = {"source": checkpoint.name}
-    if checkpoint.is_file():
+    if os.path.isfile(checkpoint):
         provenance["source_sha256"] = file_sha256(checkpoint)
     convert_two_stage(checkpoint, output, provenance=provenance)
 

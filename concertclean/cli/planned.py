@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,7 @@ def _planned(job: "Job", settings: "DenoiseSettings") -> tuple[dict[str, Any], C
         "output": str(job.target),
         "removed": None if job.removed is None else str(job.removed),
         "status": "planned",
-        "output_exists": job.target_stream is None and job.target.exists(),
+        "output_exists": job.target_stream is None and os.path.exists(job.target),
         "duration_seconds": None,
         "error": None,
     }

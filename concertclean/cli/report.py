@@ -138,10 +138,10 @@ def page_of_run(jobs: "Sequence[Job]", *, is_wanted: bool, overwrite: bool, skip
     if any(job.source_stream or job.target_stream for job in jobs):
         raise ConfigError("--report needs an input and an output that are files")
     page = default_page([job.target for job in jobs])
-    if page.exists() and skip_existing:
+    if os.path.exists(page) and skip_existing:
         console.note(f"{page} exists: skipped")
         return None
-    if page.exists() and not overwrite:
+    if os.path.exists(page) and not overwrite:
         raise OutputError(f"{page}: already exists; add --overwrite, or move it away")
     return page
 
@@ -179,7 +179,7 @@ def report_run(
     comparisons = [
         Comparison(Pair(job.source, job.target, start, settings.audio_stream), by_output.get(str(job.target)))
         for job in jobs
-        if job.target.exists()
+        if os.path.exists(job.target)
     ]
     if not comparisons:
         return []

@@ -1,5 +1,6 @@
 """`concertclean train`: a TOML file to trained weights."""
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -57,7 +58,7 @@ def train(
     folder = output or Path("runs") / settings.name
     from concertclean.train.checkpoint import STATE_NAME
 
-    has_run = (folder / STATE_NAME).exists()
+    has_run = os.path.exists(folder / STATE_NAME)
     if has_run and resume is None and not dry_run:
         raise OutputError(f"{folder}: holds a run; add --resume auto, or choose another folder with -o")
     from concertclean.runtime.devices import choose_device

@@ -6,6 +6,7 @@ is recognised by the files that only its layout has.
 
 import ast
 import csv
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -136,7 +137,7 @@ def _musicnet(folder: Path, task: Task) -> list[Source]:
     table = folder / "musicnet_metadata.csv"
     rows = _table(table, ("id", "composer", "composition"), cure)
     pieces = {row["id"].strip(): f"{row['composer']}: {row['composition']}" for row in rows}
-    root = folder / "musicnet" if (folder / "musicnet").is_dir() else folder
+    root = folder / "musicnet" if os.path.isdir(folder / "musicnet") else folder
     paths = [path for side in ("test", "train") for path in sorted(root.glob(f"{side}_data/*.wav"))]
     if not paths:
         raise ConfigError(f"{root}: no train_data/*.wav and no test_data/*.wav in it; {cure}")
@@ -229,7 +230,7 @@ def _esc50(folder: Path, task: Task, *, only_esc10: bool = False) -> list[Source
     chosen = [row for row in rows if row["category"] in _ESC_CATEGORIES[task]]
     if only_esc10:
         chosen = [row for row in chosen if row["esc10"].strip().lower() == "true"]
-    present = [row for row in chosen if inside(folder, f"audio/{row['filename']}", table).is_file()]
+    present = [row for row in chosen if os.path.isfile(inside(folder, f"audio/{row['filename']}", table))]
     if not present:
         raise ConfigError(f"{folder}: no noise for {task} in its audio folder; {cure}")
     return [

@@ -5,6 +5,7 @@ their sounds. Existing files are not downloaded again, so an interrupted run can
 """
 
 import contextlib
+import os
 import shutil
 import subprocess
 import tarfile
@@ -126,7 +127,7 @@ def fetch(
 
 def _check_tools(corpus: OpenCorpus, chosen: dict[str, list[Any]], debs: Path | None) -> None:
     """Check what every package needs before the first one."""
-    if debs is not None and not debs.is_dir():
+    if debs is not None and not os.path.isdir(debs):
         raise ConfigError(f"{debs}: not a folder; put the downloaded .deb files into a folder and name it")
     if debs is None and not shutil.which("apt-get"):
         packages = [name for name, entries in chosen.items() if isinstance(entries[0], PackageEntry)]
@@ -167,7 +168,7 @@ def _finished(folder: Path, wanted: Wanted) -> list[str]:
         digest, *rest = (folder / _MARK).read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError):
         return []
-    is_here = all(name_fault(name) is None and (folder / name).is_file() for name in rest[1:])
+    is_here = all(name_fault(name) is None and os.path.isfile(folder / name) for name in rest[1:])
     return rest if digest == wanted.digest() and is_here else []
 
 
@@ -241,7 +242,7 @@ def _copy(stream: IO[bytes], file: IO[bytes], target: Path) -> None:
 def _fetch_repository(entries: list[RepositoryEntry], out: Path, debs: Path | None) -> PackageReport:
     """Get the missing files of one repository, from the folder or the network."""
     name = entries[0].name
-    copies = {spelling_key(path.name): path for path in sorted(debs.rglob("*")) if path.is_file()} if debs else {}
+    copies = {spelling_key(path.name): path for path in sorted(debs.rglob("*")) if os.path.isfile(path)} if debs else {}
     found: list[str] = []
     missing: list[str] = []
     reason, is_offline = "", False
@@ -249,14 +250,14 @@ def _fetch_repository(entries: list[RepositoryEntry], out: Path, debs: Path | No
         target = inside(out, f"{entry.folder}/{stored_name(path)}", name)
         copy = copies.get(spelling_key(f"{entry.folder}__{path}"))
         try:
-            if copy and not target.is_file() and file_sha256(copy) == sha256:
+            if copy and not os.path.isfile(target) and file_sha256(copy) == sha256:
                 with copy.open("rb") as stream:
                     _write(stream, target)
-            if not target.is_file() and not is_offline:
+            if not os.path.isfile(target) and not is_offline:
                 fetch_from_url(f"{_HOST}/{name}/{entry.commit}/{quote(path)}", target, sha256)
         except ModelError as error:
             is_offline = is_offline or isinstance(error, OfflineError)
             reason = reason or f"{error}; or copy it by hand into {target.parent}, as {target.name}"
-        (found if target.is_file() else missing).append(target.name)
+        (found if os.path.isfile(target) else missing).append(target.name)
     licences = tuple(dict.fromkeys(entry.licence for entry in entries))
     return PackageReport(name, licences, tuple(found), tuple(missing), reason)

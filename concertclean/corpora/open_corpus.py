@@ -4,6 +4,7 @@ The list names files of Debian packages and of public repositories, with licence
 downloads them. This module reads and checks the list, and turns the files present in a folder into sources.
 """
 
+import os
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -233,7 +234,7 @@ def _present_names(entry: PackageEntry | RepositoryEntry, folder: Path) -> tuple
     """Stored names of an entry that are present, thinned out if requested, and the missing ones."""
     patterns = entry.patterns if isinstance(entry, PackageEntry) else ()
     listed = [stored_name(name) for name in entry.files]
-    present = [name for name in listed if (folder / name).is_file()]
+    present = [name for name in listed if os.path.isfile(folder / name)]
     missing = [f"{entry.folder}/{name}" for name in listed if name not in present]
     stored = [path.name for path in audio_files(folder)] if patterns else []
     for pattern in patterns:

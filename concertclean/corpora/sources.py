@@ -5,6 +5,7 @@ in two. So every source belongs to a group, and only whole groups are assigned t
 """
 
 import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -92,7 +93,7 @@ def folder_sources(folder: Path, role: Role, *, licence: str = "not stated") -> 
     Raises:
         NoInputError: no such folder, or no audio file in it.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise NoInputError(f"{folder}: not a folder; check the name")
     paths = audio_files(folder)
     if not paths:

@@ -12,6 +12,7 @@ are typical of real recordings. Gramophone ratios 3 and 10 dB are those of Molin
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,7 +165,7 @@ def _n_existing(store: Store, split: Split) -> int:
 
 def has_fixed(store: Store, split: Split) -> bool:
     """Whether all fixed mixtures of a split exist."""
-    return (store.folder / "fixed" / split / "fixed.jsonl").exists()
+    return os.path.exists(store.folder / "fixed" / split / "fixed.jsonl")
 
 
 def list_fixed(store: Store, split: Split, n_items: int | None = None) -> list[FixedFiles]:

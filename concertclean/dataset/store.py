@@ -167,7 +167,7 @@ class StoreWriter:
         self.entries: list[Entry] = []
         self._ends: dict[str, int] = {}  # samples in each shard
         self._open: dict[tuple[str, str], list[str]] = {}  # shards of a role in a split
-        if (folder / "dataset.json").exists():
+        if os.path.exists(folder / "dataset.json"):
             self._continue()
         else:
             self._begin()
@@ -214,7 +214,7 @@ class StoreWriter:
 
     def _begin(self) -> None:
         # Hidden files apart: an interruption while the header is written leaves a part of it.
-        if self.folder.exists() and any(not path.name.startswith(".") for path in self.folder.iterdir()):
+        if os.path.exists(self.folder) and any(not path.name.startswith(".") for path in self.folder.iterdir()):
             raise OutputError(f"{self.folder}: is not empty and contains no dataset; name a new folder")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ Every method receives the degraded waveform at the rate of the recording and ret
 with a delay is moved back by it; the delay is measured once with noise.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -137,7 +138,7 @@ def parts(method: Method | None, estimate: Array, clean: Array, noise: Array, sa
 
 def short_name(model: str) -> str:
     """Name of a model in a table: that of its card or file; for a chain, those of its stages."""
-    parts = [model] if Path(model).is_file() else model.split(",")
+    parts = [model] if os.path.isfile(model) else model.split(",")
     return ",".join(Path(part).stem if part.endswith(".safetensors") else part for part in parts)
 
 

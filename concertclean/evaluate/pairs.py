@@ -4,6 +4,7 @@ Nothing is silently shifted, stretched or resampled. A pair that does not match 
 nearly matches (some samples of padding at the end, a delay) is compared unchanged, with a remark.
 """
 
+import os
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,11 +78,11 @@ def find_pairs(reference: Path, estimate: Path, noisy: Path | None = None) -> tu
     """
     given = [path for path in (reference, estimate, noisy) if path is not None]
     for path in given:
-        if not path.exists():
+        if not os.path.exists(path):
             raise NoInputError(f"{path}: does not exist; check the name")
-    if not any(path.is_dir() for path in given):
+    if not any(os.path.isdir(path) for path in given):
         return [PairFiles(estimate.name, reference, estimate, noisy)], []
-    if not all(path.is_dir() for path in given):
+    if not all(os.path.isdir(path) for path in given):
         raise ConfigError("give files only, or folders only; a file cannot be compared with a folder")
     return _mirrored(reference, estimate, noisy)
 

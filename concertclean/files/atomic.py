@@ -6,6 +6,7 @@ error or a full disk leaves the old file, or none.
 
 import io
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,7 +41,7 @@ class PartFile:
 
     def __init__(self, path: Path, *, overwrite: bool, cure: str = _CURE) -> None:
         self._path, self._overwrite, self._cure = path, overwrite, cure
-        if path.is_dir():
+        if _is_folder(path):
             raise OutputError(f"{path}: is a directory; name a file in it")
         if not overwrite:
             refuse_existing(path)
@@ -190,6 +191,16 @@ class _Raw(io.FileIO):
 def _unwritable(path: Path, error: OSError | ValueError, cure: str) -> OutputError:
     fact = error.strerror if isinstance(error, OSError) and error.strerror else error
     return OutputError(f"{path}: cannot be written ({fact}); {cure}")
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a target is a folder; OutputError for a name that the file system refuses, before anything is written."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, error, "choose another name") from error
 
 
 def refuse_existing(path: Path) -> None:

@@ -61,12 +61,12 @@ def find_pairs(inputs: Sequence[Path], originals: Path | None) -> tuple[list[Pai
         NoInputError: a path does not exist, a folder holds no result, or the recording of a named result is missing.
         ConfigError: a file is not a result and has no partner.
     """
-    if len(inputs) == 2 and all(path.is_file() for path in inputs) and not is_result(inputs[0]):
+    if len(inputs) == 2 and all(os.path.isfile(path) for path in inputs) and not is_result(inputs[0]):
         return [Pair(inputs[0], inputs[1])], []
     pairs: list[Pair] = []
     orphans: list[tuple[Path, AudioFileError]] = []
     for path in inputs:
-        if path.is_dir():
+        if os.path.isdir(path):
             _search(path, originals, pairs, orphans)
         else:
             pairs.append(Pair(_recording_of(_known_result(path), originals or path.parent), path))
@@ -195,7 +195,7 @@ def _known_result(path: Path) -> Path:
 def _recording_of(result: Path, folder: Path) -> Path:
     """The recording that a result was made from, by its name: a_clean.wav is of a.*, a_mp3_clean.wav of a.mp3."""
     stem = result.stem.removesuffix(_MARK)
-    audio = find_files(folder, AUDIO_EXTENSIONS, recursive=False) if folder.is_dir() else []
+    audio = find_files(folder, AUDIO_EXTENSIONS, recursive=False) if os.path.isdir(folder) else []
     found = [path for path in audio if _same(path.stem, stem)]
     if not found:
         found = [path for path in audio if _same(f"{path.stem}_{path.suffix[1:].lower()}", stem)]

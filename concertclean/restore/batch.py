@@ -192,7 +192,7 @@ def run(
     """
     denoiser: Restores | None = None
     for job in jobs:
-        if skip_existing and job.target.exists():
+        if skip_existing and os.path.exists(job.target):
             yield Outcome(job, "skipped")
             continue
         removed = None if skip_existing and _exists(job.removed) else job.removed
@@ -219,7 +219,7 @@ def _attempted(job: Job, work: Callable[[], Report | None]) -> Outcome:
 
 
 def _exists(path: Path | None) -> bool:
-    return path is not None and path.exists()
+    return path is not None and os.path.exists(path)
 
 
 def _prepare(job: Job, removed: Path | None, check: Callable[[Path], None] | None, *, overwrite: bool) -> None:

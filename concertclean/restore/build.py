@@ -262,7 +262,7 @@ def _noise_in_file(settings: RestorerSettings) -> Material | None:
     path = settings.noise_file
     if path is None:
         return None
-    if not path.exists():
+    if not os.path.exists(path):
         raise ConfigError(f"noise_profile {path}: no such file; name one, or START-END such as 0:00-0:01")
     with AudioReader(path) as reader:
         rate = reader.info.sample_rate

@@ -4,9 +4,9 @@ A stage is a method without weights or a network; a recording streams through al
 the stages hold together, and what the chain removes is the recording less what the last stage leaves.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 from concertclean.classical.catalogue import COMBINATIONS, METHODS, Stage
@@ -54,7 +54,7 @@ def stages_of(names: str) -> tuple[str, ...]:
         ConfigError: there is nothing between two commas.
         ModelError: a name is neither a model nor a method, nor does it look like the path of a weights file.
     """
-    if Path(names).is_file():
+    if os.path.isfile(names):
         return (names,)
     parts = [part.strip() for part in names.split(",")]
     if not all(parts):

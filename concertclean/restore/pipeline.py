@@ -272,5 +272,5 @@ def spare_the_recording(source: Stream, targets: tuple[Stream | None, ...]) -> N
     except (OSError, ValueError, AttributeError):  # missing, which the reader reports; or a stream in memory
         return
     for target in targets:
-        if isinstance(target, Path) and target.exists() and os.path.samestat(own, target.stat()):
+        if isinstance(target, Path) and os.path.exists(target) and os.path.samestat(own, target.stat()):
             raise OutputError(f"{target}: the output is the recording itself; choose another name")

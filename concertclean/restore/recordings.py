@@ -56,7 +56,7 @@ def _expand(name: str, *, recursive: bool, unreadable: Callable[[AudioFileError]
     matches = _matches(name, unreadable)
     if not matches:
         raise NoInputError(f"{name}: no such file or folder; check the spelling")
-    return [(match, match.parent) for match in matches if match.is_file()]
+    return [(match, match.parent) for match in matches if os.path.isfile(match)]
 
 
 def _matches(pattern: str, unreadable: Callable[[AudioFileError], None]) -> list[Path]:

@@ -49,16 +49,23 @@ def load_state(folder: Path, recipe: str) -> dict[str, Any]:
     Raises:
         ConfigError: there is none, it cannot be read, or it is of other settings.
     """
-    path = folder / STATE_NAME
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state: Any = torch.load(folder / STATE_NAME, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ConfigError(f"{folder}: holds no run to resume; start a new one") from error
     except Exception as error:  # torch raises whatever the damaged bytes lead it to
-        raise ConfigError(f"{path}: cannot be read ({error}); begin anew in another folder") from error
+        raise damaged(folder) from error
+    if not isinstance(state, dict) or "recipe" not in state:
+        raise damaged(folder)
     if state["recipe"] != recipe:
         raise ConfigError(f"{folder}: holds a run of other settings; undo the change, or name another folder")
-    return state
+    return dict(state)
+
+
+def damaged(folder: Path) -> ConfigError:
+    """The error for a state that a run cannot go on with; what torch reports of it fills a screen."""
+    fact = "cannot be read, it is damaged or of another program"
+    return ConfigError(f"{folder / STATE_NAME}: {fact}; begin anew in another folder")
 
 
 def export_weights(path: Path, settings: Recipe, state: dict[str, Tensor], facts: dict[str, str]) -> None:

@@ -23,7 +23,7 @@ from concertclean.config.training import Recipe
 from concertclean.errors import TrainingError
 from concertclean.networks.architectures import ARCHITECTURES
 from concertclean.runtime.devices import choose_precision, tame_allocator
-from concertclean.train.checkpoint import export_weights, load_state, recipe_hash, save_state
+from concertclean.train.checkpoint import damaged, export_weights, load_state, recipe_hash, save_state
 from concertclean.train.losses import error_db
 from concertclean.train.objective import Objective
 from concertclean.train.schedule import learning_rate
@@ -102,7 +102,7 @@ class Run:
         self.step, self._bad_steps, self._best = 0, 0, -math.inf
         self._means = _Means()
         if resume:
-            self._restore(load_state(around.folder, self.recipe))
+            self._resume()
 
     def train(self) -> bool:
         """Train to the last step; False if it was stopped before.
@@ -249,8 +249,16 @@ class Run:
         save_state(self.around.folder, state)
         self.export(self.around.folder / f"{self.settings.name}-last.safetensors")
 
+    def _resume(self) -> None:
+        """Goes on where the run in the folder stopped."""
+        state = load_state(self.around.folder, self.recipe)
+        try:
+            self._restore(state)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise damaged(self.around.folder) from error
+
     def _restore(self, state: dict[str, Any]) -> None:
-        self.step, self._best = state["step"], state["best"]
+        self.step, self._best = int(state["step"]), float(state["best"])
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -126,7 +126,7 @@ def load_cards() -> dict[str, ModelCard]:
     """
     cards = _read_cards(_bundled_path())
     user_path = user_cards_path()
-    if user_path.exists():
+    if os.path.exists(user_path):
         cards |= _read_cards(user_path)
     _check_words(cards, user_path)
     return cards
@@ -184,7 +184,7 @@ def user_cards_path() -> Path:
 def _bundled_path() -> Path:
     """models.toml lies inside an installed package, and at the top of a checkout."""
     inside = _PACKAGE / "models.toml"
-    return inside if inside.exists() else _PACKAGE.parent / "models.toml"
+    return inside if os.path.exists(inside) else _PACKAGE.parent / "models.toml"
 
 
 def _read_cards(path: Path) -> dict[str, ModelCard]:

@@ -97,7 +97,7 @@ def stored_path(card: ModelCard) -> Path | None:
         candidates.append(_SHIPPED / card.filename)
     candidates.append(model_folder() / card.filename)
     for candidate in candidates:
-        if candidate.is_file():
+        if os.path.isfile(candidate):
             return candidate
     return _cached_path(card) if card.repo_id and not card.convert else None
 
@@ -171,7 +171,7 @@ def _user_path(name_or_path: str | Path) -> Path | None:
 
 def _check_out_path(path: Path) -> LocatedWeights:
     """A file of the user's own; the stored file of a known model is checked as that model."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ModelError(f"{path}: no such weights file; for names see `concertclean models list`")
     for card in load_cards().values():
         stored = stored_path(card)

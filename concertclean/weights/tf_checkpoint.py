@@ -10,6 +10,7 @@ References:
     Names and shapes: eloimoliner/denoising-historical-recordings, unet.py, commit c4cbdd2, MIT.
 """
 
+import os
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -183,7 +184,7 @@ def _find_index(folder: Path, source: Path) -> Path:
 @contextmanager
 def _unpacked(source: Path, scratch: Path) -> Iterator[Path]:
     """The checkpoint as a folder: itself, or an archive unpacked for the while on the target's disk."""
-    if source.is_dir():
+    if os.path.isdir(source):
         yield source
         return
     with disk_errors(scratch):

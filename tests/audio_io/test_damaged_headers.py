@@ -1,6 +1,7 @@
 """Headers as crashed recorders, net radio and taggers leave them: all of the sound, or a clear refusal."""
 
 import io
+import re
 import struct
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import soundfile
 from concertclean.audio_io.av_decoder import AvDecoder
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.soundfile_decoder import SoundfileDecoder
+from concertclean.audio_io.source import AudioBytes
 from concertclean.errors import AudioFileError
+from concertclean.restore.denoise import denoise
 from tests.audio_io.sound_bytes import PCM, chunk, encoded, fmt, riff, stored, tones, with_bytes
 
 N = len(PCM)
@@ -258,3 +261,71 @@ def test_where_both_stop_early_it_is_told():
     waveform, warnings = read(content[: len(content) // 2])
     assert 0 < waveform.shape[1] < N
     assert [warning[:4] for warning in warnings] == ["W103"]
+
+
+@pytest.mark.parametrize(("subtype", "bits"), [("FLOAT", "<u4"), ("DOUBLE", "<u8")])
+def test_signalling_nan_is_silence_without_a_word_on_the_terminal(subtype: str, bits: str) -> None:
+    """NaN that processors report when it is converted, which numpy passes on as a warning."""
+    data = stored(np.full(4000, 0.25), "WAV", subtype)
+    value = {"<u4": 0x7F800001, "<u8": 0x7FF0000000000001}[bits]
+    size = np.dtype(bits).itemsize
+    data = with_bytes(data, len(data) - 100 * size, np.array([value], bits).tobytes())
+    decoder = AvDecoder(AudioBytes(io.BytesIO(data)), "nan.wav")
+    decoded = np.concatenate([decoder.decode(4096) for _ in range(8)], axis=1)
+    assert np.flatnonzero(np.isnan(decoded)).tolist() == [3900]
+    decoder.close()
+
+
+@pytest.mark.parametrize("codec", ["flac", "aac", "pcm_s16le"])
+def test_a_header_without_its_sound_is_refused(codec: str, tmp_path: Path) -> None:
+    """An empty result would pass for a restored recording."""
+    data = encoded(tones(2), "matroska", codec, "stereo")
+    path = tmp_path / "headers.mka"
+    path.write_bytes(data[: data.index(b"\x1f\x43\xb6\x75") + 12])  # the head of the first cluster of packets
+    with (
+        AudioReader(path) as reader,
+        pytest.raises(AudioFileError, match="nothing in it can be decoded; copy it again"),
+    ):
+        reader.read_all()
+    with pytest.raises(AudioFileError, match="nothing in it can be decoded"):
+        denoise(path, tmp_path / "out.wav", model="declick")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def ogg(codec: str) -> tuple[bytes, list[int]]:
+    """Ten seconds of two channels in Ogg, and where its pages begin."""
+    waveform = np.random.default_rng(0).uniform(-0.3, 0.3, (2, 480_000))
+    data = (
+        encoded(waveform, "ogg", codec, "stereo") if codec == "flac" else stored(waveform.T, "OGG", codec, rate=48_000)
+    )
+    return data, [match.start() for match in re.finditer(b"OggS", data)]
+
+
+@pytest.mark.parametrize("damage", ["bit", "missing page", "lost bytes"])
+@pytest.mark.parametrize("codec", ["VORBIS", "OPUS", "flac"])
+def test_sound_behind_a_lost_page_is_refused(codec: str, damage: str) -> None:
+    """Decoders leave a damaged page out: the music behind it moved forward, with nothing said."""
+    data, pages = ogg(codec)
+    place, after = pages[len(pages) // 2 : len(pages) // 2 + 2]
+    seconds = int.from_bytes(data[pages[len(pages) // 2 - 1] + 6 :][:8], "little") / 48_000
+    bad = {
+        "bit": with_bytes(data, place + 300, bytes([data[place + 300] ^ 1])),
+        "missing page": data[:place] + data[after:],
+        "lost bytes": data[: place + 300] + data[place + 310 :],
+    }[damage]
+    with pytest.raises(AudioFileError, match=f"damaged at about {seconds:.1f} s; copy it again, or cut it there"):
+        AudioReader(io.BytesIO(bad))
+
+
+@pytest.mark.parametrize("codec", ["VORBIS", "OPUS", "flac"])
+def test_ogg_that_is_cut_off_is_read_to_its_end(codec: str) -> None:
+    data, pages = ogg(codec)
+    with AudioReader(io.BytesIO(data[: pages[-3] + 200])) as reader:
+        assert reader.read_all().shape[1] > 200_000
+
+
+def test_net_radio_begins_with_any_page() -> None:
+    """Headers, and then the pages from the moment on at which somebody began to listen."""
+    data, pages = ogg("VORBIS")
+    with AudioReader(io.BytesIO(data[: pages[2]] + data[pages[5] :])) as reader:
+        assert reader.read_all().shape[1] > 200_000

@@ -87,3 +87,30 @@ def test_hardly_any_samples_come_out_as_they_went_in(
     ended = program("denoise", "a.wav", "--model", model, "-o", "out.wav")
     assert ended.code == 0, ended.err
     assert soundfile.read(tmp_path / "out.wav")[0] == pytest.approx(samples, abs=0.05)
+
+
+LONG = "n" * 300
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "fact"),
+    [
+        (("denoise", "a.wav", *UNCHANGED, "-o", f"{LONG}.wav"), 9, "cannot be written (File name too long)"),
+        (("denoise", "a.wav", *UNCHANGED, "--report", "-o", f"{LONG}.wav"), 9, "cannot be written"),
+        (("denoise", "a.wav", "--model", LONG), 6, "unknown model"),
+        (("denoise", "a.wav", "--model", "lsa", "--noise-profile", LONG), 2, "no such file"),
+        (("report", LONG), 4, "no such file or folder"),
+        (("eval", LONG, LONG), 4, "does not exist"),
+        (("dataset", "build", "concert", "x", "--clean", LONG, "--noise", LONG), 4, "not a folder"),
+    ],
+    ids=lambda value: "",
+)
+def test_a_name_that_the_file_system_refuses_is_an_error_of_ours(
+    program: Program, tmp_path: Path, words: tuple[object, ...], code: int, fact: str
+) -> None:
+    (tmp_path / "a.wav").write_bytes(stored(PCM, "WAV"))
+    ended = program(*words)
+    assert ended.code == code
+    assert fact in " ".join(ended.err.split())
+    assert "unexpected" not in ended.err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]

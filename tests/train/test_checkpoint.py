@@ -1,5 +1,7 @@
 """The state of a run on disk, and the settings that a resumed run may not change."""
 
+from collections import OrderedDict
+
 import pytest
 import torch
 
@@ -17,6 +19,18 @@ def test_full_disk_leaves_the_state_before(tmp_path, full_disk, n_samples):
         save_state(tmp_path, {"recipe": "r", "step": 2, "network": torch.zeros(n_samples)})
     assert load_state(tmp_path, "r") == {"recipe": "r", "step": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+
+
+@pytest.mark.parametrize("state", [[1, 2], {"step": 1}, {"recipe": OrderedDict}], ids=["list", "no recipe", "class"])
+def test_a_state_of_another_program_is_refused_in_one_line(tmp_path, state):
+    """torch's own words about it are twenty lines, with advice to switch its safety off."""
+    torch.save(state, tmp_path / "state.pt")
+    data = (tmp_path / "state.pt").read_bytes()
+    (tmp_path / "state.pt").write_bytes(data.replace(b"OrderedDict", b"Order\x1bdDict"))
+    with pytest.raises(ConfigError) as caught:
+        load_state(tmp_path, "r")
+    fact = "cannot be read, it is damaged or of another program; begin anew in another folder"
+    assert str(caught.value) == f"{tmp_path / 'state.pt'}: {fact}"
 
 
 @pytest.mark.parametrize(

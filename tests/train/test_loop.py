@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from concertclean.errors import ConfigError, TrainingError
+from concertclean.train.checkpoint import load_state, recipe_hash, save_state
 from concertclean.train.loop import Run
 from concertclean.weights.loading import load_model
 from tests.train.conftest import make_batch
@@ -85,6 +86,19 @@ def test_a_missing_or_damaged_state_is_told(make_settings, make_around, make_net
         (around.folder / "state.pt").write_bytes(content)
     with pytest.raises(ConfigError, match=r"holds no run|state\.pt: cannot be read"):
         Run(make_settings(), make_network(make_settings()), CPU, around, resume=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"step": "x"}, {"network": {}}, {"average": 3}, {"optimizer": {"state": {}}}, {"torch_rng": torch.zeros(4)}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_state_that_does_not_fit_the_run_is_refused(make_settings, make_around, make_network, change):
+    settings, around = make_settings(), make_around(stop_after=2)
+    Run(settings, make_network(settings), CPU, around, resume=False).train()
+    save_state(around.folder, load_state(around.folder, recipe_hash(settings)) | change)
+    with pytest.raises(ConfigError, match=r"state\.pt: cannot be read, it is damaged"):
+        Run(settings, make_network(settings), CPU, around, resume=True)
 
 
 def bad_batch(number):

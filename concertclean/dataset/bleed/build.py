@@ -10,6 +10,7 @@
 """
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -132,7 +133,7 @@ def build_bleed(plan: BleedPlan, progress: Progress = lambda what, done, total: 
     unknown = set(plan.conditions) - set(CONDITIONS)
     if unknown:
         raise ConfigError(f"{', '.join(sorted(unknown))}: unknown condition; choose from {', '.join(CONDITIONS)}")
-    if (plan.folder / LIST).exists():
+    if os.path.exists(plan.folder / LIST):
         raise ConfigError(f"{plan.folder / LIST}: already exists; choose another folder")
     songs = _dealt(plan)
     sets: list[BandSet] = []
