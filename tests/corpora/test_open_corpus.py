@@ -37,6 +37,12 @@ def test_open_corpus_gives_what_is_there_and_names_what_is_not(put, write_corpus
     assert [source.role for source in corpus_files(corpus, folder, "gramophone")[0]] == ["clean", "clean"]
 
 
+def test_a_name_too_long_for_the_disk_is_missing(put, write_corpus):
+    name = f"{'n' * 300}.wav"
+    corpus = read_corpus(write_corpus(f'[[package]]\nname = "songs"\ngroup = "g"\n{HEAD}files = ["{name}"]\n'))
+    assert corpus_files(corpus, put({"songs/other.wav": 1.0})) == ([], [f"songs/{name}"])
+
+
 def test_open_corpus_pattern_takes_its_own_files_evenly(put, write_corpus):
     corpus = read_corpus(
         write_corpus(

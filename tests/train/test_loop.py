@@ -88,17 +88,15 @@ def test_a_missing_or_damaged_state_is_told(make_settings, make_around, make_net
         Run(make_settings(), make_network(make_settings()), CPU, around, resume=True)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"step": "x"}, {"network": {}}, {"average": 3}, {"optimizer": {"state": {}}}, {"torch_rng": torch.zeros(4)}],
-    ids=lambda change: next(iter(change)),
-)
-def test_a_state_that_does_not_fit_the_run_is_refused(make_settings, make_around, make_network, change):
-    settings, around = make_settings(), make_around(stop_after=2)
+def test_a_state_that_does_not_fit_the_run_is_refused(make_settings, make_around, make_network):
+    settings, around = make_settings(), make_around(stop_after=1)
     Run(settings, make_network(settings), CPU, around, resume=False).train()
-    save_state(around.folder, load_state(around.folder, recipe_hash(settings)) | change)
-    with pytest.raises(ConfigError, match=r"state\.pt: cannot be read, it is damaged"):
-        Run(settings, make_network(settings), CPU, around, resume=True)
+    state = load_state(around.folder, recipe_hash(settings))
+    wrong = {"step": "x", "network": {}, "average": 3, "optimizer": {"state": {}}, "torch_rng": torch.zeros(4)}
+    for name, value in wrong.items():
+        save_state(around.folder, state | {name: value})
+        with pytest.raises(ConfigError, match=r"state\.pt: cannot be read, it is damaged"):
+            Run(settings, make_network(settings), CPU, around, resume=True)
 
 
 def bad_batch(number):
