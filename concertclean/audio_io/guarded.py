@@ -7,9 +7,8 @@ replaced by another error, or lost. So a failed write pretends to succeed, the f
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, BinaryIO, Final, TypeVar
 
 from concertclean.errors import OutputError
@@ -105,24 +104,6 @@ class TemporaryOutput(GuardedFile):
             super().check()
         except OSError as error:
             raise _no_room(error) from error
-
-
-@contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """A folder for large temporary files, gone when the block ends.
-
-    Yields:
-        The folder.
-
-    Raises:
-        OutputError: no such folder can be made.
-    """
-    try:
-        folder = tempfile.TemporaryDirectory()
-    except OSError as error:
-        raise _no_room(error) from error
-    with folder as name:
-        yield Path(name)
 
 
 def _no_room(error: OSError) -> OutputError:

@@ -42,7 +42,9 @@ def new_part(folder: Path) -> tuple[Path, int]:
         descriptor = os.open(part, _NEW, 0o666)
         if not _is_locked_elsewhere(descriptor) and os.fstat(descriptor).st_nlink:
             return part, descriptor
-        os.close(descriptor)  # another run swept it up between being made and being locked
+        os.close(descriptor)  # another run is sweeping it up
+        with suppress(FileNotFoundError):
+            part.unlink()
     raise BlockingIOError(f"{folder}: new files are locked by another program")
 
 

@@ -6,12 +6,12 @@ result before its first sample can be written; it then waits in a temporary file
 
 import math
 from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
 
 import numpy as np
 
-from concertclean.audio_io.formats import Storage
-from concertclean.audio_io.guarded import temporary_folder
-from concertclean.audio_io.reader import AudioReader
+from concertclean.audio_io.guarded import TemporaryOutput
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.dsp.arrays import Array
@@ -90,17 +90,21 @@ class Finisher:
         """Everything into a temporary file, then from there with the gain that the whole needs."""
         info, output = self._report.info, self._report.output
         meter = LoudnessMeter(output.sample_rate, info.channels)
-        bits = 64 if (output.bit_depth or 0) > 24 else 32
-        with temporary_folder() as folder:
-            path = folder / "restored.wav"
-            with AudioWriter(
-                path, Storage("wav", output.sample_rate, self._n_stacked, bit_depth=bits, is_float=True)
-            ) as waiting:
-                for block in blocks:
-                    meter.add(block[: info.channels])
-                    waiting.write(block)
-            with AudioReader(path) as again:
-                self._write(again.blocks(round(_BLOCK_SECONDS * output.sample_rate)), self._gain(meter))
+        dtype = np.dtype(np.float64 if (output.bit_depth or 0) > 24 else np.float32)
+        with closing(TemporaryOutput()) as waiting:
+            for block in blocks:
+                meter.add(block[: info.channels])
+                waiting.write(np.ascontiguousarray(block.T, dtype).tobytes())
+                waiting.check()
+            self._write(self._again(waiting, dtype), self._gain(meter))
+
+    def _again(self, waiting: TemporaryOutput, dtype: "np.dtype[Any]") -> Iterator[Array]:
+        """The blocks of a temporary file."""
+        frame_bytes = self._n_stacked * dtype.itemsize
+        waiting.seek(0)
+        while data := waiting.read(round(_BLOCK_SECONDS * self._report.output.sample_rate) * frame_bytes):
+            yield np.frombuffer(data, dtype).reshape(-1, self._n_stacked).T.astype(np.float64)
+        waiting.check()
 
     def _gain(self, meter: LoudnessMeter) -> float:
         """Gain for the target loudness, no higher than the peak allows when rescaling."""

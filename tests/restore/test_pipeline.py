@@ -3,6 +3,7 @@
 import io
 import math
 import os
+import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -424,6 +425,20 @@ def test_numbers_that_only_64_bits_hold_are_silence(tmp_path: Path, denoise: Any
     assert any(warning.startswith("W110 2 samples") for warning in report.warnings), report.warnings
     waveform[:, 4_000] = 0
     assert np.array_equal(found, waveform) == (format == "wav")
+
+
+def test_a_full_temporary_folder_is_blamed(
+    tmp_path: Path, denoise: Any, noise: Noise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits for its gain waits in a file without a name, which ends with the process, too."""
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("needs /dev/full")
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: full.open("r+b"))
+    soundfile.write(tmp_path / "a.wav", noise(RATE).T, RATE)
+    with pytest.raises(OutputError, match=f"{tempfile.gettempdir()}: cannot be written .*No space left"):
+        denoise(tmp_path / "a.wav", tmp_path / "b.wav", loudness="match")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
 
 
 def test_limited_output_at_another_rate_stays_below_full_scale(tmp_path: Path, denoise: Any, noise: Noise) -> None:
