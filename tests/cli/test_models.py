@@ -302,7 +302,10 @@ class _Stalls(BaseHTTPRequestHandler):
 def test_interrupted_download_leaves_nothing(home, number, code):
     with serving(Stalling) as server:
         add_card(home, "away", bytes(8_000_000), server.url)
-        command = [sys.executable, "-m", "concertclean", "models", "download", "away"]
+        # Behind & the shell lets Ctrl-C be ignored, and a child inherits that.
+        handled = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        program = f"{handled}; from concertclean.cli.app import main; main()"
+        command = [sys.executable, "-c", program, "models", "download", "away"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert server.has_begun.wait(30)
             while not list(home.glob("models/.*")):

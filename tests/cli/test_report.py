@@ -263,7 +263,7 @@ def test_a_page_needs_files(denoise: Program, sound: Any) -> None:
 
 def test_dry_run(denoise: Program, sound: Any, tmp_path: Path) -> None:
     sound("a.wav")
-    assert denoise("a.wav", "--report", "--dry-run").out == b"a.wav -> a_clean.wav\n-> a_clean_report.html\n"
+    assert denoise("a.wav", "--report", "--dry-run").out == b"a.wav -> a_clean.wav  0:01\n-> a_clean_report.html\n"
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix) == ["a.wav"]
 
 
