@@ -15,13 +15,11 @@ from typing import Final
 import numpy as np
 
 from concertclean.audio_io.decoder import Decoder
+from concertclean.audio_io.ogg import BEGINS, MAGIC, PAGE_HEADER, next_page
 from concertclean.audio_io.source import AudioBytes
 from concertclean.errors import AudioFileError
 
-_MAGIC: Final = b"OggS"
-_HEADER_BYTES: Final = 27
-_BEGINS: Final = 2
-_SEARCH_BYTES: Final = 65_536
+_MOST_SEGMENTS: Final = 255
 
 Opener = Callable[[AudioBytes], Decoder]
 
@@ -121,35 +119,18 @@ def _starts(file: AudioBytes) -> list[int]:
     place, began = 0, False
     while True:
         file.seek(place)
-        head = file.read(_HEADER_BYTES + 255)
-        if len(head) < _HEADER_BYTES:
+        head = file.read(PAGE_HEADER.size + _MOST_SEGMENTS)
+        if len(head) < PAGE_HEADER.size:
             return found
-        if head[:4] != _MAGIC or head[4]:
+        magic, version, flags, *_, n_segments = PAGE_HEADER.unpack_from(head)
+        if magic != MAGIC or version:
             if not place:
                 return found
             place = next_page(file, place + 1)
             continue
-        begins = bool(head[5] & _BEGINS)
+        begins = bool(flags & BEGINS)
         if begins and not began:
             found.append(place)
         began = begins
-        n_segments = head[26]
-        place += _HEADER_BYTES + n_segments + sum(head[_HEADER_BYTES : _HEADER_BYTES + n_segments])
-
-
-def next_page(file: AudioBytes, place: int) -> int:
-    """Next place that looks like a page; the end of the file if there is none.
-
-    Args:
-        file: any file.
-        place: where to begin to look, bytes.
-    """
-    while True:
-        file.seek(place)
-        block = file.read(_SEARCH_BYTES)
-        at = block.find(_MAGIC)
-        if at >= 0:
-            return place + at
-        if len(block) < _SEARCH_BYTES:
-            return place + len(block)
-        place += len(block) - len(_MAGIC) + 1
+        end = PAGE_HEADER.size + n_segments
+        place += end + sum(head[PAGE_HEADER.size : end])

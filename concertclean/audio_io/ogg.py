@@ -22,12 +22,16 @@ from concertclean.audio_io.vorbis_comment import Comments, pack, parse
 MAGIC: Final = b"OggS"
 PAGE_HEADER: Final = struct.Struct("<4sBBqIIIB")
 _CONTINUED: Final = 1
+BEGINS: Final = 2
+"""Flag of the first page of a stream."""
+
 _MAX_LACING: Final = 255
 _NO_PACKET_ENDS: Final = -1
 _VORBIS: Final = b"\x03vorbis"
 _OPUS: Final = b"OpusTags"
 _MOST_HEADER_PAGES: Final = 4096
 _SERIAL: Final = 1
+_SEARCH_BYTES: Final = 65_536
 _REVERSED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -153,3 +157,21 @@ def checksum(data: bytes) -> int:
     """
     reflected = zlib.crc32(data.translate(_REVERSED), 0xFFFF_FFFF) ^ 0xFFFF_FFFF
     return int.from_bytes(reflected.to_bytes(4, "little").translate(_REVERSED), "big")
+
+
+def next_page(file: AudioBytes, place: int) -> int:
+    """Next place that looks like a page; the end of the file if there is none.
+
+    Args:
+        file: any file.
+        place: where to begin to look, bytes.
+    """
+    while True:
+        file.seek(place)
+        block = file.read(_SEARCH_BYTES)
+        at = block.find(MAGIC)
+        if at >= 0:
+            return place + at
+        if len(block) < _SEARCH_BYTES:
+            return place + len(block)
+        place += len(block) - len(MAGIC) + 1

@@ -11,11 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from concertclean.audio_io.chained_ogg import next_page
-from concertclean.audio_io.ogg import MAGIC, PAGE_HEADER, checksum
+from concertclean.audio_io.ogg import BEGINS, MAGIC, PAGE_HEADER, checksum, next_page
 from concertclean.audio_io.source import AudioBytes
 
-_BEGINS: Final = 2
 _LARGEST_PAGE: Final = 27 + 255 + 255 * 255
 _SOUNDS: Final = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
 
@@ -46,7 +44,7 @@ def first_gap(file: AudioBytes) -> int | None:
     was_damaged = False
     for page in _pages(file):
         was_damaged = was_damaged or page.follows_damage
-        if page.flags & _BEGINS:
+        if page.flags & BEGINS:
             n_before, n_samples = n_before + n_samples, 0
             if page.body.startswith(_SOUNDS):
                 expected[page.serial] = page.number + 1

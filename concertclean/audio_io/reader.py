@@ -54,6 +54,9 @@ class AudioReader:
         self._audio_stream = audio_stream
         self._file = open_source(source)
         try:
+            self._bytes, self._remark = mended(self._file)
+            with reading(self._bytes, self._path):
+                self._gap = first_gap(self._bytes)
             self._begin()
         except BaseException:
             self._file.close()
@@ -61,10 +64,9 @@ class AudioReader:
 
     def _begin(self) -> None:
         """Starts decoding at the beginning."""
-        self._bytes, remark = mended(self._file)
         self._decoder = self._opened()
         self.info = self._decoder.info
-        self.warnings = [remark] * bool(remark) + _remarks(self.info)
+        self.warnings = [self._remark] * bool(self._remark) + _remarks(self.info)
         self._declared = self._decoder.declared_samples
         self._has_other_tried = False
         self._pending = np.zeros((self.info.channels, 0))
@@ -75,15 +77,15 @@ class AudioReader:
     def _opened(self) -> Decoder:
         """The decoder of the file, or of the links of a chain."""
         with reading(self._bytes, self._path):
-            gap, links = first_gap(self._bytes), links_of(self._bytes)
+            links = links_of(self._bytes)
             if len(links) > 1:
                 decoder: Decoder = ChainDecoder(links, self._path, self._open_link)
             else:
                 decoder = self._open_link(self._bytes)
         try:
             refuse_absurd(decoder.info)
-            if gap is not None:
-                raise damaged(self._path, gap / decoder.info.sample_rate)
+            if self._gap is not None:
+                raise damaged(self._path, self._gap / decoder.info.sample_rate)
         except AudioFileError:
             decoder.close()
             raise
@@ -246,8 +248,8 @@ class AudioReader:
         if not self._n_decoded and self._lacks_samples():
             raise nothing_decoded(self._path)
         self._is_finished = True
-        decoded, declared, rate = self._position, self._declared, self.info.sample_rate
-        if declared is not None and decoded + self._decoder.tolerance_samples < declared:
+        decoded, declared, rate = self._n_decoded, self._declared, self.info.sample_rate
+        if declared is not None and self._lacks_samples():
             seconds = f"{decoded / rate:.2f} s of {declared / rate:.2f} s"
             self.warnings.append(f"W103 decoded shorter than declared: {seconds}")
         elif declared is None and self._decoder.ended_early:
