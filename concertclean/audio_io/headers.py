@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from concertclean.audio_io.id3 import tag_bytes
 from concertclean.audio_io.source import AudioBytes, Source
 
 _MAGIC_BEHIND_TAGS: Final = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"caff", b"riff", b".snd", b"OggS")
@@ -57,9 +58,8 @@ def mended(file: Source) -> tuple[AudioBytes, str]:
 def _after_tags(file: AudioBytes) -> int:
     """Where a sound file begins behind ID3v2 tags; 0 without, or before what has them by right, as MP3 does."""
     place = 0
-    while (head := _at(file, place, 10))[:3] == b"ID3" and len(head) == 10:
-        size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-        place += 10 + size + (10 if head[5] & 0x10 else 0)
+    while size := tag_bytes(_at(file, place, 10)):
+        place += size
     return place if _at(file, place, 4) in _MAGIC_BEHIND_TAGS else 0
 
 

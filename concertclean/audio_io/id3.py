@@ -1,4 +1,4 @@
-"""An ID3v2.4 tag as bytes, for the chunk of a WAV file that takes the tags which RIFF has no name for.
+"""ID3v2 tags: how long one is, and one as bytes for the chunk of a WAV file that takes what RIFF has no name for.
 
 References:
     M. Nilsson, "ID3 tag version 2.4.0", structure and native frames, id3.org, 2000.
@@ -12,6 +12,16 @@ _FRAMES: Final = {
     "copyright": "TCOP", "encoded_by": "TENC", "performer": "TPE3",
 }  # fmt: skip
 _UTF_8: Final = b"\x03"
+_SHIFTS: Final = (21, 14, 7, 0)  # a size is four bytes of seven bits each
+_HEAD_BYTES, _FOOTER_BYTES, _HAS_FOOTER = 10, 10, 0x10
+
+
+def tag_bytes(head: bytes) -> int:
+    """Length of the tag that begins with these ten bytes; 0 if none does."""
+    if head[:3] != b"ID3" or len(head) < _HEAD_BYTES:
+        return 0
+    size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:_HEAD_BYTES], _SHIFTS, strict=True))
+    return _HEAD_BYTES + size + (_FOOTER_BYTES if head[5] & _HAS_FOOTER else 0)
 
 
 def id3_tag(tags: dict[str, str]) -> bytes:
@@ -32,5 +42,4 @@ def _frame(name: str, value: str) -> bytes:
 
 
 def _size(number: int) -> bytes:
-    """Four bytes of seven bits each."""
-    return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))
+    return bytes(number >> shift & 0x7F for shift in _SHIFTS)

@@ -18,6 +18,7 @@ References:
 from typing import Final
 
 from concertclean.audio_io.guarded import GuardedFile
+from concertclean.audio_io.id3 import tag_bytes
 
 _FRAME_SAMPLES: Final = {3: 1152, 2: 576, 0: 576}  # by version: MPEG-1, 2 and 2.5, layer III
 _MPEG_1_RATE: Final = 32_000
@@ -54,7 +55,7 @@ def state_length(file: GuardedFile, n_samples: int, n_leading: int) -> None:
         n_leading: samples of silence before them.
     """
     file.seek(0)
-    start = _tag_bytes(file.read(10))
+    start = tag_bytes(file.read(10))
     file.seek(start)
     head = bytearray(file.read(_HEAD_BYTES))
     mark = next((place for name in _MARKS if (place := head.find(name, 0, 64)) > 0), None)
@@ -71,13 +72,6 @@ def state_length(file: GuardedFile, n_samples: int, n_leading: int) -> None:
     file.seek(start)
     file.write(bytes(head[: mark + _CHECKSUM.stop]))
     file.flush()
-
-
-def _tag_bytes(head: bytes) -> int:
-    """Length of an ID3v2 tag at the start of a file, four times seven bits."""
-    if head[:3] != b"ID3" or len(head) < 10:
-        return 0
-    return 10 + sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
 
 
 def _crc16(data: bytes | bytearray) -> int:

@@ -9,6 +9,7 @@ import av
 
 from concertclean.audio_io import flac_header, ogg
 from concertclean.audio_io.formats import Cover
+from concertclean.audio_io.id3 import tag_bytes
 from concertclean.audio_io.layouts import settled
 from concertclean.audio_io.source import AudioBytes
 from concertclean.audio_io.tags import clean_tags, picture_mime, with_repeated
@@ -250,11 +251,7 @@ def _has_length_header(file: AudioBytes) -> bool:
     position = file.tell()
     try:
         file.seek(0)
-        head = file.read(10)
-        offset = 0
-        if head[:3] == b"ID3" and len(head) == 10:
-            offset = 10 + sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-        file.seek(offset)
+        file.seek(tag_bytes(file.read(10)))
         start = file.read(_MPEG_HEADER_BYTES)
         return any(mark in start for mark in _LENGTH_MARKS)
     finally:
