@@ -94,26 +94,35 @@ def _riff(file: AudioBytes, magic: bytes) -> _Fault | None:
 def _aiff(file: AudioBytes, magic: bytes) -> _Fault | None:
     """AIFF: `SSND` without sound."""
     del magic
-    end = file.seek(0, os.SEEK_END)
-    for name, place, size in _chunks(file, 12, ">I"):
-        if name == b"SSND" and size in (0, _NO_SOUND_AIFF) and end > place + _NO_SOUND_AIFF:
-            if size == _NO_SOUND_AIFF and _are_chunks(file, place + _NO_SOUND_AIFF, ">I"):
-                return None
-            left = min(end - place, _UNKNOWN_32)
-            whole = struct.pack(">I", min(end - 8, _UNKNOWN_32))
-            return _hole([(4, whole), (place - 4, struct.pack(">I", left))])
-    return None
+    place, end = _hollow(file, 12, ">I", b"SSND", _NO_SOUND_AIFF), file.seek(0, os.SEEK_END)
+    if place is None:
+        return None
+    whole, left = (struct.pack(">I", min(size, _UNKNOWN_32)) for size in (end - 8, end - place))
+    return _hole([(4, whole), (place - 4, left)])
 
 
 def _caf(file: AudioBytes, magic: bytes) -> _Fault | None:
     """CAF: `data` without sound; a size of -1, "to the end", is regular."""
     del magic
+    place, end = _hollow(file, 8, ">Q", b"data", _NO_SOUND_CAF), file.seek(0, os.SEEK_END)
+    return None if place is None else _hole([(place - 8, struct.pack(">Q", end - place))])
+
+
+def _hollow(file: AudioBytes, first: int, size_format: str, name: bytes, n_before: int) -> int | None:
+    """Place of the content of a chunk that declares no sound although there is some; None if there is no such chunk.
+
+    Args:
+        file: to look into.
+        first: place of the first chunk.
+        size_format: of the size of a chunk.
+        name: of the chunk.
+        n_before: bytes before the sound that the size includes.
+    """
     end = file.seek(0, os.SEEK_END)
-    for name, place, size in _chunks(file, 8, ">Q"):
-        if name == b"data" and size in (0, _NO_SOUND_CAF) and end > place + _NO_SOUND_CAF:
-            if size == _NO_SOUND_CAF and _are_chunks(file, place + _NO_SOUND_CAF, ">Q"):
-                return None
-            return _hole([(place - 8, struct.pack(">Q", end - place))])
+    for found, place, size in _chunks(file, first, size_format):
+        if found == name and size in (0, n_before) and end > place + n_before:
+            is_empty = size == n_before and _are_chunks(file, place + n_before, size_format)
+            return None if is_empty else place
     return None
 
 
@@ -160,7 +169,7 @@ def _are_chunks(file: AudioBytes, place: int, size_format: str) -> bool:
         if not (name.isascii() and name.decode().isprintable()):
             return False
         reached = content + size
-    return 0 <= reached - end <= 1 or reached == end - 1
+    return abs(reached - end) <= 1  # a byte to fill up may be missing, or not be counted
 
 
 def _at(file: AudioBytes, place: int, size: int) -> bytes:
