@@ -85,7 +85,9 @@ def open_output(file: GuardedFile, encoding: Encoding) -> Any:
     if muxer == "mp4":
         options["movie_timescale"] = str(encoding.sample_rate)
     if muxer == "flac":
-        options["metadata_header_padding"] = str(flac_header.header_bytes(_comments(encoding), encoding.cover))
+        options["metadata_header_padding"] = str(
+            flac_header.header_bytes(vorbis_comments(encoding.tags), encoding.cover)
+        )
     container = av.open(file, "w", format=muxer, options=options)
     container.metadata.update(joined(_by_ffmpeg(encoding)))
     return container
@@ -119,15 +121,14 @@ def complete(file: GuardedFile, encoding: Encoding) -> None:
         file: complete but for that.
         encoding: what is to be in it.
     """
-    mine = _by_ffmpeg(encoding)
-    rest = {name: value for name, value in encoding.tags.items() if name not in mine}
     if encoding.format == "flac":
-        flac_header.write_header(file, _comments(encoding), encoding.cover)
+        flac_header.write_header(file, vorbis_comments(encoding.tags), encoding.cover)
     elif encoding.format in ("m4a", "alac"):
-        mp4_tags.add_free_form(file, joined(rest))
+        native = _by_ffmpeg(encoding)
+        mp4_tags.add_free_form(file, joined({name: tag for name, tag in encoding.tags.items() if name not in native}))
     elif encoding.format == "wav" and holds_tags(encoding):
-        rest = id3_tags(encoding)
-        append_chunks(file, [*encoding.chunks, *([(b"id3 ", id3_tag(rest))] if rest else [])])
+        hidden = id3_tags(encoding)
+        append_chunks(file, [*encoding.chunks, *([(b"id3 ", id3_tag(hidden))] if hidden else [])])
 
 
 def id3_tags(encoding: Encoding) -> dict[str, str]:
@@ -153,10 +154,6 @@ def remarks(encoding: Encoding, chunks: Chunks) -> list[str]:
     elif encoding.format == "wav" and (hidden := id3_tags(encoding)):
         found.append(f"W119 wav has no name for {', '.join(hidden)}; an ID3 chunk holds them, which few programs read")
     return found
-
-
-def _comments(encoding: Encoding) -> Comments:
-    return vorbis_comments(encoding.tags)
 
 
 def _by_ffmpeg(encoding: Encoding) -> dict[str, str]:

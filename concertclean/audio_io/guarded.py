@@ -39,12 +39,7 @@ class GuardedFile:
 
     def write(self, data: Any) -> int:
         """Write bytes; returns how many."""
-        if self._error is None:
-            try:
-                return self._file.write(data)
-            except (OSError, ValueError, OutputError) as error:  # ValueError: closed
-                self._error = error
-        return len(data)
+        return self._attempt(lambda: self._file.write(data), len(data))
 
     def read(self, n_bytes: int = -1) -> bytes:
         """Read bytes, none once something failed."""
@@ -76,7 +71,7 @@ class GuardedFile:
         if self._error is None:
             try:
                 return act()
-            except (OSError, ValueError, OutputError) as error:
+            except (OSError, ValueError, OutputError) as error:  # ValueError: closed
                 self._error = error
         return instead
 

@@ -20,7 +20,6 @@ _STORED: Final[dict[str, frozenset[str]]] = {
     "ogg": frozenset(VORBIS_ORDER),
 }
 _ALAC_FRAME, _ALAC_LEAST = 4096, 16
-_BY_COUNT: Final = {1: "mono", 2: "stereo"}
 
 
 def storable_layout(entry: Format, name: str, layout: str | None, channels: int) -> str:
@@ -40,8 +39,8 @@ def storable_layout(entry: Format, name: str, layout: str | None, channels: int)
         ValueError: the layout has another number of channels.
     """
     known = _known(layout, channels)
-    if channels in _BY_COUNT:
-        return _BY_COUNT[channels]
+    if channels <= 2:
+        return layout_name(None, channels)
     stored = _STORED.get(entry.name)
     if stored is None:
         return known

@@ -48,9 +48,9 @@ def find_files(
     return sorted(walk.found)
 
 
-def is_hidden(path: Path) -> bool:
-    """Whether a file is left out of every walk by its name."""
-    return path.name.startswith(".")
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is left out of every walk."""
+    return name.startswith(".")
 
 
 class _Walk:
@@ -71,7 +71,7 @@ class _Walk:
                 return []
             self._visited.add((facts.st_dev, facts.st_ino))
             with os.scandir(folder) as scan:
-                entries = sorted((entry for entry in scan if not is_hidden(Path(entry.name))), key=lambda one: one.name)
+                entries = sorted((entry for entry in scan if not is_hidden(entry.name)), key=lambda one: one.name)
         except OSError as error:
             self._report(folder, error)
             return []

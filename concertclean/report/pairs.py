@@ -77,7 +77,7 @@ def find_pairs(inputs: Sequence[Path], originals: Path | None) -> tuple[list[Pai
 
 def is_result(path: Path) -> bool:
     """Whether a file is named as an output of `denoise`."""
-    return path.stem.endswith(_MARK) and path.suffix.lower() in AUDIO_EXTENSIONS and not is_hidden(path)
+    return path.stem.endswith(_MARK) and path.suffix.lower() in AUDIO_EXTENSIONS and not is_hidden(path.name)
 
 
 def facts(pair: Pair) -> PairFacts:

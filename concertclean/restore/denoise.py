@@ -136,7 +136,7 @@ def format_of(output: str | Path | None) -> str | None:
     """Returns the format that the extension of an output names; None if it is a folder, or not given.
 
     Raises:
-        ConfigError: the extension is none of an audio file that can be written. Before, such an output became a folder.
+        ConfigError: no file with this extension can be written.
     """
     extension = Path(output or "").suffix.lower()
     formats = {

@@ -66,9 +66,9 @@ def _matches(pattern: str, unreadable: Callable[[AudioFileError], None]) -> list
         return [Path(match) for match in sorted(glob.glob(pattern))]
     first = next(place for place, part in enumerate(path.parts) if glob.has_magic(part))
     root = Path(*path.parts[:first])
-    find_files(root, (), unreadable=unreadable)
+    find_files(root, (), unreadable=unreadable)  # glob passes over folders that it cannot read
     try:
         found = sorted(root.glob(str(Path(*path.parts[first:]))))
     except ValueError as error:
         raise NoInputError(f"{pattern}: is no pattern ({error}); check the spelling") from error
-    return [match for match in found if not any(is_hidden(Path(part)) for part in match.relative_to(root).parts)]
+    return [match for match in found if not any(map(is_hidden, match.relative_to(root).parts))]

@@ -54,7 +54,7 @@ def run_case(case: Case, folder: Path) -> str:
 
     Raises:
         WrongResultError: a result is wrong, or something is left over.
-        Exception: whatever is none of our errors.
+        Exception: any that is not a `ConcertCleanError`.
     """
     out = folder / "out"
     out.mkdir()

@@ -1,7 +1,7 @@
 """Damages files and runs on them what the commands run: `python -m tests.fuzz.run`, or `make fuzz`.
 
-No case may end with an exception that is none of ours, with a signal, after 20 s, above 1 GB, with something left over,
-with an output of another length, or with a word of a library on the terminal.
+No case may end with an exception other than `ConcertCleanError`, with a signal, after 20 s, above 1 GB, with something
+left over, with an output of another length, or with a word of a library on the terminal.
 """
 
 import argparse

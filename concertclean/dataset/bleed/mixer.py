@@ -20,7 +20,7 @@ from concertclean.errors import ConfigError
 _LEVELS_DB = (-6.0, 6.0)  # of a stem around the level it is stored at
 _SILENT = 1e-4  # rms
 _TRIES = 20
-# What numpy raises for a file that is none of its own, down to the parser of Python that reads its header.
+# What numpy raises for a file of another kind; Python's own parser reads its header.
 _REFUSALS = (OSError, ValueError, EOFError, SyntaxError, TokenError, RecursionError, MemoryError, OverflowError)
 
 
