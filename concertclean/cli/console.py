@@ -31,6 +31,9 @@ from concertclean.errors import (
 )
 
 SOME_FAILED = 3
+STREAM = "-"
+"""What stands for standard input or output on the command line."""
+
 
 # Most special first: the first match decides.
 _EXIT_CODES: tuple[tuple[type[ConcertCleanError], int], ...] = (

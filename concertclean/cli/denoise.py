@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from concertclean.config.denoise import DenoiseSettings
     from concertclean.restore.batch import Job, Outcome
 
-_STREAM = "-"
-
 
 def denoise(
     inputs: options.Inputs,
@@ -81,10 +79,10 @@ def denoise(
     )  # fmt: skip
     if overwrite and skip_existing:
         raise ConfigError("--overwrite and --skip-existing exclude each other; choose one")
-    if jsonl_log == _STREAM and (as_json or output == _STREAM):
+    if jsonl_log == console.STREAM and (as_json or output == console.STREAM):
         raise ConfigError("--jsonl-log - writes to standard output, where other results go; name a file")
     unreadable: list[ConcertCleanError] = []
-    if _STREAM in (*inputs, output):
+    if console.STREAM in (*inputs, output):
         jobs = [_stream_job(inputs, output, settings, as_json=as_json)]
     else:
         folder = None if output is None else Path(output)
@@ -161,13 +159,13 @@ def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSetting
     if settings.removed:
         raise ConfigError("--removed needs an input and an output that are files")
     source = Path(inputs[0])
-    from_stdin = _standard_input() if inputs[0] == _STREAM else None
-    if output is None or output == _STREAM:
+    from_stdin = _standard_input() if inputs[0] == console.STREAM else None
+    if output is None or output == console.STREAM:
         if as_json:
             raise ConfigError("--json cannot share standard output with the audio; use --jsonl-log")
         if sys.stdout is None:
             raise OutputError("standard output: is closed; name an output file")
-        return batch.Job(source, Path(_STREAM), source_stream=from_stdin, target_stream=sys.stdout.buffer)
+        return batch.Job(source, Path(console.STREAM), source_stream=from_stdin, target_stream=sys.stdout.buffer)
     if settings.format == "keep" or not batch.is_file_name(Path(output)):
         raise ConfigError("- as input says neither name nor format of the output; use -o NAME.wav, for example")
     (job,) = batch.plan([(source, Path())], Path(output), settings.format, removed=False, resolve=str)

@@ -37,26 +37,21 @@ def show_plan(
         What is wrong with recordings.
     """
     failed: list[ConcertCleanError] = []
-    records = []
-    for job in jobs:
-        record, error = _planned(job, settings)
-        records.append(record)
-        if error is not None:
-            failed.append(error)
-            console.complain(error)
-    known = [(job, record["duration_seconds"]) for job, record in zip(jobs, records, strict=True)]
-    seconds = sum(duration or 0.0 for _, duration in known)
+    records = [_planned(job, settings, failed) for job in jobs]
+    for error in failed:
+        console.complain(error)
+    lengths = [record["duration_seconds"] for record in records]
+    seconds = sum(length or 0.0 for length in lengths)
     with screen.bar:
-        speed = next((_speed(job, settings) for job, duration in known if duration), None)
+        speed = next((_speed(job, settings) for job, length in zip(jobs, lengths, strict=True) if length), None)
     if as_json:
-        for record in records:
-            length = record["duration_seconds"]
+        for record, length in zip(records, lengths, strict=True):
             record["estimated_seconds"] = None if speed is None or length is None else length / speed
         console.say(json.dumps(records, indent=2))
         return failed
-    for job, record in zip(jobs, records, strict=True):
-        length = "" if record["duration_seconds"] is None else f"  {clock(record['duration_seconds'])}"
-        console.say(f"{stream_name(job.source, 'input')} -> {stream_name(job.target, 'output')}{length}")
+    for job, length in zip(jobs, lengths, strict=True):
+        shown = "" if length is None else f"  {clock(length)}"
+        console.say(f"{stream_name(job.source, 'input')} -> {stream_name(job.target, 'output')}{shown}")
     if page is not None:
         console.say(f"-> {page}")
     if speed is not None:
@@ -65,9 +60,8 @@ def show_plan(
     return failed
 
 
-def _planned(job: "Job", settings: "DenoiseSettings") -> tuple[dict[str, Any], ConcertCleanError | None]:
-    """The record of a recording, and what is wrong with it."""
-    from concertclean.audio_io.reader import AudioReader
+def _planned(job: "Job", settings: "DenoiseSettings", failed: list[ConcertCleanError]) -> dict[str, Any]:
+    """The record of a recording; what is wrong with it is also added to `failed`."""
     from concertclean.restore.denoise import check
 
     record: dict[str, Any] = {
@@ -80,15 +74,14 @@ def _planned(job: "Job", settings: "DenoiseSettings") -> tuple[dict[str, Any], C
         "error": None,
     }
     if job.source_stream is not None:
-        return record, None
+        return record
     try:
         with foreseen(job.source):
-            check(job.source, settings)
-            with AudioReader(job.source, audio_stream=settings.audio_stream) as reader:
-                record["duration_seconds"] = settings.processed_seconds(reader.info.duration_seconds)
+            declared = check(job.source, settings).duration_seconds
     except ConcertCleanError as error:
-        return record | {"status": "failed", "error": str(error)}, error
-    return record, None
+        failed.append(error)
+        return record | {"status": "failed", "error": str(error)}
+    return record | {"duration_seconds": settings.processed_seconds(declared)}
 
 
 def _speed(job: "Job", settings: "DenoiseSettings") -> float | None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from concertclean.restore.build import Restorer
     from concertclean.restore.results import Report
 
-_STREAM = "-"
 _SPEED_FROM_SECONDS = 2.0  # before, a speed is chance
 
 
@@ -102,7 +101,7 @@ class Screen:
 
 def stream_name(path: Path, kind: str) -> str:
     """What a person calls a path; "-" is "standard input" or "standard output"."""
-    return f"standard {kind}" if str(path) == _STREAM else str(path)
+    return f"standard {kind}" if str(path) == console.STREAM else str(path)
 
 
 def _summary(report: "Report") -> str:

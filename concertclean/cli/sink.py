@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from concertclean.restore.batch import Outcome
 
 
-_STREAM = "-"
-
-
 class Sink:
     """Results for programs: JSON on standard output, JSON lines in a log; a context manager.
 
@@ -39,7 +36,7 @@ class Sink:
         self.records: list[dict[str, Any]] = []
         self.failure: OutputError | None = None
         self._log: TextIO | None = None
-        if log is not None and log != _STREAM:
+        if log is not None and log != console.STREAM:
             try:
                 self._log = open(log, "a", encoding="utf-8")  # noqa: SIM115 - closed at the end of the run
             except OSError as error:
@@ -61,7 +58,7 @@ class Sink:
         """Takes an outcome; writes its log line at once, so that an interrupted batch leaves its log."""
         record = self._record(outcome)
         self.records.append(record)
-        if self._name == _STREAM:
+        if self._name == console.STREAM:
             console.say(json.dumps(record))
         elif self._log is not None and self.failure is None:
             try:

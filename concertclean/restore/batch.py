@@ -170,7 +170,7 @@ def run(
     *,
     overwrite: bool,
     skip_existing: bool,
-    check: Callable[[Path], None] = lambda source: None,
+    check: Callable[[Path], object] = lambda source: None,
     progress: Callable[[Job, float], None] = lambda job, seconds: None,
     first_pass: Callable[[Job, float], None] = lambda job, seconds: None,
 ) -> Iterator[Outcome]:
@@ -222,7 +222,7 @@ def _exists(path: Path | None) -> bool:
     return path is not None and os.path.exists(path)
 
 
-def _prepare(job: Job, removed: Path | None, check: Callable[[Path], None] | None, *, overwrite: bool) -> None:
+def _prepare(job: Job, removed: Path | None, check: Callable[[Path], object] | None, *, overwrite: bool) -> None:
     """Refuse what cannot end well before seconds go into a network; make the folder of the output."""
     if job.target_stream is None:
         for path in (job.target, removed):

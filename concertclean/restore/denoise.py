@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from concertclean.audio_io.formats import FORMATS
+from concertclean.audio_io.formats import FORMATS, AudioInfo
 from concertclean.audio_io.reader import AudioReader
 from concertclean.config.denoise import AUTO, DenoiseSettings, read_settings
 from concertclean.errors import AudioFileError, ConcertCleanError, ConfigError
@@ -115,12 +115,15 @@ def plan(
     return batch.plan(recordings, output, settings.format, removed=settings.removed, resolve=kept)
 
 
-def check(source: Path, settings: DenoiseSettings) -> None:
+def check(source: Path, settings: DenoiseSettings) -> AudioInfo:
     """Opens a recording to see whether it can be restored at all.
 
     Args:
         source: the recording.
         settings: where the part to restore begins.
+
+    Returns:
+        Facts about it.
 
     Raises:
         AudioFileError: it cannot be read.
@@ -130,6 +133,7 @@ def check(source: Path, settings: DenoiseSettings) -> None:
         seconds = reader.info.duration_seconds
         if seconds is not None and settings.start_seconds > seconds:
             raise ConfigError(f"{source}: is {seconds:.2f} s long, cannot start at {settings.start_seconds:g} s")
+        return reader.info
 
 
 def format_of(output: str | Path | None) -> str | None:

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -170,8 +170,8 @@ class Denoiser:
             noise = self._noise_of(source, reader.info)
             materials |= {} if noise is None else {"noise": noise}
             warnings += [_NO_NOISE_FOUND] if noise is None else []
-        given = materials.get("noise", self.restorer.noise)
-        if given is not None and tonal_share(given.waveform(), given.sample_rate) > _TONAL_NOISE:
+        own = materials.get("noise")
+        if self._is_noise_file_tonal if own is None else _is_tonal(own):
             warnings.append(_NOISE_OF_TONES)
         if self.restorer.reads_twice:
             read = partial(self._first_pass, reader, first_pass)
@@ -181,6 +181,11 @@ class Denoiser:
             reader.rewind()
             self._go_to_start(reader)
         return restorer, warnings
+
+    @cached_property
+    def _is_noise_file_tonal(self) -> bool:
+        """Whether the noise that all recordings share has tones."""
+        return self.restorer.noise is not None and _is_tonal(self.restorer.noise)
 
     def _first_pass(self, reader: AudioReader, progress: Progress) -> Iterator[Array]:
         """Blocks of the part to restore, from its beginning."""
@@ -263,6 +268,10 @@ def _whole(path: Path, audio_stream: int) -> Iterator[Array]:
     """Blocks of a whole file."""
     with AudioReader(path, audio_stream=audio_stream) as reader:
         yield from reader.blocks(round(_BLOCK_SECONDS * reader.info.sample_rate))
+
+
+def _is_tonal(noise: Material) -> bool:
+    return tonal_share(noise.waveform(), noise.sample_rate) > _TONAL_NOISE
 
 
 def spare_the_recording(source: Stream, targets: tuple[Stream | None, ...]) -> None:
