@@ -65,7 +65,7 @@ def encoded(
         stream = container.add_stream(codec, rate=rate, layout=layout, options=options or {})
         storage = stream.codec_context.codec.audio_formats[0].name
         convert = av.AudioResampler(format=storage, layout=layout, rate=rate)
-        add(container, stream, waveform, convert, layout)
+        add(container, stream, waveform, convert, layout, rate)
     return file.getvalue()
 
 

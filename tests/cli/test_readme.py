@@ -4,7 +4,6 @@ import io
 import re
 import shlex
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ import av
 import numpy as np
 import pytest
 import soundfile
+
+from tests.audio_io.sound_bytes import add, encoded
 
 RATE = 44_100
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -24,15 +25,13 @@ def commands(heading: str) -> list[str]:
     return found[1].splitlines()
 
 
-def encoded(waveforms: list[np.ndarray], container: str, codec: str) -> bytes:
-    """A file with an audio stream for each waveform."""
+def film(waveforms: list[np.ndarray]) -> bytes:
+    """A Matroska file with a sound for each waveform."""
     file = io.BytesIO()
-    with av.open(file, "w", format=container) as target:
-        streams = [target.add_stream(codec, rate=RATE, layout="stereo") for _ in waveforms]
+    with av.open(file, "w", format="matroska") as target:
+        streams = [target.add_stream("flac", rate=RATE, layout="stereo") for _ in waveforms]
         for stream, waveform in zip(streams, waveforms, strict=True):
-            frame = av.AudioFrame.from_ndarray(waveform.astype(np.float32), "fltp", "stereo")
-            frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
-            target.mux([*stream.encode(frame), *stream.encode(None)])
+            add(target, stream, waveform, av.AudioResampler(format="s16", layout="stereo", rate=RATE), "stereo", RATE)
     return file.getvalue()
 
 
@@ -40,9 +39,9 @@ def encoded(waveforms: list[np.ndarray], container: str, codec: str) -> bytes:
 def files(tmp_path: Path, noise: Callable[..., np.ndarray]) -> Path:
     """What the block works on; quiet, so that the default finds little to do in it."""
     whisper = noise(7 * RATE, level=1e-5)
-    (tmp_path / "recording.m4a").write_bytes(encoded([whisper], "mp4", "aac"))
+    (tmp_path / "recording.m4a").write_bytes(encoded(whisper, "mp4", "aac", "stereo"))
     short = noise(RATE, level=0.01)
-    (tmp_path / "film.mkv").write_bytes(encoded([short, short], "matroska", "aac"))
+    (tmp_path / "film.mkv").write_bytes(film([short, short]))
     (tmp_path / "tapes/side").mkdir(parents=True)
     for name in ("disc.flac", "lp.flac", "tape.flac", "tapes/one.flac", "tapes/side/two.flac"):
         soundfile.write(tmp_path / name, short.T, RATE)
