@@ -52,7 +52,8 @@ class LossSettings(BaseModel):
     """What is made small; `concertclean.train.losses` has the equations.
 
     Attributes:
-        name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki) or "relative" (own); "detection" (Sehgal and
+        name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki), "si_snr" (Hu et al.), "complex" (Li et al.) or
+            "relative" (own); "detection" (Sehgal and
             Kehtarnavaz) for noise_detector, "scene" for scene_classifier; for bleed "matrix" (t-UNet) or "magnitude"
             (CAE); None: the one of the architecture.
         alpha: weight of the magnitude error of "spectral".
@@ -65,13 +66,42 @@ class LossSettings(BaseModel):
 
     model_config = STRICT
 
-    name: Literal["spectral", "two_stage", "relative", "detection", "scene", "matrix", "magnitude"] | None = None
+    name: (
+        Literal["spectral", "two_stage", "relative", "detection", "scene", "matrix", "magnitude", "si_snr", "complex"]
+        | None
+    ) = None
     alpha: NotNegative = 1.0
     beta: NotNegative = 1.0
     gamma: NotNegative = 1.0
     caution: NotNegative = 0.02
     hole_weight: Positive = 1.0
     one_resolution: bool = False
+
+
+class AdversarialSettings(BaseModel):
+    """Discriminators of spectrograms that a network is trained against; `concertclean.train.adversary`.
+
+    Attributes:
+        weight: lambda, of their verdict in the network's loss; 0: there are none.
+        scales: discriminators, each on half the rate of the one before.
+        n_fft: samples of their frames.
+        hop_length: samples between frames.
+        widths: channels of their seven levels.
+        code: channels of their output.
+        learning_rate: of their Adam, at its peak; it follows the schedule of the network's.
+        betas: of their Adam.
+    """
+
+    model_config = STRICT
+
+    weight: NotNegative = 0.0
+    scales: Count = 1
+    n_fft: Count = 2048
+    hop_length: Count = 512
+    widths: Annotated[tuple[Count, ...], Field(min_length=7, max_length=7)] = (32, 64, 64, 128, 128, 256, 512)
+    code: Count = 128
+    learning_rate: Positive = 1e-4
+    betas: tuple[Share, Share] = (0.5, 0.9)
 
 
 class OptimizerSettings(BaseModel):
@@ -174,9 +204,11 @@ class TrainingSettings(Recipe):
 
     Attributes:
         mixing: the law of the items.
+        adversarial: discriminators to train it against.
     """
 
     mixing: MixingLaw
+    adversarial: AdversarialSettings = AdversarialSettings()
 
 
 class BleedTrainingSettings(Recipe):

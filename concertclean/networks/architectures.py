@@ -10,9 +10,11 @@ from typing import Any, Literal
 from torch import nn
 
 from concertclean.networks.cae import CAE
+from concertclean.networks.dccrn import DCCRN
 from concertclean.networks.kanunet_eca import KANUNetECA
 from concertclean.networks.noise_detector import NoiseDetector
 from concertclean.networks.scene_classifier import SceneClassifier
+from concertclean.networks.seanet import SEANet
 from concertclean.networks.tunet import TUNet
 from concertclean.networks.two_stage_unet import TwoStageUNet
 
@@ -47,6 +49,13 @@ ARCHITECTURES: dict[str, Architecture] = {
     "cae": Architecture(
         CAE, "debleed", {"n_fft": 256, "hop_length": 64, "widths": [4, 8], "code": 16}, "magnitude", _REDUCES_BLEED
     ),
+    "dccrn": Architecture(
+        DCCRN,
+        "restore",
+        {"win_length": 200, "hop_length": 64, "n_fft": 256, "widths": [4, 8, 8], "rnn_units": 8},
+        "si_snr",
+        _RESTORES,
+    ),
     "kanunet_eca": Architecture(
         KANUNetECA, "restore", {"n_fft": 256, "hop_length": 64, "base": 2}, "spectral", _RESTORES
     ),
@@ -63,6 +72,13 @@ ARCHITECTURES: dict[str, Architecture] = {
         {"n_fft": 256, "hop_length": 64, "n_mels": 16, "widths": [2, 4], "hidden": 8},
         "scene",
         "recognises crowds, discs and speech; use `concertclean analyse`",
+    ),
+    "seanet": Architecture(
+        SEANet,
+        "restore",
+        {"n_fft": 256, "hop_length": 64, "widths": [2, 4, 4, 4, 4, 8, 8], "code": 4},
+        "complex",
+        _RESTORES,
     ),
     "tunet": Architecture(TUNet, "unmix", {"segment": 400, "widths": [4, 8], "hidden": [16]}, "matrix", _REDUCES_BLEED),
     "two_stage_unet": Architecture(

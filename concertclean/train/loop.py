@@ -19,12 +19,15 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
-from concertclean.config.training import Recipe
+from concertclean.config.training import Recipe, TrainingSettings
 from concertclean.errors import TrainingError
 from concertclean.networks.architectures import ARCHITECTURES
+from concertclean.networks.layers.kan_conv import compile_expansions
 from concertclean.runtime.devices import choose_precision, tame_allocator
+from concertclean.train.adversary import Adversary
 from concertclean.train.checkpoint import damaged, export_weights, load_state, recipe_hash, save_state
 from concertclean.train.losses import error_db
+from concertclean.train.means import Means
 from concertclean.train.objective import Objective
 from concertclean.train.schedule import learning_rate
 
@@ -96,11 +99,14 @@ class Run:
         self.average = AveragedModel(self.network, avg_fn=self._averaged, use_buffers=True)
         optimizer = settings.optimizer
         self.optimizer = torch.optim.Adam(network.parameters(), lr=optimizer.learning_rate, betas=optimizer.betas)
+        self.adversary = None
+        if isinstance(settings, TrainingSettings) and settings.adversarial.weight:
+            self.adversary = Adversary(settings.adversarial, device, around.world_size)
         precision = choose_precision(settings.run.precision, device)
         self.dtype = _DTYPES[precision]
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self.step, self._bad_steps, self._best = 0, 0, -math.inf
-        self._means = _Means()
+        self._means = Means()
         if resume:
             self._resume()
 
@@ -110,7 +116,8 @@ class Run:
         Raises:
             TrainingError: the gradient was not finite twenty steps in a row.
         """
-        self.objective = self._prepared(Objective(self.network, self._loss_name(), self.settings.loss))
+        more = self.adversary.term if self.adversary is not None else None
+        self.objective = self._prepared(Objective(self.network, self._loss_name(), self.settings.loss, more))
         try:
             return self._take_steps()
         finally:
@@ -148,9 +155,10 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
+        pairs = []
         for number, (degraded, clean, _) in enumerate(batches):
             is_last = number == len(batches) - 1
-            self._accumulate(degraded, clean, 1 / len(batches), is_last=is_last)
+            pairs.append(self._accumulate(degraded, clean, 1 / len(batches), is_last=is_last))
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), optimizer.clip_norm or math.inf)
         if not torch.isfinite(norm):
@@ -160,10 +168,21 @@ class Run:
             self.scaler.step(self.optimizer)
             self.average.update_parameters(self.network)
             self._means.add(norm=float(norm), learning_rate=rate)
+            self._step_adversary(pairs, rate / optimizer.learning_rate)
         self.scaler.update()
 
-    def _accumulate(self, degraded: Tensor, clean: Tensor, weight: float, *, is_last: bool) -> None:
-        """Adds the gradient of one batch."""
+    def _step_adversary(self, pairs: list[tuple[Tensor, Tensor | None]], rate: float) -> None:
+        """The discriminators' step, on the estimates of the network's."""
+        if self.adversary is None:
+            return
+        loss = self.adversary.step([(clean, estimate) for clean, estimate in pairs if estimate is not None], rate)
+        if loss is not None:
+            self._means.add(discriminator_loss=loss)
+
+    def _accumulate(
+        self, degraded: Tensor, clean: Tensor, weight: float, *, is_last: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Adds the gradient of one batch; returns its truth and the estimate without gradient."""
         degraded, clean = (each.to(self.device, non_blocking=True) for each in (degraded, clean))
         done = self.step / self.settings.run.steps
         hold = nullcontext() if is_last or self.around.world_size == 1 else self.objective.no_sync()
@@ -176,6 +195,7 @@ class Run:
         if estimate is not None:
             gains = error_db(clean, degraded, degraded) - error_db(clean, estimate, degraded)
             self._means.add(gain=float(gains.mean()))
+        return clean, estimate
 
     def _refuse(self, batches: list[Batch]) -> None:
         """Logs the items of a gradient that is not finite; gives up after twenty in a row."""
@@ -227,7 +247,7 @@ class Run:
     def _prepared(self, objective: Objective) -> Any:
         """The objective, compiled and spread over devices as the settings ask."""
         if self.settings.run.compile != "off":
-            objective.compile() if self.settings.run.compile == "network" else _compile_expansions(self.network)
+            objective.compile() if self.settings.run.compile == "network" else compile_expansions(self.network)
         if self.around.world_size == 1:
             return objective
         ids = [self.device.index] if self.device.type == "cuda" else None
@@ -246,6 +266,8 @@ class Run:
             "scaler": self.scaler.state_dict(),
             "torch_rng": torch.get_rng_state(),
         }
+        if self.adversary is not None:
+            state["adversary"] = self.adversary.state()
         save_state(self.around.folder, state)
         self.export(self.around.folder / f"{self.settings.name}-last.safetensors")
 
@@ -263,6 +285,8 @@ class Run:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
+        if self.adversary is not None:
+            self.adversary.restore(state["adversary"])
         torch.set_rng_state(state["torch_rng"])
 
     def _log(self, line: dict[str, Any]) -> None:
@@ -271,27 +295,3 @@ class Run:
         with (self.around.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"time": round(time.time(), 1), **line}) + "\n")
         self.around.log(line)
-
-
-class _Means:
-    """Means of what was added since the last flush."""
-
-    def __init__(self) -> None:
-        self._values: dict[str, list[float]] = {}
-
-    def add(self, **values: float) -> None:
-        for name, value in values.items():
-            self._values.setdefault(name, []).append(value)
-
-    def flush(self) -> dict[str, float]:
-        means = {name: sum(values) / len(values) for name, values in self._values.items()}
-        self._values = {}
-        return means
-
-
-def _compile_expansions(network: nn.Module) -> None:
-    """Compiles the basis functions of KAN layers, which are most of their time outside the convolution."""
-    for module in network.modules():
-        basis = getattr(module, "basis", None)
-        if isinstance(basis, nn.Module):
-            basis.forward = torch.compile(basis.forward, dynamic=True)

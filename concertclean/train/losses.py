@@ -16,6 +16,7 @@ HOP = 147  # samples; 3.3 ms at 44.1 kHz
 _FLOOR = 1e-10
 _EXPONENT = 0.3
 _SILENT_POWER = 1e-12
+_SI_SNR_EPSILON = 1e-8
 _SMOOTHING = 0.02  # of scenes: items under a crowd that is inaudible are among them
 _LOAD = 1e-9  # of the power of a stem, against stems that are silent or equal
 
@@ -126,6 +127,49 @@ def compressed_mae(
     below, above = (m1 - m2).clamp_min(0).mean(), (m2 - m1).clamp_min(0).mean()
     magnitude = 2 * (hole_weight * below + above) / (hole_weight + 1)
     return magnitude + 0.5 * torch.view_as_real(c1 - c2).abs().mean()
+
+
+def si_snr(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Mean scale-invariant ratio of a waveform to its error in dB, without removal of the mean, to be made large.
+
+    Args:
+        reference: clean waveform.
+        estimate: what came out, at any level.
+
+    References:
+        Hu et al., DCCRN, Interspeech 2020, section 2.5; as in the authors' code, which adds 1e-8 to every power and to
+        the ratio.
+    """
+    power = reference.square().sum(-1, keepdim=True)
+    found = (estimate * reference).sum(-1, keepdim=True) / (power + _SI_SNR_EPSILON) * reference
+    error = (estimate - found).square().sum(-1)
+    return (10 * torch.log10(found.square().sum(-1) / (error + _SI_SNR_EPSILON) + _SI_SNR_EPSILON)).mean()
+
+
+def critic_hinge(clean: Sequence[Tensor], estimate: Sequence[Tensor]) -> Tensor:
+    """Hinge loss of discriminators, `mean max(0, 1 - D(y)) + mean max(0, 1 + D(ŷ))`, mean of the scales.
+
+    Args:
+        clean: scores of clean music, a tensor for each scale.
+        estimate: scores of estimates, likewise.
+
+    References:
+        Li et al., Learning to denoise historical music, ISMIR 2020, section 3.
+    """
+    scales = zip(clean, estimate, strict=True)
+    return torch.stack([F.relu(1 - real).mean() + F.relu(1 + fake).mean() for real, fake in scales]).mean()
+
+
+def generator_hinge(estimate: Sequence[Tensor]) -> Tensor:
+    """Hinge loss of a generator, `mean max(0, 1 - D(ŷ))`, mean of the scales.
+
+    Args:
+        estimate: scores of estimates, a tensor for each scale.
+
+    References:
+        Li et al., Learning to denoise historical music, ISMIR 2020, section 3.
+    """
+    return torch.stack([F.relu(1 - fake).mean() for fake in estimate]).mean()
 
 
 def detection_bce(is_noise: Tensor, logits: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ class Progress:
 
 
 Result = tuple[Tensor, Tensor | None]
-"""A scalar loss, and the estimate `(batch, channel, time)` without gradient; None where there is no waveform."""
+"""A scalar loss, and the estimate `(batch, channel, time)`; None where there is no waveform."""
 
 Loss = Callable[[Any, Batch, Progress, LossSettings], Result]
 
@@ -66,7 +66,7 @@ def relative(network: WaveformModel, batch: Batch, progress: Progress, settings:
             error = losses.relative_error(*signals, settings.caution * progress.done)
             parts.append(error + torch.stack(spectral).mean())
         loss = torch.stack(parts).mean()
-    return loss, estimates[-1].detach()
+    return loss, estimates[-1]
 
 
 def spectral(network: SpectralModel, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
@@ -80,7 +80,23 @@ def spectral(network: SpectralModel, batch: Batch, progress: Progress, settings:
             + settings.beta * losses.complex_mae(truth, stage)
             + settings.gamma * losses.multi_resolution_mae(batch.clean, estimate, windows)
         )
-    return loss, estimate.detach()
+    return loss, estimate
+
+
+def complex_error(network: SpectralModel, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Mean modulus of the error of the last stage's spectrogram, not divided by the sum of the window (SEANet)."""
+    (*_, stage), truth, _ = _spectrograms(network, batch)
+    with _full_precision(batch):
+        loss = losses.complex_mae(truth, stage) * network.window.sum()
+    return loss, network.waveform(stage, batch.degraded.shape[-1])
+
+
+def si_snr(network: WaveformModel, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Scale-invariant ratio of the last estimate, its sign turned (Hu et al., DCCRN)."""
+    estimate = network(batch.degraded)[:, 0]
+    with _full_precision(batch):
+        loss = -losses.si_snr(batch.clean, estimate)
+    return loss, estimate
 
 
 def two_stage(network: SpectralModel, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
@@ -88,7 +104,7 @@ def two_stage(network: SpectralModel, batch: Batch, progress: Progress, settings
     (first, *_, last), truth, _ = _spectrograms(network, batch)
     with _full_precision(batch):
         loss = losses.two_stage_mae(truth, first, last)
-    return loss, network.waveform(last, batch.degraded.shape[-1]).detach()
+    return loss, network.waveform(last, batch.degraded.shape[-1])
 
 
 def magnitude(network: SpectralModel, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
@@ -96,7 +112,7 @@ def magnitude(network: SpectralModel, batch: Batch, progress: Progress, settings
     (*_, stage), truth, degraded = _spectrograms(network, batch)
     with _full_precision(batch):
         loss = losses.magnitude_mse(truth, stage, degraded)
-    return loss, network.waveform(stage, batch.degraded.shape[-1]).detach()
+    return loss, network.waveform(stage, batch.degraded.shape[-1])
 
 
 def detection(network: NoiseDetector, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
@@ -123,6 +139,8 @@ def matrix(network: TUNet, batch: Batch, progress: Progress, settings: LossSetti
 LOSSES: dict[str, Loss] = {
     "relative": relative,
     "spectral": spectral,
+    "complex": complex_error,
+    "si_snr": si_snr,
     "two_stage": two_stage,
     "magnitude": magnitude,
     "detection": detection,
@@ -141,15 +159,23 @@ class Objective(nn.Module):
         network: to be trained.
         name: of the loss.
         settings: of the loss.
+        more: what is added to the loss of an estimate; None: nothing.
     """
 
-    def __init__(self, network: nn.Module, name: str, settings: LossSettings) -> None:
+    def __init__(
+        self, network: nn.Module, name: str, settings: LossSettings, more: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
         super().__init__()
-        self.network, self._loss, self._settings = network, LOSSES[name], settings
+        self.network, self._loss, self._settings, self._more = network, LOSSES[name], settings, more
 
     def forward(self, degraded: Tensor, clean: Tensor, step: int, done: float) -> Result:
-        """Loss and estimate of a batch; see `Batch` and `Progress`."""
-        return self._loss(self.network, Batch(degraded, clean), Progress(step, done), self._settings)
+        """Loss, and estimate without gradient, of a batch; see `Batch` and `Progress`."""
+        loss, estimate = self._loss(self.network, Batch(degraded, clean), Progress(step, done), self._settings)
+        if estimate is None:
+            return loss, None
+        if self._more is not None:
+            loss = loss + self._more(estimate)
+        return loss, estimate.detach()
 
 
 def unmixed(matrix: Tensor, microphones: Tensor) -> Tensor:

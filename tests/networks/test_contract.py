@@ -41,6 +41,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {"channels": 2, "n_fft": 256, "hop_length": 64, "base": 2, "convolution": "plain", "eca_frames": 3, "bands": 40,
          "align_corners": False, "recurrent_layers": 2, "recurrent_units": 4},
     ),
+    "seanet_scales": (
+        "seanet",
+        {"n_fft": 256, "hop_length": 64, "widths": [2, 2, 2, 4, 4, 4, 4], "code": 4, "scales": 3},
+    ),
+    "dccrn_real": (
+        "dccrn",
+        {"win_length": 200, "hop_length": 64, "n_fft": 256, "widths": [4, 8, 8], "rnn_units": 8, "complex_lstm": False,
+         "masking": "C"},
+    ),
     "gramophone": (
         "two_stage_unet",
         {"n_fft": 256, "hop_length": 64, "depth": 2, "widths": [2, 4, 4], "padding": "zeros", "bands": 40},

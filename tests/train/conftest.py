@@ -35,7 +35,7 @@ def make_settings():
             "run": {"steps": 8, "precision": "fp32", "save_every": 3, "log_every": 2, "validate_every": 0},
         }
         for name, table in changes.items():
-            tables[name] = {**tables[name], **table}
+            tables[name] = {**tables.get(name, {}), **table}
         return TrainingSettings.model_validate({"name": "tiny", **tables})
 
     return make

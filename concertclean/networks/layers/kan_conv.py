@@ -266,3 +266,11 @@ class KANConv2d(nn.Module):
             for row in range(0, height, n_rows)
         ]
         return torch.cat(strips, dim=2) if len(strips) > 1 else strips[0]
+
+
+def compile_expansions(network: nn.Module) -> None:
+    """Compiles the basis functions of KAN layers, which are most of their time outside the convolution."""
+    for module in network.modules():
+        basis = getattr(module, "basis", None)
+        if isinstance(basis, nn.Module):
+            basis.forward = torch.compile(basis.forward, dynamic=True)
