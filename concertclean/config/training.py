@@ -58,6 +58,8 @@ class LossSettings(BaseModel):
         alpha: weight of the magnitude error of "spectral".
         beta: weight of its complex error.
         gamma: weight of its waveform and multi-resolution error.
+        unscaled: alpha and beta weigh errors of ordinary spectrograms, as published; else of ones divided by the sum
+            of the window, 512 for a Hann window of 1024 samples. The multi-resolution error is never divided.
         caution: weight of the error in dB of "relative" at the end of the run; it grows from zero.
         hole_weight: how many times as much "relative" counts a magnitude below the truth as one above.
         one_resolution: "spectral" and "relative" take one resolution a step instead of all, in turn.
@@ -69,6 +71,7 @@ class LossSettings(BaseModel):
     alpha: NotNegative = 1.0
     beta: NotNegative = 1.0
     gamma: NotNegative = 1.0
+    unscaled: bool = False
     caution: NotNegative = 0.02
     hole_weight: Positive = 1.0
     one_resolution: bool = False
@@ -84,7 +87,7 @@ class OptimizerSettings(BaseModel):
         warmup: steps of linear rise at the start.
         step_every: steps.
         step_factor: factor.
-        clip_norm: largest norm of the gradient; None: any.
+        clip_norm: largest norm of the gradient; 0 or None: any.
         accumulate: batches whose gradients are summed for one step.
         freeze_norm: step from which normalisation keeps its statistics; 0: never. A batch of few items would
             otherwise hide each item's level.
@@ -99,7 +102,7 @@ class OptimizerSettings(BaseModel):
     warmup: CountOrNone = 150
     step_every: Count = 100_000
     step_factor: Positive = 0.1
-    clip_norm: Positive | None = 1.0
+    clip_norm: NotNegative | None = 1.0
     accumulate: Count = 1
     freeze_norm: CountOrNone = 0
     norm_momentum: Share = 0.1

@@ -74,10 +74,11 @@ def spectral(network: SpectralModel, batch: Batch, progress: Progress, settings:
     (*_, stage), truth, _ = _spectrograms(network, batch)
     estimate = network.waveform(stage, batch.degraded.shape[-1])
     windows = _windows(losses.WINDOWS, progress, settings)
+    unit = network.window.sum() if settings.unscaled else 1.0
     with _full_precision(batch):
         loss = (
-            settings.alpha * losses.magnitude_mae(truth, stage)
-            + settings.beta * losses.complex_mae(truth, stage)
+            settings.alpha * unit * losses.magnitude_mae(truth, stage)
+            + settings.beta * unit * losses.complex_mae(truth, stage)
             + settings.gamma * losses.multi_resolution_mae(batch.clean, estimate, windows)
         )
     return loss, estimate.detach()
