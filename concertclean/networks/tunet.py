@@ -10,7 +10,7 @@ each normalised over the batch (own). How much of an instrument a microphone pic
 difference of logarithms. On the plain numbers a run of 400 steps never left the mean matrix.
 
 References:
-    Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 3.2.
+    Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 4.1.
 """
 
 from collections.abc import Sequence

@@ -178,7 +178,7 @@ def matrix_mse(reference: Tensor, estimate: Tensor) -> Tensor:
     """Mean square error of mixing matrices, `mean (Λ̂ - Λ)²`.
 
     References:
-        Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 3.2.
+        Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 5.1.
     """
     return (estimate - reference).square().mean()
 

@@ -6,7 +6,7 @@ tail that decays exponentially, weak in the close microphone and strong in the o
 walls by the image method and needs pyroomacoustics.
 
 References:
-    Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 4.
+    Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 5.1.
 """
 
 import importlib
