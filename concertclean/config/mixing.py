@@ -22,6 +22,7 @@ class BleedLaw(BaseModel):
         gains: of the other stems in a microphone, drawn evenly; its own stem has 1.
         stem: name of the one instrument that a network is for; None for one that sees all microphones.
         speeds: playing speeds of training excerpts, pitch with them.
+        levels_db: of a stem in an item, dB of the level it is stored at.
     """
 
     model_config = STRICT
@@ -30,6 +31,7 @@ class BleedLaw(BaseModel):
     gains: Range = (0.01, 0.5)
     stem: str | None = None
     speeds: Range = (1.0, 1.0)
+    levels_db: Range = (-6.0, 6.0)
 
     @model_validator(mode="after")
     def _ranges_make_sense(self) -> Self:
@@ -39,6 +41,8 @@ class BleedLaw(BaseModel):
         slow, fast = self.speeds
         if not 0 < slow <= fast:
             raise ValueError(f"speeds run from {slow} to {fast}; give two above 0, the lower first")
+        if self.levels_db[0] > self.levels_db[1]:
+            raise ValueError(f"levels_db run from {self.levels_db[0]} to {self.levels_db[1]}; give the lower first")
         return self
 
 
