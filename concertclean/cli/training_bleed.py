@@ -28,10 +28,12 @@ def bleed_network(settings: "BleedTrainingSettings") -> "nn.Module":
     from concertclean.weights.loading import load_matrix_model, load_model
 
     finds_matrices = task_of(settings.network.architecture, "network.architecture") == "unmix"
-    fitting = "matrix" if finds_matrices else "magnitude"
-    if settings.loss.name not in (None, fitting) or finds_matrices != (settings.mixing.stem is None):
+    fitting = ("matrix",) if finds_matrices else ("magnitude", "windows")
+    if settings.loss.name not in (None, *fitting) or finds_matrices != (settings.mixing.stem is None):
         stem = "no mixing.stem" if finds_matrices else "a mixing.stem"
-        raise ConfigError(f"{settings.network.architecture} is trained with loss.name={fitting} and {stem}")
+        raise ConfigError(
+            f"{settings.network.architecture} is trained with loss.name={' or '.join(fitting)} and {stem}"
+        )
     network = build_model(settings.network.architecture, settings.network.config, "network")
     if settings.network.init is not None:
         path = settings.network.init

@@ -53,8 +53,8 @@ class LossSettings(BaseModel):
 
     Attributes:
         name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki) or "relative" (own); "detection" (Sehgal and
-            Kehtarnavaz) for noise_detector, "scene" for scene_classifier; for bleed "matrix" (t-UNet) or "magnitude"
-            (CAE); None: the one of the architecture.
+            Kehtarnavaz) for noise_detector, "scene" for scene_classifier; for bleed "matrix" (t-UNet), "magnitude"
+            or, as published, "windows" (CAE); None: the one of the architecture.
         alpha: weight of the magnitude error of "spectral".
         beta: weight of its complex error.
         gamma: weight of its waveform and multi-resolution error.
@@ -67,7 +67,9 @@ class LossSettings(BaseModel):
 
     model_config = STRICT
 
-    name: Literal["spectral", "two_stage", "relative", "detection", "scene", "matrix", "magnitude"] | None = None
+    name: (
+        Literal["spectral", "two_stage", "relative", "detection", "scene", "matrix", "magnitude", "windows"] | None
+    ) = None
     alpha: NotNegative = 1.0
     beta: NotNegative = 1.0
     gamma: NotNegative = 1.0

@@ -205,6 +205,19 @@ def magnitude_mse(reference: Tensor, estimate: Tensor, degraded: Tensor) -> Tens
     return (whole + (error.mean(dim=(0, 1, 3)) / power.clamp_min(_SILENT_POWER)).mean()) / 2
 
 
+def windows_mse(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Mean square error of rebuilt magnitudes, `mean (Ŝ - |S|)²`; estimates may be negative.
+
+    Args:
+        reference: windows of the stem, `(batch, window, 3 · freq)`, magnitudes not scaled.
+        estimate: the rebuilt ones, same shape.
+
+    References:
+        Rajesh, Rajan, WASPAA 2023, section 3.1.
+    """
+    return (estimate - reference).square().mean()
+
+
 def _compressed(spectrum: Tensor) -> tuple[Tensor, Tensor]:
     """Magnitude to the power 0.3, and the spectrum with it."""
     magnitude = (spectrum.real.square() + spectrum.imag.square() + 1e-6).sqrt()

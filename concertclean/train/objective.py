@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from concertclean.config.training import LossSettings
+from concertclean.networks.cae import CAE
 from concertclean.networks.layers.waveform_model import SpectralModel, WaveformModel
 from concertclean.networks.noise_detector import NoiseDetector
 from concertclean.networks.scene_classifier import SceneClassifier
@@ -100,6 +101,15 @@ def magnitude(network: SpectralModel, batch: Batch, progress: Progress, settings
     return loss, network.waveform(stage, batch.degraded.shape[-1]).detach()
 
 
+def windows(network: CAE, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Error of the magnitudes of all windows as they are rebuilt (Rajesh and Rajan, as published)."""
+    degraded, clean = (network.spectrogram(waveform) for waveform in (batch.degraded, batch.clean))
+    found = network.rebuilt(network.frames(degraded[:, 0].abs())).float()
+    with _full_precision(batch):
+        loss = losses.windows_mse(network.windows(network.frames(clean[:, 0].abs())), found)
+    return loss, network.waveform(network.stage(degraded, found.detach()), batch.degraded.shape[-1])
+
+
 def detection(network: NoiseDetector, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
     """Cross entropy of frames of noise alone and frames with music."""
     degraded, music, noise = (
@@ -126,6 +136,7 @@ LOSSES: dict[str, Loss] = {
     "spectral": spectral,
     "two_stage": two_stage,
     "magnitude": magnitude,
+    "windows": windows,
     "detection": detection,
     "scene": scene,
     "matrix": matrix,
