@@ -7,6 +7,7 @@ import torch
 
 from concertclean.config.training import read_recipe
 from concertclean.dsp import stft
+from concertclean.networks.architectures import ARCHITECTURES
 from concertclean.networks.layers.waveform_model import SpectralModel
 from concertclean.train.objective import Objective
 
@@ -54,3 +55,10 @@ def test_weights_of_the_spectral_terms_act_on_ordinary_spectrograms(name):
 def test_no_gradient_is_clipped(path):
     """No paper clips; the first gradient of the plain U-Net has a norm of some thousands."""
     assert not read_recipe(path, []).optimizer.clip_norm
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_network_can_be_built(path):
+    recipe = read_recipe(path, [])
+    with torch.device("meta"):
+        assert ARCHITECTURES[recipe.network.architecture].build(**recipe.network.config).sample_rate > 0
