@@ -45,7 +45,7 @@ def apply_kamir(blocks: Blocks, found: Levels) -> Blocks:
     yield from apply(blocks, found, update=_updating(found.settings), context_frames=context)
 
 
-def power_step(observed: Tensor, levels: Tensor, powers: Tensor, median_frames: int = 1) -> Tensor:
+def power_step(observed: Tensor, levels: Tensor, powers: Tensor, median_frames: int = 1, alpha: float = 2.0) -> Tensor:
     """Powers of the stems that Wiener gains leave of the close microphones.
 
     Args:
@@ -53,13 +53,14 @@ def power_step(observed: Tensor, levels: Tensor, powers: Tensor, median_frames: 
         levels: λ `(freq, microphone, stem)`.
         powers: p `(freq, stem, frame)`.
         median_frames: smoothed over, odd.
+        alpha: exponent of the magnitude in V; a gain of amplitudes changes V by its power alpha.
 
     Returns:
         p, same shape.
     """
     own = levels.diagonal(dim1=1, dim2=2)[:, :, None]
     gains = 1 - bleed_shares(levels, powers)
-    result = gains.square() * observed / own.clamp_min(FLOOR)
+    result = gains**alpha * observed / own.clamp_min(FLOOR)
     if median_frames > 1:
         half = median_frames // 2
         padded = F.pad(result, (half, half))
@@ -69,6 +70,6 @@ def power_step(observed: Tensor, levels: Tensor, powers: Tensor, median_frames: 
 
 def _updating(settings: Settings) -> Update:
     def update(observed: Tensor, levels: Tensor, powers: Tensor) -> Tensor:
-        return power_step(observed, levels, powers, settings.median_frames)
+        return power_step(observed, levels, powers, settings.median_frames, settings.alpha)
 
     return update

@@ -100,6 +100,9 @@ def learn_matrix(
     network = _matrix_network(model)
     if network.channels != len(waveform):
         raise ModelError(f"{model}: needs {network.channels} microphones, got {len(waveform)}; set the model to auto")
+    if network.n_stems != network.channels:
+        fact = f"finds {network.n_stems} stems in {network.channels} microphones"
+        raise ModelError(f"{model}: {fact}, not one for each track; set the model to auto")
     who = roster(waveform)
     plain = np.eye(len(waveform))
     if len(who.kept) < 2:

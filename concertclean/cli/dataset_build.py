@@ -37,9 +37,11 @@ def build(
     response: Annotated[list[Path] | None, _folders("Impulse responses of rooms and microphones.")] = None,
     corpus: Annotated[
         list[Path] | None,
-        _folders("What `dataset fetch` fetched, or MUSDB18-HQ, MusicNet, Gramophone Record Noise Dataset, ESC-50."),
+        _folders("What `dataset fetch` fetched, or MUSDB18, MusicNet, Gramophone Record Noise Dataset, ESC-50."),
     ] = None,
-    stems: Annotated[list[Path] | None, _folders("For bleed: songs, a folder of stems each, as MUSDB18-HQ.")] = None,
+    stems: Annotated[
+        list[Path] | None, _folders("For bleed: songs, a folder of stems each or .stem.mp4, as MUSDB18.")
+    ] = None,
     held_back: Annotated[list[Path] | None, _folders("For bleed: songs of other artists, only to judge on.")] = None,
     sample_rate: Annotated[int, typer.Option(min=8000, help="Hz.", rich_help_panel=_HOW)] = 44_100,
     channels: Annotated[
@@ -70,9 +72,14 @@ def build(
     ] = 0.1,
     conditions: Annotated[
         str,
-        typer.Option(help="For bleed: low, high, cae, delayed, room, shoebox, with commas.", rich_help_panel=_HOW),
+        typer.Option(
+            help="For bleed: low, high, cae, delayed, room, shoebox, musdbr, with commas.", rich_help_panel=_HOW
+        ),
     ] = "low,high,delayed,room",
     seconds: Annotated[float, typer.Option(min=1, help="For bleed: of a test band.", rich_help_panel=_HOW)] = 20.0,
+    natural_levels: Annotated[
+        bool, typer.Option("--natural-levels", help="For bleed: stems keep their level.", rich_help_panel=_HOW)
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of splits and synthesis.", rich_help_panel=_HOW)] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: every core.", rich_help_panel=_HOW)] = 0,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every file that is left out.")] = False,
@@ -88,7 +95,7 @@ def build(
         from concertclean.dataset.bleed.build import BleedPlan
 
         names = [name.strip() for name in conditions.split(",") if name.strip()]
-        songs = stems or [], sample_rate, seconds, names, test, held_back or [], validation, seed
+        songs = stems or [], sample_rate, seconds, names, test, held_back or [], validation, seed, natural_levels
         _build_bleed(BleedPlan(folder, *songs), quiet=quiet)
         return
     if test > 0.5:

@@ -1,5 +1,6 @@
 """What `concertclean train` needs for networks that reduce bleed."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from concertclean.config.training import BleedTrainingSettings
+    from concertclean.dataset.bleed.mixer import BleedMixer
     from concertclean.train.distributed import Place
     from concertclean.train.loop import Environment
 
@@ -26,10 +28,12 @@ def bleed_network(settings: "BleedTrainingSettings") -> "nn.Module":
     from concertclean.weights.loading import load_matrix_model, load_model
 
     finds_matrices = task_of(settings.network.architecture, "network.architecture") == "unmix"
-    fitting = "matrix" if finds_matrices else "magnitude"
-    if settings.loss.name not in (None, fitting) or finds_matrices != (settings.mixing.stem is None):
+    fitting = ("matrix",) if finds_matrices else ("magnitude", "windows")
+    if settings.loss.name not in (None, *fitting) or finds_matrices != (settings.mixing.stem is None):
         stem = "no mixing.stem" if finds_matrices else "a mixing.stem"
-        raise ConfigError(f"{settings.network.architecture} is trained with loss.name={fitting} and {stem}")
+        raise ConfigError(
+            f"{settings.network.architecture} is trained with loss.name={' or '.join(fitting)} and {stem}"
+        )
     network = build_model(settings.network.architecture, settings.network.config, "network")
     if settings.network.init is not None:
         path = settings.network.init
@@ -51,9 +55,13 @@ def bleed_environment(
     from concertclean.train.loop import Environment
 
     dataset = settings.data.dataset
-    n_tracks: Any = network.channels
-    instruments: Any = getattr(network, "instruments", ())
-    mixer = BleedMixer(dataset, settings.mixing, n_tracks, settings.run.seed, instruments=instruments)
+    n_microphones: Any = network.channels
+    n_tracks: Any = getattr(network, "n_stems", n_microphones)
+    n_more, instruments = n_microphones - n_tracks, getattr(network, "instruments", ())
+    draws = partial(
+        BleedMixer, dataset, n_tracks=n_tracks, seed=settings.run.seed, instruments=instruments, n_more=n_more
+    )
+    mixer = draws(law=settings.mixing)
     if network.sample_rate != mixer.sample_rate:
         raise ConfigError(
             f"{dataset}: has {mixer.sample_rate} Hz, the network needs {network.sample_rate}; build another"
@@ -63,22 +71,19 @@ def bleed_environment(
 
     give = batch_source(settings.data, items, place, overfit)
     facts = {"training_data": f"{mixer.n_songs} songs of {dataset.name}"}
-    judge = _judge(settings, n_tracks, n_samples, instruments, place)
+    judge = _judge(settings, draws, n_samples, place)
     return Environment(folder, give, judge, rank=place.rank, world_size=place.world_size, facts=facts)
 
 
 def _judge(
-    settings: "BleedTrainingSettings", n_tracks: int, n_samples: int, instruments: tuple[str, ...], place: "Place"
+    settings: "BleedTrainingSettings", draws: "Callable[..., BleedMixer]", n_samples: int, place: "Place"
 ) -> "Callable[[nn.Module], dict[str, float]] | None":
     """Validation on bands of songs that no item comes from, as they are played; the same every time, None if none."""
     from concertclean.cli import console
-    from concertclean.dataset.bleed.mixer import BleedMixer
     from concertclean.train.validation import validate_bleed
 
     try:
-        data, seed = settings.data.dataset, settings.run.seed
-        law = settings.mixing.model_copy(update={"speeds": (1.0, 1.0)})
-        mixer = BleedMixer(data, law, n_tracks, seed, "validation", instruments)
+        mixer = draws(law=settings.mixing.model_copy(update={"speeds": (1.0, 1.0)}), side="validation")
     except ConfigError as error:
         if place.rank == 0:
             console.note(f"{error}: the last weights are taken, not the best")

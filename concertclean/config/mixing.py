@@ -8,7 +8,10 @@ from concertclean.config.reading import STRICT
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Range = tuple[float, float]
-_RANGES = ("snr_db", "level_db", "speeds", "layers", "vocals_db", "backing_db", "sung_db", "dense_db", "noise_speeds")
+_RANGES = (
+    "snr_db", "level_db", "speeds", "layers", "vocals_db", "backing_db", "sung_db", "dense_db", "noise_speeds",
+    "surface_speeds", "room_dry",
+)  # fmt: skip
 
 
 class BleedLaw(BaseModel):
@@ -19,6 +22,7 @@ class BleedLaw(BaseModel):
         gains: of the other stems in a microphone, drawn evenly; its own stem has 1.
         stem: name of the one instrument that a network is for; None for one that sees all microphones.
         speeds: playing speeds of training excerpts, pitch with them.
+        levels_db: of a stem in an item, dB of the level it is stored at.
     """
 
     model_config = STRICT
@@ -27,6 +31,7 @@ class BleedLaw(BaseModel):
     gains: Range = (0.01, 0.5)
     stem: str | None = None
     speeds: Range = (1.0, 1.0)
+    levels_db: Range = (-6.0, 6.0)
 
     @model_validator(mode="after")
     def _ranges_make_sense(self) -> Self:
@@ -36,6 +41,8 @@ class BleedLaw(BaseModel):
         slow, fast = self.speeds
         if not 0 < slow <= fast:
             raise ValueError(f"speeds run from {slow} to {fast}; give two above 0, the lower first")
+        if self.levels_db[0] > self.levels_db[1]:
+            raise ValueError(f"levels_db run from {self.levels_db[0]} to {self.levels_db[1]}; give the lower first")
         return self
 
 
@@ -79,14 +86,29 @@ class MixingLaw(BaseModel):
         level: "rms" brings the degraded to an rms in `level_db`; "gain" multiplies both by a gain in `level_db`, as in
             the papers.
         level_db: of full scale, or of one.
+        degraded_db: gain of the degraded alone, after that, as where one side was scaled to avoid clipping.
+        noise_gain_db: noise of an ordinary item at this gain of its stored level instead of at a ratio; None: at a
+            ratio. Not for "gramophone", whose noise has no stored level.
         speeds: playing speeds of the music, pitch with it.
         swap_share: stereo items with left and right exchanged.
         mono_share: stereo items whose channels are made equal.
         layers: noises of a concert item, one on top of the other: at least, at most.
         synthetic_share: concert layers that are synthetic, and gramophone items without recorded noise.
         moving_share: concert layers that change their level in time.
+        colour_share: concert layers and recorded surfaces that lose treble, and as many that lose bass.
+        layer_mono_share: stereo concert layers whose channels are made equal.
+        layer_swap_share: concert layers with left and right exchanged.
+        surface_alone_share: gramophone items with recorded noise to which no synthetic noise is added.
+        second_surface_share: of the recorded disc noises, those that are two recordings at once.
+        surface_speeds: playing speeds of recorded surfaces, every octave as likely.
+        surface_reversed_share: recorded surfaces that are played backwards.
+        surface_fade: how repetitions of a short surface are joined, over 0.5 s: "power" keeps the power of noise,
+            "hann" the amplitude of what is equal in both (half of a Hann window, as published for the two-stage U-Net).
         band_limit_share: items whose music is band-limited as on early recordings.
+        wide_band_share: part of those whose edges are soft and anywhere; the others follow Li et al.
+        band_limit_target: the clean side is band-limited too; else it keeps the full band, as in Li et al.
         room_share: items whose music, or both in task "reverb", is played in a room.
+        room_dry: share of the music that does not pass through the room, drawn evenly; (0, 0): all of it passes.
         phone_share: items recorded by a phone: microphone, gain control, clipping.
         codec_share: part of those that went through a lossy codec as well.
         favourites: how many times as often a group of the dataset is drawn, by its name.
@@ -119,14 +141,27 @@ class MixingLaw(BaseModel):
     nearly_clean_share: Share = 0.15
     level: Literal["rms", "gain"] = "rms"
     level_db: Range = (-38.0, -12.0)
+    degraded_db: float = 0.0
+    noise_gain_db: float | None = None
     speeds: Range = (0.9, 1.1)
     swap_share: Share = 0.5
     mono_share: Share = 0.1
     layers: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (1, 3)
     synthetic_share: Share = 0.45
     moving_share: Share = 0.7
+    colour_share: Share = 0.5
+    layer_mono_share: Share = 0.3
+    layer_swap_share: Share = 0.5
+    surface_alone_share: Share = 0.5
+    second_surface_share: Share = 0.3
+    surface_speeds: Range = (0.7, 1.4)
+    surface_reversed_share: Share = 0.5
+    surface_fade: Literal["power", "hann"] = "power"
     band_limit_share: Share = 0.0
+    wide_band_share: Share = 0.5
+    band_limit_target: bool = True
     room_share: Share = 0.0
+    room_dry: tuple[Share, Share] = (0.2, 0.9)
     phone_share: Share = 0.0
     codec_share: Share = 0.0
     favourites: dict[str, Annotated[float, Field(gt=0)]] = {}
@@ -157,7 +192,9 @@ class MixingLaw(BaseModel):
                 raise ValueError(f"{name} runs from {low} down to {high}; give the lower end first")
         if self.clean_share + self.noise_only_share + self.nearly_clean_share > 1:
             raise ValueError("clean_share, noise_only_share and nearly_clean_share add up to more than 1")
-        for name in ("speeds", "noise_speeds"):
+        if self.task == "gramophone" and self.noise_gain_db is not None:
+            raise ValueError("noise_gain_db is not for gramophone, whose noise has no stored level; give snr_db alone")
+        for name in ("speeds", "noise_speeds", "surface_speeds"):
             if getattr(self, name)[0] <= 0:
                 raise ValueError(f"{name} begin at {getattr(self, name)[0]}, must be positive")
         return self

@@ -14,6 +14,11 @@ Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
 
 
+LossName = Literal[
+    "spectral", "two_stage", "relative", "detection", "scene", "matrix", "magnitude", "windows", "si_snr", "complex"
+]  # fmt: skip
+
+
 class NetworkSettings(BaseModel):
     """Which network is trained.
 
@@ -53,12 +58,13 @@ class LossSettings(BaseModel):
 
     Attributes:
         name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki), "si_snr" (Hu et al.), "complex" (Li et al.) or
-            "relative" (own); "detection" (Sehgal and
-            Kehtarnavaz) for noise_detector, "scene" for scene_classifier; for bleed "matrix" (t-UNet) or "magnitude"
-            (CAE); None: the one of the architecture.
+            "relative" (own); "detection" (Sehgal and Kehtarnavaz) for noise_detector, "scene" for scene_classifier; for
+            bleed "matrix" (t-UNet), "magnitude" or, as published, "windows" (CAE); None: the one of the architecture.
         alpha: weight of the magnitude error of "spectral".
         beta: weight of its complex error.
         gamma: weight of its waveform and multi-resolution error.
+        unscaled: alpha and beta weigh errors of ordinary spectrograms, as published; else of ones divided by the sum
+            of the window, 512 for a Hann window of 1024 samples. The multi-resolution error is never divided.
         caution: weight of the error in dB of "relative" at the end of the run; it grows from zero.
         hole_weight: how many times as much "relative" counts a magnitude below the truth as one above.
         one_resolution: "spectral" and "relative" take one resolution a step instead of all, in turn.
@@ -66,13 +72,11 @@ class LossSettings(BaseModel):
 
     model_config = STRICT
 
-    name: (
-        Literal["spectral", "two_stage", "relative", "detection", "scene", "matrix", "magnitude", "si_snr", "complex"]
-        | None
-    ) = None
+    name: LossName | None = None
     alpha: NotNegative = 1.0
     beta: NotNegative = 1.0
     gamma: NotNegative = 1.0
+    unscaled: bool = False
     caution: NotNegative = 0.02
     hole_weight: Positive = 1.0
     one_resolution: bool = False
@@ -114,7 +118,7 @@ class OptimizerSettings(BaseModel):
         warmup: steps of linear rise at the start.
         step_every: steps.
         step_factor: factor.
-        clip_norm: largest norm of the gradient; None: any.
+        clip_norm: largest norm of the gradient; 0 or None: any.
         accumulate: batches whose gradients are summed for one step.
         freeze_norm: step from which normalisation keeps its statistics; 0: never. A batch of few items would
             otherwise hide each item's level.
@@ -129,7 +133,7 @@ class OptimizerSettings(BaseModel):
     warmup: CountOrNone = 150
     step_every: Count = 100_000
     step_factor: Positive = 0.1
-    clip_norm: Positive | None = 1.0
+    clip_norm: NotNegative | None = 1.0
     accumulate: Count = 1
     freeze_norm: CountOrNone = 0
     norm_momentum: Share = 0.1

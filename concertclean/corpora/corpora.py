@@ -71,6 +71,8 @@ def detect_corpus(folder: Path) -> str | None:
         "musicnet_metadata.csv": "musicnet",
         "train/*/mixture.wav": "musdb18hq",
         "test/*/mixture.wav": "musdb18hq",
+        "train/*.stem.mp4": "musdb18hq",
+        "test/*.stem.mp4": "musdb18hq",
     }
     for mark, kind in marks.items():
         if any(folder.glob(mark)):
@@ -97,31 +99,32 @@ def _table(path: Path, columns: tuple[str, ...], cure: str) -> list[dict[str, st
 
 
 def _musdb(folder: Path, task: Task) -> list[Source]:
-    """MUSDB18-HQ: train/ARTIST - TITLE/mixture.wav and test/..., with the stems beside it.
+    """MUSDB18-HQ: train/ARTIST - TITLE/mixture.wav and test/..., or MUSDB18: train/ARTIST - TITLE.stem.mp4.
 
-    The mixtures are the clean music. A part of train becomes validation later; artists that are also in test (there are
-    some) move there completely.
+    The mixtures, the first stream of a stem file, are the clean music. A part of train becomes validation later;
+    artists that are also in test (there are some) move there completely.
 
     References:
         Rafii, Liutkus, Stöter, Mimilakis, Bittner, MUSDB18-HQ, 2019, doi:10.5281/zenodo.3338373; sigsep.github.io.
     """
-    songs = sorted(path for side in ("test", "train") for path in folder.glob(f"{side}/*/mixture.wav"))
+    kinds = ("*/mixture.wav", "*.stem.mp4")
+    songs = sorted(path for side in ("test", "train") for kind in kinds for path in folder.glob(f"{side}/{kind}"))
     if not songs:
         raise ConfigError(
-            f"{folder}: no train/SONG/mixture.wav and no test/SONG/mixture.wav in it; unpack musdb18hq.zip there "
-            "(the HQ edition; the other one has .stem.mp4 files)"
+            f"{folder}: no train/SONG/mixture.wav or train/SONG.stem.mp4, and none in test; unpack musdb18hq.zip or "
+            "musdb18.zip there"
         )
     return [
         Source(
             path=path,
             name=f"musdb18hq/{path.relative_to(folder).as_posix()}",
             role="clean",
-            group=path.parent.name.partition(" - ")[0].strip().casefold(),
-            split="test" if path.parent.parent.name == "test" else None,
+            group=title.partition(" - ")[0].strip().casefold(),
+            split="test" if path.relative_to(folder).parts[0] == "test" else None,
             licence="MUSDB18: research only, mostly CC-BY-NC-SA-4.0",
-            title=path.parent.name,
+            title=title,
         )
-        for path in songs
+        for path, title in ((path, path.relative_to(folder).parts[1].removesuffix(".stem.mp4")) for path in songs)
     ]
 
 

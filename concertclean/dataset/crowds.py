@@ -50,31 +50,32 @@ class Crowd:
         for _ in range(rng.integers(low, high + 1)):
             layer, name = self._layer(rng, n_samples)
             names.append(name)
-            total += layer * np.float32(rng.uniform(0.15, 1))
+            weight = rng.uniform(0.15, 1)
+            total += layer * np.float32(weight if self._law.noise_gain_db is None else 1.0)
         return total, ", ".join(names)
 
     def _layer(self, rng: np.random.Generator, n_samples: int) -> tuple[Waveform, str]:
-        """One noise at rms one, and its name."""
+        """One noise at rms one, or at its stored level if the law has a gain for that, and its name."""
         law = self._law
         if self._effects and rng.random() < law.effect_share:
             layer, name = self._scene(rng, n_samples)
         else:
             layer, name = self._excerpt(rng, n_samples)
         if self._channels == 2:
-            if rng.random() < 0.3:
+            if rng.random() < law.layer_mono_share:
                 layer = np.repeat(downmix(layer), 2, axis=0)
             elif rng.random() < law.parted_share:
                 layer = decorrelate(rng, layer, self._sample_rate)
-        if rng.random() < 0.5:
+        if rng.random() < law.layer_swap_share:
             layer = layer[::-1]  # left and right
         if rng.random() < law.reversed_share:
             layer = layer[:, ::-1]
-        layer = degradation.colour(rng, layer, self._sample_rate)
+        layer = degradation.colour(rng, layer, self._sample_rate, share=law.colour_share)
         if rng.random() < law.noise_equaliser_share:
             layer = Equaliser.draw(rng, law.noise_equaliser_db, _TILT_DB).apply(layer, self._sample_rate)
         if rng.random() < law.moving_share:
             layer = layer * crowd.swell(rng, n_samples, self._sample_rate)
-        return layer / np.float32(rms(layer) + 1e-5), name
+        return (layer / np.float32(rms(layer) + 1e-5) if law.noise_gain_db is None else layer), name
 
     def _excerpt(self, rng: np.random.Generator, n_samples: int) -> tuple[Waveform, str]:
         """A stretch of a crowd at another speed, or a cloud of its grains."""

@@ -2,7 +2,7 @@
 
 ::
 
-    fixed/SPLIT/clean/0003.flac                 what should come out
+    fixed/SPLIT/clean/0003.flac                 what should come out; in task "reverb" the music without the room
     fixed/SPLIT/-5 dB/0003.flac                 music and noise at that ratio, at the same level
     fixed/SPLIT/fixed.jsonl                     a line a file: ratio, kind of noise, what was mixed
 
@@ -268,11 +268,13 @@ def _write_item(folder: Path, number: int, draws: _Draws, store: Store) -> list[
     rate = store.header.sample_rate
     ratios = (np.inf, *RATIOS_DB[store.header.task])
     items = [draws.item(number, round(SECONDS * rate), ratio) for ratio in ratios]
-    loudest = max(float(np.abs(item.degraded).max()) for item in items)
+    # Without noise a reverberant item still has its room, so its degraded side is not the truth.
+    waveforms = [item.clean if ratio == np.inf else item.degraded for ratio, item in zip(ratios, items, strict=True)]
+    loudest = max(float(np.abs(waveform).max()) for waveform in waveforms)
     gain = 10 ** (_ROOM_DB / 20) / loudest
-    for ratio, item in zip(ratios, items, strict=True):
+    for ratio, waveform in zip(ratios, waveforms, strict=True):
         path = folder / folder_name(ratio) / f"{number:04d}.flac"
-        write_waveform(path, item.degraded.astype(np.float64) * gain, rate, overwrite=True)
+        write_waveform(path, waveform.astype(np.float64) * gain, rate, overwrite=True)
     return [
         {
             "number": number,

@@ -80,13 +80,15 @@ class Mixer:
             snr_db: signal-to-noise ratio, inf for clean; None: drawn by the law.
         """
         rng = np.random.default_rng((self._seed, number))
-        music, music_name = self._music.draw(rng, n_samples)
-        placed = self._in_room(rng, music)
+        drawn, music_name = self._music.draw(rng, n_samples)
+        music, target = self._music.coloured(rng, drawn)
+        placed, target = self._in_room(rng, music, target)
         noise, noise_name = self._noise.draw(rng, n_samples)
         ratio = draw_snr_db(rng, self._law) if snr_db is None else snr_db
-        degraded, clean = mix(placed, noise, ratio)
-        if self._law.task == "reverb" and ratio != -np.inf:
-            clean = music  # the room is to be removed too
+        gain_db = self._law.noise_gain_db if snr_db is None and np.isfinite(ratio) else None
+        degraded, clean = mix(placed, noise, ratio) if gain_db is None else added(placed, noise, gain_db)
+        if target is not placed and ratio != -np.inf:
+            clean = target  # the room or the lost band is to be restored too
         if rng.random() < self._law.phone_share:
             is_recorded = rng.random() < _RECORDED_SHARE and self._microphones
             response = self._microphones.beginning(rng, 1.0) if is_recorded else None
@@ -94,16 +96,18 @@ class Mixer:
                 rng, degraded, clean, self.sample_rate, response=response, codec_share=self._law.codec_share
             )
         degraded, clean = self._levelled(rng, degraded, clean)
-        return Item(
-            degraded, clean, f"item {number} of seed {self._seed}: {music_name} with {noise_name} at {ratio:.1f} dB"
-        )
+        how = f"at {ratio:.1f} dB" if gain_db is None else f"at a gain of {gain_db:.1f} dB"
+        return Item(degraded, clean, f"item {number} of seed {self._seed}: {music_name} with {noise_name} {how}")
 
-    def _in_room(self, rng: np.random.Generator, music: Waveform) -> Waveform:
-        """Music as it sounds at the place of the recording."""
+    def _in_room(self, rng: np.random.Generator, music: Waveform, target: Waveform) -> tuple[Waveform, Waveform]:
+        """Music as it sounds at the place of the recording, and the target, which in task "reverb" has no room."""
         if rng.random() >= self._law.room_share or not self._rooms:
-            return music
-        response = self._rooms.beginning(rng, _ROOM_SECONDS)
-        return degradation.reverberate(music, response, dry=rng.uniform(0.2, 0.9))
+            return music, target
+        response, dry = self._rooms.beginning(rng, _ROOM_SECONDS), rng.uniform(*self._law.room_dry)
+        placed = degradation.reverberate(music, response, dry=dry)
+        if self._law.task == "reverb":
+            return placed, target
+        return placed, placed if target is music else degradation.reverberate(target, response, dry=dry)
 
     def _levelled(self, rng: np.random.Generator, degraded: Waveform, clean: Waveform) -> tuple[Waveform, Waveform]:
         """Both with one gain by the law, and the peak below full scale."""
@@ -111,7 +115,8 @@ class Mixer:
         if self._law.level == "rms":
             gain /= rms(degraded) + 1e-6
             gain = min(gain, 0.99 / (max(float(np.abs(each).max()) for each in (degraded, clean)) + 1e-6))
-        return (degraded * gain).astype(np.float32), (clean * gain).astype(np.float32)
+        degraded_gain = gain * 10 ** (self._law.degraded_db / 20)
+        return (degraded * degraded_gain).astype(np.float32), (clean * gain).astype(np.float32)
 
 
 def draw_snr_db(rng: np.random.Generator, law: MixingLaw) -> float:
@@ -145,3 +150,8 @@ def mix(music: Waveform, noise: Waveform, snr_db: float) -> tuple[Waveform, Wave
         return noise, np.zeros_like(music)
     gain = np.float32(rms(music) / rms(noise) / 10 ** (snr_db / 20))
     return music + noise * gain, music
+
+
+def added(music: Waveform, noise: Waveform, gain_db: float) -> tuple[Waveform, Waveform]:
+    """Degraded and clean waveform with the noise at a gain in dB, whatever the levels of both; same shape."""
+    return music + noise * np.float32(10 ** (gain_db / 20)), music

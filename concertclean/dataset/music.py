@@ -72,11 +72,20 @@ class Music:
                 music, name = _on_top(rng, music, other, law.dense_db), f"{name} and {other_name}"
             if self._voices and rng.random() < law.sung_share:
                 music, name = _on_top(rng, music, self._draw_voice(rng, n_samples), law.sung_db), f"{name}, sung"
-        if rng.random() < law.band_limit_share:
-            music = degradation.band_limit(rng, music, self._sample_rate)
-        if rng.random() < law.music_equaliser_share:
-            music = Equaliser.draw(rng, law.music_equaliser_db).apply(music, self._sample_rate)
         return np.ascontiguousarray(music, dtype=np.float32), name
+
+    def coloured(self, rng: np.random.Generator, music: Waveform) -> tuple[Waveform, Waveform]:
+        """Music as it was recorded, and as it should come out: the same waveform, unless only the first loses band."""
+        law, target = self._law, music
+        if rng.random() < law.band_limit_share:
+            band = degradation.old_band(rng, law.wide_band_share)
+            music = degradation.band_limit(rng, music, self._sample_rate, band=band)
+            target = music if law.band_limit_target else target
+        if rng.random() < law.music_equaliser_share:
+            equaliser, is_one = Equaliser.draw(rng, law.music_equaliser_db), target is music
+            music = equaliser.apply(music, self._sample_rate)
+            target = music if is_one else equaliser.apply(target, self._sample_rate)
+        return music, target
 
     def _draw_piece(self, rng: np.random.Generator, n_samples: int) -> tuple[Waveform, str]:
         entry = self._pieces.choose(rng)

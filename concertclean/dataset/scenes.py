@@ -76,7 +76,7 @@ class Scenes:
         law = self._law
         if scene == "speech":
             return self._spoken(rng, n_samples)
-        music = downmix(self._music.draw(rng, n_samples)[0])
+        music = downmix(self._music.coloured(rng, self._music.draw(rng, n_samples)[0])[0])
         if scene == "crowd":
             noise = downmix(self._crowd.draw(rng, n_samples)[0])
             return mix(music, noise, rng.uniform(*law.crowd_db))[0]

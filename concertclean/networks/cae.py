@@ -7,7 +7,8 @@ the two dense layers around the code.
 Three windows contain each frame, and the estimate is the mean of the three; the paper uses one and discards two. After
 the last normalisation magnitudes may be negative, which would invert the phase: they are clipped at zero. The loss uses
 the final output (own). In the paper it uses the rebuilt magnitudes, so being too loud costs as much as being too quiet,
-although nothing is ever made louder than the recording.
+although nothing is ever made louder than the recording. `average=False`, `clamp=False` and the loss "windows" leave the
+published system.
 
 References:
     Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 3.1.
@@ -94,6 +95,10 @@ class CAE(SpectralModel):
         hop_length: samples between frames.
         widths: channels of the two convolutions.
         code: units in the middle.
+        average: the estimate is the mean of three windows (own); False: of each window its first frame counts, of the
+            last all three, as published.
+        clamp: nothing is made louder than the recording, or negative (own); False: the rebuilt magnitudes with the
+            phase of the recording, as published.
     """
 
     stems, channels = 1, 1
@@ -106,9 +111,12 @@ class CAE(SpectralModel):
         hop_length: int = 512,
         widths: tuple[int, int] = (32, 64),
         code: int = 100,
+        average: bool = True,
+        clamp: bool = True,
     ) -> None:
         super().__init__()
         self.sample_rate, self.hop_length, self.alignment = sample_rate, hop_length, hop_length
+        self.average, self.clamp = average, clamp
         self.context = n_fft + _FRAMES * hop_length
         self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
         first, second = widths
@@ -149,30 +157,38 @@ class CAE(SpectralModel):
     def frames(self, magnitude: Tensor) -> Tensor:
         """Frames for the windows, `(batch, frame + 4, freq)`, from magnitudes `(batch, freq, frame)`.
 
-        The paper's spectrogram is not divided by the sum of the window: its magnitudes are about as large as the
-        initial values of the last normalisation.
+        Two silent ones at both ends, so that three windows contain each frame; without `average` none, unless there
+        would be no window. The paper's spectrogram is not divided by the sum of the window: its magnitudes are about
+        as large as the initial values of the last normalisation.
         """
-        return F.pad(magnitude.mT * self.window.sum(), (0, 0, _FRAMES - 1, _FRAMES - 1))
+        silent = (_FRAMES - 1, _FRAMES - 1) if self.average else (0, max(0, _FRAMES - magnitude.shape[2]))
+        return F.pad(magnitude.mT * self.window.sum(), (0, 0, *silent))
 
-    def gains(self, magnitude: Tensor, found: Tensor) -> Tensor:
-        """Ratio of the estimate to the recording, from the rebuilt windows.
+    def windows(self, frames: Tensor) -> Tensor:
+        """Three consecutive frames each, `(batch, frame - 2, 3 · freq)`, of frames `(batch, frame, freq)`."""
+        return frames.flatten(1).unfold(1, _FRAMES * self._n_freqs, self._n_freqs)
 
-        A microphone picks up its own instrument and more, so its magnitudes are only ever lowered (own; the paper keeps
-        the rebuilt magnitudes even where they are louder than the recording).
-
-        Args:
-            magnitude: of the recording, `(batch, freq, frame)`.
-            found: from `rebuilt`, for all its windows.
-
-        Returns:
-            0 to 1, same shape as `magnitude`.
-        """
-        n_frames = magnitude.shape[2]
+    def estimate(self, found: Tensor, n_frames: int) -> Tensor:
+        """Magnitudes `(batch, freq, frame)` from all rebuilt windows, in the scale of the spectrogram."""
         parts = found.reshape(*found.shape[:2], _FRAMES, self._n_freqs)
+        if not self.average:
+            single = torch.cat([parts[:, :, 0], parts[:, -1, 1:]], dim=1)
+            return single[:, :n_frames].mT / self.window.sum()
         # Frame t is the last of window t, the middle of window t + 1, the first of window t + 2.
         first, middle, last = (parts[:, _FRAMES - 1 - k : _FRAMES - 1 - k + n_frames, k] for k in range(_FRAMES))
-        estimate = (first + middle + last).mT / (_FRAMES * self.window.sum())
-        return (estimate / magnitude.clamp_min(_EPSILON)).clamp(0, 1)
+        return (first + middle + last).mT / (_FRAMES * self.window.sum())
+
+    def stage(self, degraded: Tensor, found: Tensor) -> Tensor:
+        """Spectrogram of the estimate `(batch, 1, freq, frame)`, from that of the recording and all rebuilt windows.
+
+        A microphone picks up its own instrument and more, so its magnitudes are only ever lowered, unless `clamp` is
+        off.
+        """
+        estimate = self.estimate(found, degraded.shape[3])
+        if not self.clamp:
+            return torch.polar(estimate.float(), degraded[:, 0].angle())[:, None]
+        gains = (estimate / _magnitudes(degraded[:, 0]).clamp_min(_EPSILON)).clamp(0, 1)
+        return degraded * gains[:, None]
 
     def stages(self, degraded: Tensor) -> tuple[Tensor, ...]:
         """The estimate as a spectrogram.
@@ -183,11 +199,10 @@ class CAE(SpectralModel):
         Returns:
             One spectrogram, same shape.
         """
-        magnitude = _magnitudes(degraded[:, 0])
-        frames = self.frames(magnitude)
-        n_windows = degraded.shape[3] + _FRAMES - 1
+        frames = self.frames(_magnitudes(degraded[:, 0]))
+        n_windows = frames.shape[1] - _FRAMES + 1
         at_once = _LAYER // (self._widest * self._inner[1] * len(frames))
         size = n_windows if self.training else max(1, at_once)  # statistics of a batch are those of all its windows
         pieces = [frames[:, k : k + size + _FRAMES - 1] for k in range(0, n_windows, size)]
         found = _joined([self.rebuilt(piece) for piece in pieces])
-        return (degraded * self.gains(magnitude, found)[:, None],)
+        return (self.stage(degraded, found),)

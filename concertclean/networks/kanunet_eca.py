@@ -6,7 +6,7 @@ the plain U-Net (`convolution="plain"`), a bounded complex mask instead of the m
 weights: joint stereo, magnitudes of bands in and one gain per band out.
 
 References:
-    Shijie Zhang, KANUNet-ECA (network, Fig. 1 and 2; sizes as read in `README.md`).
+    Shijie Zhang, KANUNet-ECA (network, Fig. 1 and 2).
     Wang et al., ECA-Net: efficient channel attention, CVPR 2020, equations 9 to 12.
 """
 

@@ -1,17 +1,18 @@
 """Two-stage U-Net with a supervised attention module: a first estimate guides a second network.
 
 Complex spectrogram in, complex spectrogram out, mono at 44.1 kHz. The defaults are the network of the published
-weights (depth 6, 71,408,196 parameters); `depth=4` is the network of the paper (10,938,948). Module and parameter
-names are those of the published checkpoint, so converted weights load as they are. The variant of the shipped weights
-is narrower, pads with zeros, and has magnitudes of bands as input and one gain per band as output.
+weights (depth 6, 71,408,196 parameters); `depth=4` with `attention_kernel=1` is the network of the paper (10,938,436).
+Module and parameter names are those of the published checkpoint, so converted weights load as they are. The variant of
+the shipped weights is narrower, pads with zeros, and has magnitudes of bands as input and one gain per band as output.
 
 References:
     Moliner and Välimäki, A two-stage U-Net for high-fidelity denoising of historical recordings, ICASSP 2022,
-    Fig. 1 to 3 and section 2; padding, depth and widths as in the authors' published code (MIT licence).
+    Fig. 1 and 2 and section 3; padding, depth and widths as in the authors' published code (MIT licence).
 """
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -48,6 +49,10 @@ class TwoStageUNet(SpectralModel):
         padding: of the convolutions; "symmetric" (published) or "zeros".
         bands: each stage returns gains of this many bands (`BandGains`); 0: real and imaginary part of the unscaled
             spectrogram (published).
+        attention_kernel: of the convolution that makes the attention from the first estimate; 3 in the authors' code
+            and weights, 1 in the paper.
+        initial_std: of the first weights; 0.05 as published; None: by the number of inputs (own), which at small
+            widths neither vanishes nor explodes.
 
     Raises:
         ValueError: `widths` does not have `depth + 1` numbers.
@@ -56,7 +61,7 @@ class TwoStageUNet(SpectralModel):
     stems, channels = 1, 1
     embeddings: Tensor
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - flat keyword arguments, one a line of the config in the weights file
         self,
         *,
         sample_rate: int = 44100,
@@ -66,6 +71,8 @@ class TwoStageUNet(SpectralModel):
         widths: Sequence[int] = (32, 64, 64, 128, 128, 256, 512),
         padding: Padding = "symmetric",
         bands: int = 0,
+        attention_kernel: int = 3,
+        initial_std: float | None = None,
     ) -> None:
         super().__init__()
         if len(widths) != depth + 1:
@@ -88,9 +95,9 @@ class TwoStageUNet(SpectralModel):
         self.decoder_s1 = Decoder(widths, padding)
         self.encoder_s2 = Encoder(2 * width, widths, padding)
         self.decoder_s2 = Decoder(widths, padding)
-        self.sam_1 = SupervisedAttention(width, n_out, padding)
+        self.sam_1 = SupervisedAttention(width, n_out, padding, attention_kernel)
         self.finalblock = OutputBlock(width, n_out, padding)
-        self.apply(_initialise)
+        self.apply(partial(_initialise, std=initial_std))
         if bands:  # start by leaving the recording unchanged
             for convolution in (self.sam_1.conv2, self.finalblock.conv2):
                 nn.init.trunc_normal_(convolution.weight, std=0.01)
@@ -167,10 +174,13 @@ def _frequency_embeddings(n_freqs: int) -> Tensor:
     return torch.stack(rows)[:, None]
 
 
-def _initialise(module: nn.Module) -> None:
-    """Truncated normal weights, zero biases; published with std 0.05 at every width, here by the fan-in."""
+def _initialise(module: nn.Module, std: float | None) -> None:
+    """Zero biases; normal weights by the fan-in, or of a standard deviation, at twice which they are truncated."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         fan_in = module.weight[0].numel() if isinstance(module, nn.Conv2d) else module.weight[:, 0].numel() // 4
-        nn.init.trunc_normal_(module.weight, std=1.0 / math.sqrt(fan_in))
+        if std is None:
+            nn.init.trunc_normal_(module.weight, std=1.0 / math.sqrt(fan_in))
+        else:
+            nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)
         if module.bias is not None:
             nn.init.zeros_(module.bias)

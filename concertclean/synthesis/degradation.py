@@ -55,6 +55,11 @@ def wide_band(rng: np.random.Generator) -> Band:
     return Band(rng.uniform(50, 250), rng.uniform(3000, 12_000), int(rng.integers(1, 4)))
 
 
+def old_band(rng: np.random.Generator, wide_share: float = 0.5) -> Band:
+    """A lost bandwidth, a wide one with a chance of `wide_share`, else a narrow one."""
+    return narrow_band(rng) if rng.random() < 1 - wide_share else wide_band(rng)
+
+
 def band_limit(
     rng: np.random.Generator, waveform: Waveform, sample_rate: int = 44_100, *, band: Band | None = None
 ) -> Waveform:
@@ -70,25 +75,26 @@ def band_limit(
         Same shape, float32; causal, so the middle of the band comes later by some tenths of a millisecond.
     """
     if band is None:
-        band = narrow_band(rng) if rng.random() < 0.5 else wide_band(rng)
+        band = old_band(rng)
     above = filtered(waveform, "high", band.low_hz, sample_rate, order=band.order)
     return filtered(above, "low", band.high_hz, sample_rate, order=band.order)
 
 
-def colour(rng: np.random.Generator, waveform: Waveform, sample_rate: int = 44_100) -> Waveform:
+def colour(rng: np.random.Generator, waveform: Waveform, sample_rate: int = 44_100, *, share: float = 0.5) -> Waveform:
     """The waveform gently coloured, as by distance or a cheap microphone.
 
     Args:
-        rng: draws, each with an even chance, a low-pass of first order at 2 to 16 kHz and a high-pass at 40 to 500 Hz.
+        rng: draws, independently, a low-pass of first order at 2 to 16 kHz and a high-pass at 40 to 500 Hz.
         waveform: `(channel, time)`.
         sample_rate: Hz.
+        share: chance of each of the two, 0 to 1.
 
     Returns:
         Same shape, float32.
     """
-    if rng.random() < 0.5:
+    if rng.random() < share:
         waveform = filtered(waveform, "low", rng.uniform(2000, 16_000), sample_rate)
-    if rng.random() < 0.5:
+    if rng.random() < share:
         waveform = filtered(waveform, "high", rng.uniform(40, 500), sample_rate)
     return waveform.astype(np.float32)
 

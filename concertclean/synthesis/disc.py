@@ -6,7 +6,7 @@ shipped weights.
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
@@ -212,17 +212,21 @@ def hum(
     return total.astype(np.float32)[None]
 
 
-def loop_revolutions(noise: Waveform, n_samples: int, sample_rate: int = 44_100) -> Waveform:
+def loop_revolutions(
+    noise: Waveform, n_samples: int, sample_rate: int = 44_100, *, fade_shape: Literal["power", "hann"] = "power"
+) -> Waveform:
     """Noise made longer, with everything in the groove kept at its place in the turn.
 
     Args:
         noise: `(channel, time)`, not empty.
         n_samples: length of the result.
         sample_rate: Hz.
+        fade_shape: "hann": the halves of a Hann window, as published, whose amplitudes add up to one; "power" (own):
+            their roots, whose powers do, so that the level of noise does not dip by 3 dB.
 
     Returns:
         `(channel, n_samples)` float32. Repetitions start after as many whole turns as fit in `noise` with their
-        cross-fade, 0.5 s of equal power; noise shorter than a turn is repeated at its own length.
+        cross-fade of 0.5 s; noise shorter than a turn is repeated at its own length.
 
     Raises:
         ValueError: `noise` has no samples.
@@ -241,16 +245,22 @@ def loop_revolutions(noise: Waveform, n_samples: int, sample_rate: int = 44_100)
         fade = min(fade, length // 4)
     period = round(turns * REVOLUTION_SECONDS * sample_rate) if turns >= 1 else length - fade
     angle = (np.arange(fade, dtype=np.float32) + 0.5) / max(fade, 1) * (np.pi / 2)
+    order = 2 if fade_shape == "hann" else 1  # sin² + cos² = 1: of amplitudes, or of the powers of unlike noises
     first = noise[:, : period + fade].astype(np.float32)
-    first[:, period:] *= np.cos(angle)  # sin² + cos² = 1: powers of unlike noises add up to one
+    first[:, period:] *= np.cos(angle) ** order
     later = first.copy()
-    later[:, :fade] *= np.sin(angle)
+    later[:, :fade] *= np.sin(angle) ** order
     starts = range(0, n_samples, period)
     return placed(((start, later if start else first) for start in starts), n_samples, channels=len(noise))
 
 
 def disc_noise(
-    rng: np.random.Generator, n_samples: int, sample_rate: int = 44_100, *, recorded: Waveform | None = None
+    rng: np.random.Generator,
+    n_samples: int,
+    sample_rate: int = 44_100,
+    *,
+    recorded: Waveform | None = None,
+    alone_share: float = 0.5,
 ) -> Waveform:
     """The noise of one disc: hiss, often crackle and rumble, sometimes scratches and hum.
 
@@ -258,13 +268,13 @@ def disc_noise(
         rng: draws the parts and their levels.
         n_samples: length.
         sample_rate: Hz.
-        recorded: noise of a real surface, `(channel, time)` of any length; its first channel. With an even chance it is
-            used alone: real noise is learned best without synthesis on top.
+        recorded: noise of a real surface, `(channel, time)` of any length; its first channel.
+        alone_share: chance that it is used alone, 0 to 1: real noise is learned best without synthesis on top.
 
     Returns:
         `(1, n_samples)` float32, rms one.
     """
-    if recorded is not None and rng.random() < 0.5:
+    if recorded is not None and rng.random() < alone_share:
         return unit_rms(loop_revolutions(recorded[:1], n_samples, sample_rate))
     total = unit_rms(hiss(rng, n_samples, sample_rate)) * log_uniform(rng, 0.05, 1)
     if rng.random() < 0.8:

@@ -193,7 +193,8 @@ class Run:
             self.scaler.scale(loss * weight).backward()
         self._means.add(loss=float(loss.detach()))
         if estimate is not None:
-            gains = error_db(clean, degraded, degraded) - error_db(clean, estimate, degraded)
+            heard = degraded[:, : clean.shape[1]]  # microphones beyond the stems have none of their own
+            gains = error_db(clean, heard, heard) - error_db(clean, estimate, heard)
             self._means.add(gain=float(gains.mean()))
         return clean, estimate
 

@@ -222,7 +222,7 @@ def matrix_mse(reference: Tensor, estimate: Tensor) -> Tensor:
     """Mean square error of mixing matrices, `mean (Λ̂ - Λ)²`.
 
     References:
-        Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 3.2.
+        Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 5.1.
     """
     return (estimate - reference).square().mean()
 
@@ -247,6 +247,19 @@ def magnitude_mse(reference: Tensor, estimate: Tensor, degraded: Tensor) -> Tens
     whole = error.mean() / truth.square().mean().clamp_min(_SILENT_POWER)
     power = degraded.abs().square().mean(dim=(0, 1, 3))
     return (whole + (error.mean(dim=(0, 1, 3)) / power.clamp_min(_SILENT_POWER)).mean()) / 2
+
+
+def windows_mse(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Mean square error of rebuilt magnitudes, `mean (Ŝ - |S|)²`; estimates may be negative.
+
+    Args:
+        reference: windows of the stem, `(batch, window, 3 · freq)`, magnitudes not scaled.
+        estimate: the rebuilt ones, same shape.
+
+    References:
+        Rajesh, Rajan, WASPAA 2023, section 3.1.
+    """
+    return (estimate - reference).square().mean()
 
 
 def _compressed(spectrum: Tensor) -> tuple[Tensor, Tensor]:

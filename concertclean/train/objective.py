@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from concertclean.config.training import LossSettings
+from concertclean.networks.cae import CAE
 from concertclean.networks.layers.waveform_model import SpectralModel, WaveformModel
 from concertclean.networks.noise_detector import NoiseDetector
 from concertclean.networks.scene_classifier import SceneClassifier
@@ -74,10 +75,11 @@ def spectral(network: SpectralModel, batch: Batch, progress: Progress, settings:
     (*_, stage), truth, _ = _spectrograms(network, batch)
     estimate = network.waveform(stage, batch.degraded.shape[-1])
     windows = _windows(losses.WINDOWS, progress, settings)
+    unit = network.window.sum() if settings.unscaled else 1.0
     with _full_precision(batch):
         loss = (
-            settings.alpha * losses.magnitude_mae(truth, stage)
-            + settings.beta * losses.complex_mae(truth, stage)
+            settings.alpha * unit * losses.magnitude_mae(truth, stage)
+            + settings.beta * unit * losses.complex_mae(truth, stage)
             + settings.gamma * losses.multi_resolution_mae(batch.clean, estimate, windows)
         )
     return loss, estimate
@@ -115,6 +117,15 @@ def magnitude(network: SpectralModel, batch: Batch, progress: Progress, settings
     return loss, network.waveform(stage, batch.degraded.shape[-1])
 
 
+def windows(network: CAE, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Error of the magnitudes of all windows as they are rebuilt (Rajesh and Rajan, as published)."""
+    degraded, clean = (network.spectrogram(waveform) for waveform in (batch.degraded, batch.clean))
+    found = network.rebuilt(network.frames(degraded[:, 0].abs())).float()
+    with _full_precision(batch):
+        loss = losses.windows_mse(network.windows(network.frames(clean[:, 0].abs())), found)
+    return loss, network.waveform(network.stage(degraded, found.detach()), batch.degraded.shape[-1])
+
+
 def detection(network: NoiseDetector, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
     """Cross entropy of frames of noise alone and frames with music."""
     degraded, music, noise = (
@@ -143,6 +154,7 @@ LOSSES: dict[str, Loss] = {
     "si_snr": si_snr,
     "two_stage": two_stage,
     "magnitude": magnitude,
+    "windows": windows,
     "detection": detection,
     "scene": scene,
     "matrix": matrix,

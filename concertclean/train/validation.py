@@ -171,7 +171,7 @@ def validate_bleed(dry: Callable[[Tensor], Tensor], bands: Iterable[Band], devic
     """Mean gain in SI-SDR of the microphones of bands, dB.
 
     Args:
-        dry: maps `(1, microphone, time)` to stems of the same shape, on `device`.
+        dry: maps `(1, microphone, time)` to the stems of the first microphones, `(1, stem, time)`, on `device`.
         bands: to judge it on, one at least.
         device: where it is.
 
@@ -207,4 +207,5 @@ def validate_scenes(model: nn.Module, items: Iterable[Scene], device: torch.devi
 
 def _gain_db(item: Mixture | Band, estimate: NDArray[np.float32]) -> float:
     """SI-SDR after less before."""
-    return max(si_sdr(item.clean, estimate), _WORST_DB) - si_sdr(item.clean, item.degraded)
+    heard = item.degraded[: len(item.clean)]  # microphones beyond the stems have none of their own
+    return max(si_sdr(item.clean, estimate), _WORST_DB) - si_sdr(item.clean, heard)

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from concertclean.bleed import kamir, power_model
+from concertclean.bleed.power_model import Settings
+from tests.bleed import bands
 
 
 def column(*values):
@@ -32,6 +34,22 @@ def test_one_step_in_a_single_bin():
     found = power_model.level_step(observed, levels, powers, beta=0.0)
     first, second = (8 / 6) ** 0.5, (9 / 5) ** 0.5
     assert found.flatten().tolist() == pytest.approx([2 * first, first, second, second], rel=1e-10)
+
+
+def test_a_gain_changes_magnitudes_by_its_power_alpha():
+    """As above with α = 1: V are magnitudes, which the gains (1/2, 2/3) multiply: p = (1/2 · 8 / 2, 2/3 · 9 / 1)."""
+    levels = torch.tensor([[[2.0, 1.0], [1.0, 1.0]]], dtype=torch.float64)
+    powers = kamir.power_step(column(8.0, 9.0), levels, column(1.0, 2.0), alpha=1.0)
+    assert powers.flatten().tolist() == pytest.approx([2.0, 6.0], rel=1e-12)
+
+
+def test_the_exponent_of_the_settings_is_that_of_the_gains(monkeypatch):
+    """A louder estimate of the bleed than squared gains would leave, at the same exponent of the model."""
+    seen = []
+    step = kamir.power_step
+    monkeypatch.setattr(kamir, "power_step", lambda *words: seen.append(words[4]) or step(*words))
+    kamir.learn_kamir(bands.matrix(2, 0.2, 0.4) @ bands.band(2, seconds=1), bands.SAMPLE_RATE, Settings(alpha=1.2))
+    assert set(seen) == {1.2}
 
 
 def test_the_median_smooths_over_frames():

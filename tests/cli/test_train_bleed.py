@@ -58,18 +58,20 @@ def dataset(program, tmp_path):
         soundfile.write(folder / "drums.wav", drums, RATE)
     (tmp_path / "tunet.toml").write_text(TUNET)
     (tmp_path / "cae.toml").write_text(CAE)
+    published = CAE.replace("code = 16", "code = 16, average = false, clamp = false")
+    (tmp_path / "published.toml").write_text(published.replace('"magnitude"', '"windows"'))
     how = ["--sample-rate", RATE, "--seconds", 1, "--conditions", "low"]
     assert program("dataset", "build", "bleed", "data", "--stems", "stems", *how).code == 0
 
 
-@pytest.mark.parametrize("name", ["tunet", "cae"])
+@pytest.mark.parametrize("name", ["tunet", "cae", "published"])
 def test_from_stems_to_weights_that_reduce(program, dataset, name):
     """The published training of t-UNet cannot run: it unpacks the four axes of its input into three names."""
     trained = program("train", "--config", f"{name}.toml", "--overfit", 4)
     assert trained.code == 0, trained.err
     weights = Path("runs/tiny/tiny.safetensors")
     header = read_header(weights)
-    assert header.architecture == name
+    assert header.architecture == ("tunet" if name == "tunet" else "cae")
     assert header.provenance["training_data"] == "2 songs of data"
     if name == "cae":  # the published test takes the hop that its library likes, not that of the training
         assert header.config["hop_length"] == 64
@@ -128,6 +130,19 @@ class TestItems:
         error = item.degraded - item.clean
         assert 0 < np.square(error).mean() < 0.1 * np.square(item.clean).mean()
 
+    def test_microphones_without_a_stem(self, dataset):
+        law = BleedLaw(task="bleed", gains=(0.2, 0.4))
+        item = BleedMixer(Path("data"), law, 2, seed=0, n_more=1).item(0, 4000)
+        assert (len(item.degraded), len(item.clean)) == (3, 2)
+        gains = np.linalg.lstsq(item.clean.T, item.degraded[2], rcond=None)[0]
+        assert 0.2 <= gains.min() <= gains.max() <= 0.4
+
+    def test_levels_of_stems_are_those_of_the_law(self, dataset):
+        """Stored at one level; with the published law they stay at it."""
+        law = BleedLaw(task="bleed", gains=(0.1, 0.1), levels_db=(0, 0))
+        item = BleedMixer(Path("data"), law, 2, seed=0, instruments=["bass", "drums"]).item(0, 4000)
+        assert np.sqrt(np.square(item.clean).mean(axis=1)) == pytest.approx([0.05, 0.05], rel=0.05)
+
     def test_at_another_speed_the_pitch_is_another(self, dataset):
         """Stems stay together: the law holds at every speed."""
         law = BleedLaw(task="bleed", gains=(0.1, 0.1), speeds=(2.0, 2.0))
@@ -142,6 +157,17 @@ class TestItems:
             BleedMixer(Path("data"), BleedLaw(task="bleed"), 3, seed=0)
         with pytest.raises(ConfigError, match="a stem called flute"):
             BleedMixer(Path("data"), BleedLaw(task="bleed", stem="flute"), 1, seed=0)
+
+
+def test_a_matrix_of_fewer_stems_is_trained_and_refused_for_tracks(program, dataset):
+    config = "network.config.n_microphones=3", "network.config.n_stems=2"
+    words = [word for one in (*config, "name=fewer", "run.steps=4", "run.validate_every=2") for word in ("--set", one)]
+    ended = program("train", "--config", "tunet.toml", *words)
+    assert ended.code == 0, ended.err
+    song = next(Path("data/test/low").iterdir())
+    tracks = [song / "bass.flac", song / "drums.flac", song / "reference" / "bass.flac"]
+    ended = program("debleed", *tracks, "--model", "runs/fewer/fewer.safetensors", "-o", "clean")
+    assert "finds 2 stems in 3 microphones, not one for each track" in ended.err
 
 
 def test_a_loss_that_is_not_the_networks(program, dataset):

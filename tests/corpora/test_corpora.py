@@ -27,6 +27,15 @@ def test_musdb_gives_mixtures_and_its_test_side(put):
     assert [source.split for source in assign_splits(sources)][2] == "test"
 
 
+def test_musdb_of_stem_files_gives_the_same(put):
+    folder = put({"train/ANiMAL - Rockshow.stem.mp4": "", "test/Hollow Ground - Ill Fate.stem.mp4": ""})
+    assert detect_corpus(folder) == "musdb18hq"
+    assert facts(corpus_sources("musdb18hq", folder, "concert"), "name", "group", "split", "title") == [
+        ("musdb18hq/test/Hollow Ground - Ill Fate.stem.mp4", "hollow ground", "test", "Hollow Ground - Ill Fate"),
+        ("musdb18hq/train/ANiMAL - Rockshow.stem.mp4", "animal", None, "ANiMAL - Rockshow"),
+    ]
+
+
 @pytest.mark.parametrize("root", ["", "musicnet/"])
 def test_musicnet_groups_by_composition(put, root):
     folder = put(

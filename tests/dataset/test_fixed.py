@@ -31,6 +31,28 @@ def test_ratios_hold_and_all_files_of_an_item_have_one_level(make_store):
         assert np.abs(item.degraded).max() < 0.71  # -3 dB at the loudest ratio
 
 
+def test_truth_of_reverberant_items_is_the_music_without_the_room(make_store, make_sources, write):
+    """Clicks every half second, in a room whose response is a click and an echo 0.1 s later.
+
+    The reverberant music used to be written as the truth, so validation never rewarded a removed room.
+    """
+    clicks = np.zeros((10 * RATE, 1))
+    clicks[:: RATE // 2] = 0.5
+    room = np.zeros((RATE // 5, 1))
+    room[[0, RATE // 10], 0] = 1.0, 0.8
+    for source in (sources := make_sources(noises=3, responses=1)):
+        if source.role in ("clean", "response"):
+            write(source.path, clicks if source.role == "clean" else room)
+    store = make_store("reverb", sources=sources, validation_items=1, channels=1)
+    items = list(read_fixed(store, "validation"))
+    assert [item.ratio_db for item in items] == [np.inf, 0.0, 10.0]
+    clean = np.abs(items[0].clean[0])
+    (at,) = np.nonzero(clean > 1e-3 * clean.max())
+    assert set(np.diff(at)) == {RATE // 2}
+    wet = np.abs(items[-1].degraded[0])
+    assert np.median(wet[at + RATE // 10][:-1]) > 3 * np.median(wet)  # the echo is in what is to be restored
+
+
 def test_sides_do_not_share_a_song(make_store):
     store = make_store(validation_items=2, test_items=2)
     for split in ("validation", "test"):

@@ -7,7 +7,9 @@ from concertclean.config.mixing import MixingLaw
 from concertclean.dataset.excerpts import filled
 from concertclean.dataset.mixing import Mixer, draw_snr_db, mix
 from concertclean.errors import ConfigError
+from concertclean.synthesis import degradation
 from concertclean.synthesis.shaping import rms
+from tests.dataset.conftest import hiss
 
 PLAIN = {
     "snr_db": (-5, 10), "level": "gain", "level_db": (0, 0), "speeds": (1, 1), "swap_share": 0, "mono_share": 0,
@@ -183,3 +185,75 @@ def test_long_noise_is_cut():
 
 def test_filling_from_a_single_sample_ends():
     assert filled(np.ones((1, 1), np.float32), 5).tolist() == [[1, 1, 1, 1, 1]]
+
+
+def test_lost_band_is_restored_where_the_target_keeps_it(make_store):
+    """Li et al. limit the band of what goes in; the music that should come out has all of it."""
+    store = make_store()
+    plain, both, restored = (
+        Mixer(store, law(**changes), "train", 0).item(2, 8000, np.inf)
+        for changes in ({}, {"band_limit_share": 1}, {"band_limit_share": 1, "band_limit_target": False})
+    )
+    assert np.array_equal(restored.clean, plain.clean)
+    assert np.array_equal(restored.degraded, both.degraded)
+    assert np.array_equal(both.clean, both.degraded)
+    assert rms(restored.degraded - restored.clean) > 0.01 * rms(restored.clean)
+
+
+def test_equaliser_and_room_change_both_sides_of_a_lost_band(make_store):
+    """Between them remains the band alone: few decibels where there is sound, not a room or an equaliser."""
+    store = make_store()
+    changes = {"band_limit_share": 1, "band_limit_target": False, "music_equaliser_share": 1, "room_share": 1}
+    mixer = Mixer(store, law(**changes), "train", 0)
+    plain = Mixer(store, law(), "train", 0).item(2, 8000, np.inf)
+    item = mixer.item(2, 8000, np.inf)
+    assert rms(item.clean - plain.clean) > 0.03 * rms(plain.clean)
+    assert not np.array_equal(item.clean, item.degraded)
+    spectra = [np.abs(np.fft.rfft(each.mean(axis=0))) for each in (item.clean, item.degraded)]
+    inner = slice(400, 2500)  # Hz at 8000 samples of 8000 Hz
+    loud = spectra[0][inner] > 0.05 * spectra[0][inner].max()
+    assert np.abs(20 * np.log10(spectra[1][inner][loud] / spectra[0][inner][loud])).mean() < 3
+
+
+def test_only_narrow_bands_of_li_on_request(make_store, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(degradation, "band_limit", lambda rng, music, rate, *, band: drawn.append(band) or music)
+    for share in (0.0, 1.0):
+        mixer = Mixer(make_store(folder=f"dataset {share}"), law(band_limit_share=1, wide_band_share=share), "train", 0)
+        for number in range(10):
+            mixer.item(number, 500, np.inf)
+    assert [band.order == 5 for band in drawn] == [True] * 10 + [False] * 10
+
+
+def test_law_of_a_reverberant_mixture_at_a_fixed_gain(make_store, make_sources, write):
+    """The room takes all of the music, the noise keeps its stored level, and the sum is a tenth.
+
+    The room is a click of 0.8 and an echo of 0.6, energy one, so that it keeps the level of music that is white.
+    """
+    room = np.zeros((300, 2))
+    room[[0, 200]] = [[0.8], [0.6]]
+    sources = make_sources(responses=1)
+    for source in sources:
+        if source.role == "response":
+            write(source.path, room)
+        if source.role == "clean":
+            write(source.path, hiss(50 + int(source.name[-1])))
+    store = make_store("reverb", sources=sources, channels=2)
+    changes = {"room_share": 1, "room_dry": (0, 0), "noise_gain_db": -6.0206, "degraded_db": -20}
+    quiet = {"colour_share": 0, "layer_mono_share": 0, "layer_swap_share": 0, "noise_speeds": (1, 1)}
+    item = Mixer(store, law("reverb", **changes, **quiet), "train", 0).item(1, 4000)
+    wet = 0.8 * item.clean
+    wet[:, 200:] += 0.6 * item.clean[:, :-200]
+    wet *= rms(item.clean) / rms(wet)
+    noise = 10 * item.degraded - wet
+    (entry,) = store.select("noise", "train")
+    stored = np.asarray(store.samples(entry), np.float32).T / 32767
+    fits = [k for k in range(stored.shape[1] - 4000) if np.allclose(noise[:, :3], stored[:, k : k + 3] / 2, atol=1e-3)]
+    assert len(fits) == 1
+    assert np.allclose(noise, 0.5 * stored[:, fits[0] : fits[0] + 4000], atol=1e-3)
+    assert "at a gain of -6.0 dB" in item.description
+
+
+def test_noise_of_discs_has_no_stored_level():
+    with pytest.raises(ValueError, match="noise_gain_db is not for gramophone"):
+        law("gramophone", noise_gain_db=0.0)

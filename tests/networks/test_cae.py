@@ -61,6 +61,32 @@ def test_nothing_becomes_louder(monkeypatch):
     assert torch.allclose(model.stages(degraded)[0], degraded, atol=1e-6)
 
 
+def test_published_mode_takes_one_window_for_each_frame(monkeypatch):
+    """The first frame of every window, and all three of the last; too loud and negative magnitudes stay."""
+    model = CAE(average=False, clamp=False, **SMALL).eval()
+    factors = torch.tensor([-2.0, 3.0, 5.0]).repeat_interleave(33)
+    monkeypatch.setattr(model, "rebuilt", lambda frames: windows(frames) * factors)
+    degraded = spectrogram(6)
+    expected = degraded * torch.tensor([-2.0, -2.0, -2.0, -2.0, 3.0, 5.0])
+    assert torch.allclose(model.stages(degraded)[0], expected, atol=1e-5)
+    for n_frames in (1, 2):  # fewer than a window
+        short = degraded[..., :n_frames]
+        assert torch.allclose(model.stages(short)[0], short * factors[::33][:n_frames], atol=1e-5)
+
+
+def test_published_loss_is_the_square_error_of_the_rebuilt_magnitudes(monkeypatch):
+    """Windows rebuilt as zeros have the mean square of the stem's magnitudes, not divided by any power."""
+    model = CAE(average=False, clamp=False, **SMALL)
+    monkeypatch.setattr(model, "rebuilt", lambda frames: 0 * windows(frames))
+    clean, degraded = torch.randn(2, 2, 1, 16 * 5, generator=torch.Generator().manual_seed(0))
+    loss, estimate = Objective(model, "windows", LossSettings())(degraded, clean, 0, 0.0)
+    magnitudes = 32 * model.spectrogram(clean)[:, 0].abs()  # the window of 64 samples has a sum of 32
+    inside = torch.stack([magnitudes[..., k : magnitudes.shape[-1] - 2 + k] for k in range(3)])
+    assert float(loss) == pytest.approx(float(inside.square().mean()), rel=1e-5)
+    assert estimate.shape == degraded.shape
+    assert not estimate.any()
+
+
 def test_the_same_windows_in_training_and_in_use(monkeypatch):
     """The published test script stacks three windows of three frames, a shape that its own network refuses."""
     seen = []

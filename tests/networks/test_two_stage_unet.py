@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from concertclean.config.training import read_recipe
 from concertclean.networks.layers.two_stage_blocks import DecoderBlock, IBlock, PaddedConv, symmetric_pad
 from concertclean.networks.two_stage_unet import TwoStageUNet
 
@@ -66,13 +67,34 @@ def test_symmetric_padding_repeats_the_edge() -> None:
 
 
 @pytest.mark.parametrize(
-    ("depth", "widths", "size"),
-    [(6, (32, 64, 64, 128, 128, 256, 512), 71_408_196), (4, (32, 64, 64, 128, 128), 10_938_948)],
+    ("depth", "widths", "kernel", "size"),
+    [
+        (6, (32, 64, 64, 128, 128, 256, 512), 3, 71_408_196),
+        (4, (32, 64, 64, 128, 128), 3, 10_938_948),
+        (4, (32, 64, 64, 128, 128), 1, 10_938_436),
+    ],
 )
-def test_published_sizes(depth: int, widths: tuple[int, ...], size: int) -> None:
+def test_published_sizes(depth: int, widths: tuple[int, ...], kernel: int, size: int) -> None:
     with torch.device("meta"):
-        model = TwoStageUNet(depth=depth, widths=widths)
+        model = TwoStageUNet(depth=depth, widths=widths, attention_kernel=kernel)
     assert sum(p.numel() for p in model.parameters()) == size
+
+
+def test_the_paper_recipe_builds_the_network_of_the_paper() -> None:
+    """10,938,436 parameters, of which every weight is drawn from a normal of std 0.05, truncated at twice that.
+
+    A normal truncated at 2 has a standard deviation of 0.8796.
+    """
+    recipe = read_recipe(Path(__file__).parents[2] / "recipes" / "paper" / "two-stage.toml", [])
+    torch.manual_seed(0)
+    model = TwoStageUNet(**recipe.network.config)
+    assert sum(p.numel() for p in model.parameters()) == 10_938_436
+    weights = [value.detach() for name, value in model.named_parameters() if name.endswith("weight")]
+    assert max(float(weight.abs().max()) for weight in weights) <= 0.1
+    deep, shallow = (layer.weight.detach() for layer in (model.encoder_s1.i_block.tfc.H[2], model.conv2d_1))
+    for weight in (deep, shallow):
+        assert float(weight.std()) == pytest.approx(0.8796 * 0.05, rel=0.02)
+    assert not any(value.any() for name, value in model.named_parameters() if name.endswith("bias"))
 
 
 def test_parameter_names_are_those_of_the_published_checkpoint() -> None:

@@ -185,6 +185,19 @@ def test_loop_keeps_the_power_of_noise_in_its_cross_fades() -> None:
     assert np.mean(powers, axis=0) == pytest.approx(np.ones(9), abs=0.03)
 
 
+def test_loop_with_the_published_fades_adds_halves_of_a_hann_window() -> None:
+    """Amplitudes add up to one: a constant stays as it is, where fades of equal power raise it by up to 3 dB."""
+    constant = np.ones((1, 3 * RATE), np.float32)
+    assert np.allclose(disc.loop_revolutions(constant, 10 * RATE, RATE, fade_shape="hann"), 1, atol=1e-6)
+    assert disc.loop_revolutions(constant, 10 * RATE, RATE).max() > 1.41
+    period, fade = 3 * 33_923, RATE // 2
+    noise = Rng(0).standard_normal((1, 3 * RATE)).astype(np.float32)
+    looped = disc.loop_revolutions(noise, 5 * RATE, RATE, fade_shape="hann")
+    rise = np.interp(np.arange(fade) + 0.5, np.arange(2 * fade + 1), np.hanning(2 * fade + 1))
+    joint = noise[:, period : period + fade] * (1 - rise) + noise[:, :fade] * rise
+    assert np.allclose(looped[:, period : period + fade], joint, atol=1e-5)
+
+
 def test_loop_of_noise_shorter_than_a_turn_repeats_at_its_own_length() -> None:
     looped = disc.loop_revolutions(np.ones((1, 1000), np.float32), 5000, RATE)
     assert looped.shape == (1, 5000)

@@ -76,6 +76,8 @@ class BleedPlan:
         held_back: folders of songs only for evaluation, by other artists.
         validation: share of the other songs that choose the best weights of a run, 0 to 1.
         seed: of splits, gains and rooms.
+        natural_levels: stems keep their level in the song, as in the published mixtures of MUSDB18; else every one has
+            the same, as close microphones are set.
     """
 
     folder: Path
@@ -87,6 +89,7 @@ class BleedPlan:
     held_back: Sequence[Path] = ()
     validation: float = 0.0
     seed: int = 0
+    natural_levels: bool = False
 
 
 _PlainName = Annotated[str, AfterValidator(plain_name)]
@@ -209,20 +212,20 @@ def _rows(matrix: list[list[float]] | None) -> tuple[tuple[float, ...], ...] | N
 
 
 def _write_stems(plan: BleedPlan, song: Song, side: str) -> None:
-    names, stems = read_stems(song, plan.sample_rate, np.inf)
+    names, stems = read_stems(song, plan.sample_rate, np.inf, natural_levels=plan.natural_levels)
     peak = np.abs(stems).max()
     for name, stem in zip(names, stems * min(1.0, _PEAK / peak), strict=True):
-        path = inside(plan.folder, f"{side}/{song.name}/{name}.npy", song.stems[0].parent)
+        path = inside(plan.folder, f"{side}/{song.name}/{name}.npy", song.stems[0].path)
         with written(path, make_folder=True) as file:
             np.save(file, np.rint(FULL_SCALE * stem).astype("<i2"))
 
 
 def _write_test(plan: BleedPlan, song: Song, number: int) -> list[BandSet]:
-    names, stems = read_stems(song, plan.sample_rate, plan.seconds)
+    names, stems = read_stems(song, plan.sample_rate, plan.seconds, natural_levels=plan.natural_levels)
     found = []
     for condition in plan.conditions:
         rng = np.random.default_rng([plan.seed, number, CONDITIONS.index(condition)])
-        heard, matrix = images(stems, condition, plan.sample_rate, rng)
+        heard, matrix = images(stems, condition, plan.sample_rate, rng, names)
         microphones = heard.sum(axis=1)
         scale = min(1.0, _PEAK / np.abs(microphones).max())
         one = BandSet(condition, song.name, names, None if matrix is None else _rows(matrix.tolist()))

@@ -3,13 +3,16 @@
 *Conditions*: `low` and `high` draw the two halves of the published gains, U[0.01, 0.5]; `cae` puts every other stem at
 -20 dB, as the autoencoders were trained; `delayed` applies the same gains 1 to 10 ms late, 0.3 to 3.4 m; `room` adds a
 tail that decays exponentially, weak in the close microphone and strong in the others; `shoebox` simulates a room with
-walls by the image method and needs pyroomacoustics.
+walls by the image method; `musdbr` is the one room of MUSDBR, for drums, vocals, bass and other. Both need
+pyroomacoustics.
 
 References:
-    Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 4.
+    Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, section 5.1; the
+    figures of the room of MUSDBR from their generator, its-rajesh/IRMR on GitHub.
 """
 
 import importlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +22,7 @@ from concertclean.dsp.arrays import Array
 from concertclean.errors import ConfigError
 
 GAINS = {"low": (0.01, 0.2), "high": (0.2, 0.5), "cae": (0.1, 0.1), "delayed": (0.01, 0.5), "room": (0.01, 0.5)}
-CONDITIONS = (*GAINS, "shoebox")
+CONDITIONS = (*GAINS, "shoebox", "musdbr")
 _ALL = (0.01, 0.5)
 _DELAY_SECONDS = (1e-3, 1e-2)
 _TAIL_AMPLITUDE = {True: 0.15, False: 0.7}  # of the tail over the direct sound; in the own microphone, in another
@@ -27,6 +30,14 @@ _ROOM_SECONDS = (0.2, 0.6)  # reverberation time
 _SHOEBOX_METRES = ((6.0, 14.0), (5.0, 9.0), (2.8, 5.0))
 _CLOSE_METRES = 0.3  # from an instrument to its microphone
 _APART_METRES = 1.0  # at least, between instruments
+# MUSDBR: metres; of each instrument where it stands, and its microphone.
+_MUSDBR_ROOM, _MUSDBR_SECONDS, _MUSDBR_DELAY_SECONDS = (13.5, 7.0, 7.0), 0.25, 1e-6
+_MUSDBR_PLACES = {
+    "drums": ((3.0, 5.0, 1.0), (3.0, 4.5, 1.0)),
+    "vocals": ((5.5, 5.5, 1.0), (5.5, 5.0, 1.0)),
+    "bass": ((8.0, 5.5, 1.0), (8.0, 5.0, 1.0)),
+    "other": ((10.5, 5.0, 1.0), (10.5, 4.5, 1.0)),
+}
 
 
 def draw_matrix(n_stems: int, rng: np.random.Generator, low: float = _ALL[0], high: float = _ALL[1]) -> Array:
@@ -36,7 +47,9 @@ def draw_matrix(n_stems: int, rng: np.random.Generator, low: float = _ALL[0], hi
     return matrix
 
 
-def images(stems: Array, condition: str, sample_rate: int, rng: np.random.Generator) -> tuple[Array, Array | None]:
+def images(
+    stems: Array, condition: str, sample_rate: int, rng: np.random.Generator, names: Sequence[str] = ()
+) -> tuple[Array, Array | None]:
     """What each microphone picks up of each stem.
 
     Args:
@@ -44,15 +57,18 @@ def images(stems: Array, condition: str, sample_rate: int, rng: np.random.Genera
         condition: one of `CONDITIONS`.
         sample_rate: Hz.
         rng: draws gains, delays and rooms.
+        names: of the stems, which decide where they stand in "musdbr".
 
     Returns:
         `(microphone, stem, time)`, and the mixing matrix `(microphone, stem)`; None unless there are only gains.
 
     Raises:
-        ConfigError: the condition is unknown, or needs a package that is not installed.
+        ConfigError: the condition is unknown, needs other stems, or a package that is not installed.
     """
     if condition == "shoebox":
         return _shoebox(stems, sample_rate, rng), None
+    if condition == "musdbr":
+        return _musdbr(stems, sample_rate, names), None
     if condition not in GAINS:
         raise ConfigError(f"{condition}: unknown condition; choose from {', '.join(CONDITIONS)}")
     matrix = draw_matrix(len(stems), rng, *GAINS[condition])
@@ -82,24 +98,62 @@ def _response(is_own: bool, room_seconds: float, sample_rate: int, rng: np.rando
 
 def _shoebox(stems: Array, sample_rate: int, rng: np.random.Generator) -> Array:
     """Instruments on the floor of a room with a microphone close to each, by the image method."""
-    try:
-        rooms: Any = importlib.import_module("pyroomacoustics")
-    except ImportError as error:
-        raise ConfigError("shoebox needs pyroomacoustics: pip install 'concertclean[rooms]'") from error
+    rooms = _rooms("shoebox")
     size = np.array([rng.uniform(*span) for span in _SHOEBOX_METRES])
     absorption, order = rooms.inverse_sabine(rng.uniform(*_ROOM_SECONDS), size)
     places = _places(len(stems), size, rng)
-    heard = np.empty((len(stems), *stems.shape))
-    for stem, place in enumerate(places):
-        room = rooms.ShoeBox(size, fs=sample_rate, materials=rooms.Material(absorption), max_order=min(order, 20))
-        room.add_source(place, signal=stems[stem])
-        room.add_microphone_array(np.add(places, [0.0, 0.0, _CLOSE_METRES]).T)
-        room.simulate()
-        heard[:, stem] = room.mic_array.signals[:, : stems.shape[1]]
+    microphones = np.add(places, [0.0, 0.0, _CLOSE_METRES])
+
+    def make_room() -> Any:
+        return rooms.ShoeBox(size, fs=sample_rate, materials=rooms.Material(absorption), max_order=min(order, 20))
+
+    heard = _simulated(stems, make_room, places, microphones)
     own = np.sqrt(np.square(heard[np.arange(len(stems)), np.arange(len(stems))]).mean(axis=1))
     wanted = np.sqrt(np.square(stems).mean(axis=1))
     leveled: Array = heard * (wanted / own)[:, None, None]
     return leveled
+
+
+def _musdbr(stems: Array, sample_rate: int, names: Sequence[str]) -> Array:
+    """What the published room makes of the four stems of MUSDB18, at the levels that it leaves."""
+    if set(names) != set(_MUSDBR_PLACES):
+        raise ConfigError(
+            f"musdbr has places for {', '.join(_MUSDBR_PLACES)}, not for {', '.join(names)}; leave it out"
+        )
+    rooms = _rooms("musdbr")
+    absorption, order = rooms.inverse_sabine(_MUSDBR_SECONDS, _MUSDBR_ROOM)
+
+    def make_room() -> Any:
+        return rooms.ShoeBox(_MUSDBR_ROOM, fs=sample_rate, materials=rooms.Material(absorption), max_order=order)
+
+    places, microphones = (np.array([_MUSDBR_PLACES[name][k] for name in names]) for k in range(2))
+    return _simulated(stems, make_room, places, microphones, delay=_MUSDBR_DELAY_SECONDS)
+
+
+def _simulated(
+    stems: Array, make_room: Callable[[], Any], places: Array, microphones: Array, *, delay: float = 0.0
+) -> Array:
+    """What microphones `(microphone, 3)` pick up of stems at places `(stem, 3)`, one after the other."""
+    heard = np.empty((len(microphones), *stems.shape))
+    for stem, place in enumerate(places):
+        room = make_room()
+        room.add_source(place, signal=stems[stem], delay=delay)
+        room.add_microphone_array(microphones.T)
+        room.simulate()
+        heard[:, stem] = room.mic_array.signals[:, : stems.shape[1]]
+    return heard
+
+
+def _rooms(condition: str) -> Any:
+    """The package that simulates rooms.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        return importlib.import_module("pyroomacoustics")
+    except ImportError as error:
+        raise ConfigError(f"{condition} needs pyroomacoustics: pip install 'concertclean[rooms]'") from error
 
 
 def _places(n_places: int, size: Array, rng: np.random.Generator) -> Array:

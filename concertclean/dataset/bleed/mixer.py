@@ -17,7 +17,6 @@ from concertclean.dataset.store import FULL_SCALE
 from concertclean.dsp.arrays import Array
 from concertclean.errors import ConfigError
 
-_LEVELS_DB = (-6.0, 6.0)  # of a stem around the level it is stored at
 _SILENT = 1e-4  # rms
 _TRIES = 20
 # What numpy raises for a file of another kind; Python's own parser reads its header.
@@ -30,10 +29,11 @@ class BleedMixer:
     Args:
         folder: of the dataset.
         law: of the items.
-        n_tracks: microphones of an item, if the law names no instrument.
+        n_tracks: stems of an item, each with its microphone, if the law names no instrument.
         seed: of the items.
         side: whose songs, "train" or "validation".
         instruments: stems of the microphones, always in this order; none: any, in any order.
+        n_more: microphones after those, which have no stem of their own.
 
     Raises:
         ConfigError: the folder contains no bleed dataset, or no song in that split fits.
@@ -51,8 +51,9 @@ class BleedMixer:
         seed: int,
         side: str = "train",
         instruments: Sequence[str] = (),
+        n_more: int = 0,
     ) -> None:
-        self._instruments = tuple(instruments)
+        self._instruments, self._n_more = tuple(instruments), n_more
         self._law, self._n_tracks, self._seed = law, n_tracks, seed
         self.sample_rate, songs = list_songs(folder, side)
         self._songs = [song for song in songs if self._fits(song)]
@@ -70,13 +71,16 @@ class BleedMixer:
             n_samples: its length.
 
         Returns:
-            The microphones and their stems, `(microphone, time)`, or, if the law names an instrument, its microphone
-            and its stem, `(1, time)`.
+            The microphones `(microphone, time)` and the stems of the first of them, `(stem, time)`, or, if the law
+            names an instrument, its microphone and its stem, `(1, time)`.
         """
         rng = np.random.default_rng([self._seed, number])
         paths, stems = self._excerpt(rng, n_samples)
-        stems *= 10 ** (rng.uniform(*_LEVELS_DB, (len(stems), 1)) / 20)
-        heard = draw_matrix(len(stems), rng, *self._law.gains) @ stems
+        stems *= 10 ** (rng.uniform(*self._law.levels_db, (len(stems), 1)) / 20)
+        matrix = draw_matrix(len(stems), rng, *self._law.gains)
+        if self._n_more:
+            matrix = np.vstack([matrix, rng.uniform(*self._law.gains, (self._n_more, len(stems)))])
+        heard = matrix @ stems
         if self._law.stem is not None:
             heard, stems = heard[:1], stems[:1]
         description = f"{paths[0].parent.name}: {', '.join(path.stem for path in paths)}"

@@ -1,4 +1,4 @@
-"""Songs as folders of stems, and excerpts of them in which every stem plays."""
+"""Songs as folders of stems or as files of MUSDB18, and excerpts of them in which every stem plays."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,25 @@ from concertclean.errors import NoInputError
 from concertclean.files.names import shown
 
 _MIXTURES = {"mixture", "mix", "master"}  # files beside stems that are not stems
+_STEM_FILE = ".stem.mp4"
+_STREAMS = ("drums", "bass", "other", "vocals")  # of a stem file of MUSDB18, after the mixture
 _LEVEL = 0.05  # rms of a stem; a close microphone is set to the level of its instrument
 _SILENT = 1e-4  # rms
+
+
+@dataclass(frozen=True)
+class Stem:
+    """One instrument of a song.
+
+    Attributes:
+        name: of the instrument, as text that can be shown.
+        path: of its file.
+        audio_stream: which of that file, from 1; None: the only one.
+    """
+
+    name: str
+    path: Path
+    audio_stream: int | None = None
 
 
 @dataclass(frozen=True)
@@ -23,49 +40,65 @@ class Song:
     """Stems of one song.
 
     Attributes:
-        name: of the folder.
-        stems: files, by name.
+        name: of the folder or file.
+        stems: by name, or in the order of the streams.
     """
 
     name: str
-    stems: tuple[Path, ...]
+    stems: tuple[Stem, ...]
 
 
 def find_songs(folder: Path) -> list[Song]:
-    """Every folder with two or more stems, laid out as in MUSDB18-HQ; a mixture among them does not count.
+    """Every folder with two or more stems, as in MUSDB18-HQ, and every stem file, as in MUSDB18.
 
     Args:
-        folder: searched at any depth.
+        folder: searched at any depth; a mixture does not count as a stem.
 
     Raises:
         NoInputError: there is none.
+
+    References:
+        Rafii, Liutkus, Stöter, Mimilakis, Bittner, MUSDB18, 2017, doi:10.5281/zenodo.1117372: five AAC streams in an
+        MP4 file, in the order mixture, drums, bass, other, vocals.
     """
-    by_holder: dict[Path, list[Path]] = {}
+    by_place: dict[Path, list[Stem]] = {}
     for path in sorted(audio_files(folder)):
-        if path.stem not in _MIXTURES:
-            by_holder.setdefault(path.parent, []).append(path)
-    songs = [Song(shown(holder.name), tuple(stems)) for holder, stems in sorted(by_holder.items()) if len(stems) > 1]
+        if path.name.lower().endswith(_STEM_FILE):
+            by_place[path] = [Stem(name, path, number) for number, name in enumerate(_STREAMS, 2)]
+        elif path.stem not in _MIXTURES:
+            by_place.setdefault(path.parent, []).append(Stem(shown(path.stem), path))
+    songs = [Song(_title(place), tuple(stems)) for place, stems in sorted(by_place.items()) if len(stems) > 1]
     if not songs:
-        raise NoInputError(f"{folder}: contains no folder with two or more stems; give one folder per song")
+        raise NoInputError(
+            f"{folder}: contains no folder with two or more stems and no {_STEM_FILE} file; give one folder per song"
+        )
     return songs
 
 
-def read_stems(song: Song, sample_rate: int, seconds: float) -> tuple[tuple[str, ...], Array]:
-    """The excerpt of a song whose quietest stem is loudest, every stem at one level.
+def _title(place: Path) -> str:
+    """Name of a song from its folder or its stem file."""
+    return shown(place.name[: -len(_STEM_FILE)] if place.name.lower().endswith(_STEM_FILE) else place.name)
+
+
+def read_stems(
+    song: Song, sample_rate: int, seconds: float, *, natural_levels: bool = False
+) -> tuple[tuple[str, ...], Array]:
+    """The excerpt of a song whose quietest stem is loudest, every stem at one level, or as it is in the song.
 
     Args:
         song: see there.
         sample_rate: Hz, of the result.
         seconds: of the excerpt, at most.
+        natural_levels: stems keep their level.
 
     Returns:
-        Names of the stems, and `(stem, time)`, rms 0.05; stems that are silent there are left out.
+        Names of the stems, and `(stem, time)`, rms 0.05 unless natural; stems that are silent there are left out.
 
     Raises:
         NoInputError: fewer than two stems are left.
         AudioFileError: a file cannot be decoded.
     """
-    waveforms = [_mono(path, sample_rate) for path in song.stems]
+    waveforms = [_mono(stem, sample_rate) for stem in song.stems]
     n_samples = min(map(len, waveforms))
     stems = np.stack([waveform[:n_samples] for waveform in waveforms])
     length = round(min(seconds * sample_rate, n_samples))
@@ -78,12 +111,12 @@ def read_stems(song: Song, sample_rate: int, seconds: float) -> tuple[tuple[str,
     level = np.sqrt(np.square(stems).mean(axis=1))
     sounding = np.flatnonzero(level > _SILENT)
     if len(sounding) < 2:
-        raise NoInputError(f"{song.stems[0].parent}: fewer than two stems sound at the same time; leave this song out")
-    names = tuple(shown(song.stems[k].stem) for k in sounding)
-    return names, stems[sounding] * (_LEVEL / level[sounding, None])
+        raise NoInputError(f"{song.name}: fewer than two stems sound at the same time; leave this song out")
+    names = tuple(song.stems[k].name for k in sounding)
+    return names, stems[sounding] * (1.0 if natural_levels else _LEVEL / level[sounding, None])
 
 
-def _mono(path: Path, sample_rate: int) -> Array:
-    with AudioReader(path) as reader:
+def _mono(stem: Stem, sample_rate: int) -> Array:
+    with AudioReader(stem.path, audio_stream=stem.audio_stream) as reader:
         waveform = resample(reader.read_all(), reader.info.sample_rate, sample_rate)
     return np.asarray(downmix(waveform)[0])

@@ -4,7 +4,7 @@ Parameter names are those of the published checkpoint.
 
 References:
     Moliner and Välimäki, A two-stage U-Net for high-fidelity denoising of historical recordings, ICASSP 2022,
-    Fig. 1 to 3; padding as in the authors' published code (MIT licence).
+    Fig. 1 and 2; padding as in the authors' published code (MIT licence).
 """
 
 from collections.abc import Sequence
@@ -146,17 +146,17 @@ class Decoder(nn.Module):
 
 
 class SupervisedAttention(nn.Module):
-    """The convolutions of the supervised attention module (Fig. 3); `TwoStageUNet` joins them."""
+    """The convolutions of the supervised attention module (Fig. 1); `TwoStageUNet` joins them."""
 
     conv1: PaddedConv
     conv2: PaddedConv
     conv3: PaddedConv
 
-    def __init__(self, width: int, n_planes: int, padding: Padding) -> None:
+    def __init__(self, width: int, n_planes: int, padding: Padding, attention_kernel: int = 3) -> None:
         super().__init__()
         self.conv1 = PaddedConv(width, width, 3, padding=padding)
         self.conv2 = PaddedConv(width, n_planes, 3, padding=padding)
-        self.conv3 = PaddedConv(n_planes, width, 3, padding=padding)
+        self.conv3 = PaddedConv(n_planes, width, attention_kernel, padding=padding)
 
 
 class OutputBlock(nn.Module):

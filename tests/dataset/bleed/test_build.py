@@ -4,7 +4,9 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -15,6 +17,7 @@ from concertclean.dataset.bleed.conditions import CONDITIONS, GAINS, draw_matrix
 from concertclean.dataset.bleed.mixer import BleedMixer
 from concertclean.dataset.bleed.songs import find_songs, read_stems
 from concertclean.errors import ConfigError, NoInputError
+from tests.audio_io.sound_bytes import add, order_of, tones
 from tests.bleed import bands
 
 RATE = 8000
@@ -38,7 +41,7 @@ class TestSongs:
         write_song(tmp_path / "a", "bass", "other")
         write_song(tmp_path / "alone", "vocals")
         songs = find_songs(tmp_path)
-        assert [(song.name, [path.stem for path in song.stems]) for song in songs] == [
+        assert [(song.name, [stem.name for stem in song.stems]) for song in songs] == [
             ("a", ["bass", "other"]),
             ("one", ["drums", "vocals"]),
         ]
@@ -55,6 +58,46 @@ class TestSongs:
         assert names == ("a", "b")  # c is silent
         assert np.sqrt(np.square(stems).mean(axis=1)) == pytest.approx([0.05, 0.05])
         assert np.corrcoef(stems[0], read(folder / "a.wav")[2 * RATE : 4 * RATE])[0, 1] > 0.999
+
+    def test_stem_files_are_songs_of_four_stems(self, tmp_path):
+        """MUSDB18 holds mixture, drums, bass, other and vocals in one file; as files they would be one song's stems."""
+        for number in range(2):
+            write_stem_file(tmp_path / "train" / f"Band - Song {number}.stem.mp4")
+        songs = find_songs(tmp_path)
+        assert [song.name for song in songs] == ["Band - Song 0", "Band - Song 1"]
+        names, stems = read_stems(songs[1], 44_100, 1.0, natural_levels=True)
+        assert names == ("drums", "bass", "other", "vocals")
+        assert order_of(stems, 44_100) == [1, 2, 3, 4]  # stream 0 is the mixture
+        assert np.sqrt(np.square(stems).mean(axis=1)) == pytest.approx(np.full(4, 0.3 / 2**0.5), rel=0.05)
+
+    def test_a_dataset_of_stem_files(self, tmp_path):
+        for number in range(2):
+            write_stem_file(tmp_path / "stems" / f"song {number}.stem.mp4")
+        plan = BleedPlan(tmp_path / "data", [tmp_path / "stems"], RATE, 1.0, ["low"], natural_levels=True)
+        assert build_bleed(plan) == []
+        assert list_sets(plan.folder)[0].tracks == ("drums", "bass", "other", "vocals")
+        (song,) = list_songs(plan.folder)[1]
+        assert [path.stem for path in song] == ["bass", "drums", "other", "vocals"]
+
+    def test_natural_levels_are_those_of_the_song(self, tmp_path):
+        folder = write_song(tmp_path / "song", "loud", "quiet")
+        soundfile.write(folder / "quiet.wav", read(folder / "quiet.wav") / 10, RATE, subtype="FLOAT")
+        song = find_songs(tmp_path)[0]
+        levels = [
+            np.sqrt(np.square(read_stems(song, RATE, 2.0, natural_levels=kept)[1]).mean(axis=1)) for kept in (0, 1)
+        ]
+        assert levels[0] == pytest.approx([0.05, 0.05])
+        assert levels[1] == pytest.approx([0.1, 0.01], rel=0.05)
+
+
+def write_stem_file(path: Path) -> None:
+    """Five stereo streams of AAC, each with a tone of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", format="mp4") as container:
+        streams = [container.add_stream("aac", rate=44_100, layout="stereo") for _ in range(5)]
+        for stream, tone in zip(streams, tones(5, 3 * 44_100, 44_100), strict=True):
+            convert = av.AudioResampler(format=stream.codec_context.format.name, layout="stereo", rate=44_100)
+            add(container, stream, np.stack([tone, tone]), convert, "stereo", 44_100)
 
 
 class TestImages:
@@ -90,7 +133,7 @@ class TestImages:
         assert 0.01 <= others.min() <= others.max() <= 0.5
 
     def test_unknown_and_uninstalled(self, noise, monkeypatch):
-        with pytest.raises(ConfigError, match="choose from low, high, cae, delayed, room, shoebox"):
+        with pytest.raises(ConfigError, match="choose from low, high, cae, delayed, room, shoebox, musdbr"):
             images(noise(100), "hall", RATE, np.random.default_rng(0))
         monkeypatch.setitem(sys.modules, "pyroomacoustics", None)
         with pytest.raises(ConfigError, match=r"pip install 'concertclean\[rooms\]'"):
@@ -103,6 +146,73 @@ class TestImages:
         power = np.square(heard).mean(axis=2)
         assert np.sqrt(power.diagonal()) == pytest.approx([0.1, 0.1])
         assert (power < 0.5 * power.diagonal()[:, None])[~np.eye(2, dtype=bool)].all()
+
+    @pytest.mark.parametrize("names", [("drums", "vocals", "bass", "other"), ("bass", "drums", "other", "vocals")])
+    def test_the_published_room(self, names, noise, monkeypatch):
+        """The figures of its generator, whatever the order of the stems; a package that only notes them."""
+        room = NotedRooms()
+        monkeypatch.setitem(sys.modules, "pyroomacoustics", room)
+        stems = noise(100, channels=4)
+        heard, matrix = images(stems, "musdbr", RATE, np.random.default_rng(0), names)
+        assert matrix is None
+        assert room.sabine == (0.25, (13.5, 7.0, 7.0))
+        assert {(room.size, room.rate, room.max_order) for room in room.made} == {((13.5, 7.0, 7.0), RATE, 21)}
+        where = {
+            "drums": ((3, 5, 1), (3, 4.5, 1)), "vocals": ((5.5, 5.5, 1), (5.5, 5, 1)),
+            "bass": ((8, 5.5, 1), (8, 5, 1)), "other": ((10.5, 5, 1), (10.5, 4.5, 1)),
+        }  # fmt: skip
+        assert [tuple(one.source) for one in room.made] == [where[name][0] for name in names]
+        assert [one.delay for one in room.made] == [1e-6] * 4
+        assert all(
+            [tuple(place) for place in one.microphones.T] == [where[name][1] for name in names] for one in room.made
+        )
+        assert np.allclose(heard[:, 2], stems[2] * np.arange(1, 5)[:, None])  # at the level that the room leaves
+
+    def test_the_published_room_needs_its_four_stems(self, noise, monkeypatch):
+        monkeypatch.setitem(sys.modules, "pyroomacoustics", NotedRooms())
+        with pytest.raises(ConfigError, match="musdbr has places for drums, vocals, bass, other, not for bass, drums"):
+            images(noise(100), "musdbr", RATE, np.random.default_rng(0), ("bass", "drums"))
+
+    def test_the_published_room_reverberates(self):
+        """Own microphones at half a metre hear their instrument above the others, which come later."""
+        pytest.importorskip("pyroomacoustics", reason="pyroomacoustics is not installed; it simulates the room")
+        stems = bands.band(4, seconds=0.5)
+        names = ("drums", "vocals", "bass", "other")
+        heard, _ = images(stems, "musdbr", bands.SAMPLE_RATE, np.random.default_rng(0), names)
+        assert heard.shape == (4, *stems.shape)
+        power = np.square(heard).mean(axis=2)
+        assert (power.argmax(axis=0) == np.arange(4)).all()
+
+
+class NotedRooms:
+    """Stands for pyroomacoustics: notes what it is asked for, and multiplies by the number of the microphone."""
+
+    def __init__(self):
+        self.made = []
+
+    def inverse_sabine(self, seconds, size):
+        self.sabine = seconds, tuple(size)
+        return 0.3, 21
+
+    def Material(self, absorption):  # noqa: N802
+        return absorption
+
+    def ShoeBox(self, size, *, fs, materials, max_order):  # noqa: N802
+        room = SimpleNamespace(size=tuple(size), rate=fs, max_order=max_order)
+        self.made.append(room)
+
+        def add_source(place, *, signal, delay):
+            room.source, room.signal, room.delay = place, signal, delay
+
+        def add_microphone_array(places):
+            room.microphones = places
+
+        def simulate():
+            signals = room.signal * np.arange(1, room.microphones.shape[1] + 1)[:, None]
+            room.mic_array = SimpleNamespace(signals=np.pad(signals, ((0, 0), (0, 50))))
+
+        room.add_source, room.add_microphone_array, room.simulate = add_source, add_microphone_array, simulate
+        return room
 
 
 class TestBuild:
@@ -174,7 +284,7 @@ class TestBuild:
 
 def test_every_condition_is_reproducible():
     stems = bands.band(2, seconds=0.5)
-    for condition in set(CONDITIONS) - {"shoebox"}:
+    for condition in set(CONDITIONS) - {"shoebox", "musdbr"}:
         one, other = (images(stems, condition, RATE, np.random.default_rng(3))[0] for _ in range(2))
         assert np.array_equal(one, other)
 
