@@ -11,7 +11,7 @@ import typer
 from concertclean.cli import console
 from concertclean.cli.stop_request import StopRequest
 from concertclean.cli.training_bleed import bleed_environment, bleed_network
-from concertclean.cli.training_items import batch_source
+from concertclean.cli.training_items import batch_source, item_length
 from concertclean.cli.training_scenes import scene_environment, scene_network
 from concertclean.cli.training_screen import TrainingScreen, with_board
 from concertclean.errors import ConfigError, OutputError
@@ -121,7 +121,8 @@ def _prepared(
     if isinstance(settings, DetectTrainingSettings):
         return scene_network(settings), scene_environment(settings, folder, place, overfit=overfit)
     store = Store(settings.data.dataset)
-    return _network(settings, store), _environment(settings, folder, place, store, overfit=overfit)
+    network = _network(settings, store)
+    return network, _environment(settings, network, folder, place, store, overfit=overfit)
 
 
 def _network(settings: "TrainingSettings", store: "Store") -> "nn.Module":
@@ -155,7 +156,7 @@ def _begin_from(network: "nn.Module", state: "dict[str, Tensor]", name: str) -> 
 
 
 def _environment(
-    settings: "TrainingSettings", folder: Path, place: "Place", store: "Store", *, overfit: int
+    settings: "TrainingSettings", network: "nn.Module", folder: Path, place: "Place", store: "Store", *, overfit: int
 ) -> "Environment":
     """Items, validation and facts for a run."""
     from concertclean.dataset.batches import Items
@@ -169,7 +170,7 @@ def _environment(
         what = f"{len(missing)} of {len(settings.mixing.favourites)} mixing.favourites match no group it trains on"
         console.note(f"{store.folder}: {what}: {', '.join(missing)}")
         console.note("  the rest is drawn as usual; build the dataset from what the recipe names, or correct the names")
-    items = Items(mixer, round(settings.data.seconds * store.header.sample_rate))
+    items = Items(mixer, item_length(settings, network, store.header.sample_rate))
 
     give = batch_source(settings.data, items, place, overfit)
     facts = {"training_data": _data_facts(store)}

@@ -14,6 +14,19 @@ Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
 
 
+LossName = Literal[
+    "spectral",
+    "two_stage",
+    "relative",
+    "waveform_mse",
+    "waveform_l1",
+    "detection",
+    "scene",
+    "matrix",
+    "magnitude",
+]
+
+
 class NetworkSettings(BaseModel):
     """Which network is trained.
 
@@ -52,9 +65,9 @@ class LossSettings(BaseModel):
     """What is made small; `concertclean.train.losses` has the equations.
 
     Attributes:
-        name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki) or "relative" (own); "detection" (Sehgal and
-            Kehtarnavaz) for noise_detector, "scene" for scene_classifier; for bleed "matrix" (t-UNet) or "magnitude"
-            (CAE); None: the one of the architecture.
+        name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki), "waveform_mse" and "waveform_l1" (Stoller) or
+            "relative" (own); "detection" (Sehgal and Kehtarnavaz) for noise_detector, "scene" for scene_classifier; for
+            bleed "matrix" (t-UNet) or "magnitude" (CAE); None: the one of the architecture.
         alpha: weight of the magnitude error of "spectral".
         beta: weight of its complex error.
         gamma: weight of its waveform and multi-resolution error.
@@ -65,7 +78,7 @@ class LossSettings(BaseModel):
 
     model_config = STRICT
 
-    name: Literal["spectral", "two_stage", "relative", "detection", "scene", "matrix", "magnitude"] | None = None
+    name: LossName | None = None
     alpha: NotNegative = 1.0
     beta: NotNegative = 1.0
     gamma: NotNegative = 1.0
@@ -80,10 +93,14 @@ class OptimizerSettings(BaseModel):
     Attributes:
         learning_rate: its peak.
         betas: of Adam.
-        schedule: "constant"; "step": multiplied by `step_factor` every `step_every` steps; "cosine": down to zero.
+        schedule: "constant"; "step": multiplied by `step_factor` every `step_every` steps; "cosine": down to zero;
+            "cycles": half a cosine down to `cycle_floor` of the peak, again and again.
         warmup: steps of linear rise at the start.
         step_every: steps.
         step_factor: factor.
+        cycle_steps: steps of a cycle.
+        cycle_floor: part of the peak at the end of a cycle.
+        weight_decay: times a weight is added to its gradient.
         clip_norm: largest norm of the gradient; None: any.
         accumulate: batches whose gradients are summed for one step.
         freeze_norm: step from which normalisation keeps its statistics; 0: never. A batch of few items would
@@ -95,10 +112,13 @@ class OptimizerSettings(BaseModel):
 
     learning_rate: Positive = 5e-4
     betas: tuple[Share, Share] = (0.9, 0.999)
-    schedule: Literal["constant", "step", "cosine"] = "cosine"
+    schedule: Literal["constant", "step", "cosine", "cycles"] = "cosine"
     warmup: CountOrNone = 150
     step_every: Count = 100_000
     step_factor: Positive = 0.1
+    cycle_steps: Count = 1000
+    cycle_floor: Share = 0.05
+    weight_decay: NotNegative = 0.0
     clip_norm: Positive | None = 1.0
     accumulate: Count = 1
     freeze_norm: CountOrNone = 0

@@ -15,6 +15,8 @@ from concertclean.networks.noise_detector import NoiseDetector
 from concertclean.networks.scene_classifier import SceneClassifier
 from concertclean.networks.tunet import TUNet
 from concertclean.networks.two_stage_unet import TwoStageUNet
+from concertclean.networks.wave_unet import WaveUNet
+from concertclean.networks.wave_unet_sinc import SincWaveUNet
 
 Task = Literal["restore", "unmix", "debleed", "detect"]
 """The task of a network: `restore` maps a recording to a cleaner one, `debleed` a track to the same without the other
@@ -72,5 +74,13 @@ ARCHITECTURES: dict[str, Architecture] = {
         "two_stage",
         _RESTORES,
     ),
+    "wave_unet": Architecture(
+        WaveUNet,
+        "restore",
+        {"levels": 3, "filters": 4, "kernel_size": 5, "merge_size": 3},
+        "waveform_mse",
+        _RESTORES,
+    ),
+    "wave_unet_sinc": Architecture(SincWaveUNet, "restore", {"features": 8, "levels": 3}, "waveform_l1", _RESTORES),
 }
 """Every network by its name in weights files and recipes."""

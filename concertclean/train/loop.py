@@ -24,7 +24,7 @@ from concertclean.errors import TrainingError
 from concertclean.networks.architectures import ARCHITECTURES
 from concertclean.runtime.devices import choose_precision, tame_allocator
 from concertclean.train.checkpoint import damaged, export_weights, load_state, recipe_hash, save_state
-from concertclean.train.losses import error_db
+from concertclean.train.losses import gain_db
 from concertclean.train.objective import Objective
 from concertclean.train.schedule import learning_rate
 
@@ -95,7 +95,9 @@ class Run:
         self.network = network.to(device).train()
         self.average = AveragedModel(self.network, avg_fn=self._averaged, use_buffers=True)
         optimizer = settings.optimizer
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=optimizer.learning_rate, betas=optimizer.betas)
+        self.optimizer = torch.optim.Adam(
+            network.parameters(), optimizer.learning_rate, optimizer.betas, weight_decay=optimizer.weight_decay
+        )
         precision = choose_precision(settings.run.precision, device)
         self.dtype = _DTYPES[precision]
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
@@ -174,8 +176,7 @@ class Run:
             self.scaler.scale(loss * weight).backward()
         self._means.add(loss=float(loss.detach()))
         if estimate is not None:
-            gains = error_db(clean, degraded, degraded) - error_db(clean, estimate, degraded)
-            self._means.add(gain=float(gains.mean()))
+            self._means.add(gain=float(gain_db(clean, estimate, degraded).mean()))
 
     def _refuse(self, batches: list[Batch]) -> None:
         """Logs the items of a gradient that is not finite; gives up after twenty in a row."""

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from concertclean.networks.layers.valid_waveform import centre
+
 WINDOWS = (4096, 2048, 1024, 512, 256)
 HOP = 147  # samples; 3.3 ms at 44.1 kHz
 _FLOOR = 1e-10
@@ -68,6 +70,24 @@ def two_stage_mae(reference: Tensor, first: Tensor, second: Tensor) -> Tensor:
     return sum((torch.view_as_real(stage) - torch.view_as_real(reference)).abs().mean() for stage in (first, second))  # type: ignore[return-value]
 
 
+def waveform_mse(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Mean square error of waveforms, `mean (ŷ - y)²`, over samples, channels and stems.
+
+    References:
+        Stoller, Ewert, Dixon: Wave-U-Net, ISMIR 2018, section 4.
+    """
+    return (estimate - reference).square().mean()
+
+
+def waveform_mae(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Mean absolute error of waveforms, `mean |ŷ - y|`, over samples, channels and stems.
+
+    References:
+        github.com/f90/Wave-U-Net-Pytorch, which trains with it unless another is chosen.
+    """
+    return (estimate - reference).abs().mean()
+
+
 def error_db(reference: Tensor, estimate: Tensor, degraded: Tensor) -> Tensor:
     """Power of the error in dB of the power of the truth, of the degraded where the truth is silent, at least -30 dB.
 
@@ -85,6 +105,15 @@ def error_db(reference: Tensor, estimate: Tensor, degraded: Tensor) -> Tensor:
     power = reference.square().mean((-1, -2))
     unit = torch.where(power > 1e-9, power, degraded.square().mean((-1, -2)))
     return 10 * torch.log10((estimate - reference).square().mean((-1, -2)) / (unit + _FLOOR) + 1e-3)
+
+
+def gain_db(reference: Tensor, estimate: Tensor, degraded: Tensor) -> Tensor:
+    """How far the error of the estimate lies below that of the degraded, `(batch,)`; see `error_db`.
+
+    The estimate may be that of the centre alone.
+    """
+    reference, degraded = (centre(each, estimate.shape[-1]) for each in (reference, degraded))
+    return error_db(reference, degraded, degraded) - error_db(reference, estimate, degraded)
 
 
 def relative_error(reference: Tensor, estimate: Tensor, degraded: Tensor, caution: float) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from concertclean.config.training import LossSettings
+from concertclean.networks.layers.valid_waveform import centre
 from concertclean.networks.layers.waveform_model import SpectralModel, WaveformModel
 from concertclean.networks.noise_detector import NoiseDetector
 from concertclean.networks.scene_classifier import SceneClassifier
@@ -28,7 +29,8 @@ class Batch:
 
     Attributes:
         degraded: `(batch, channel, time)`, full scale ±1.
-        clean: same shape; for "scene" indices of scenes, `(batch, 1, 1)`.
+        clean: same shape; for "scene" indices of scenes, `(batch, 1, 1)`; for a network that separates
+            `(batch, stem, channel, time)`.
     """
 
     degraded: Tensor
@@ -49,7 +51,8 @@ class Progress:
 
 
 Result = tuple[Tensor, Tensor | None]
-"""A scalar loss, and the estimate `(batch, channel, time)` without gradient; None where there is no waveform."""
+"""A scalar loss, and the estimate `(batch, channel, time)` without gradient, of the whole item or of its centre; None
+where there is no waveform, or more than one."""
 
 Loss = Callable[[Any, Batch, Progress, LossSettings], Result]
 
@@ -99,6 +102,16 @@ def magnitude(network: SpectralModel, batch: Batch, progress: Progress, settings
     return loss, network.waveform(stage, batch.degraded.shape[-1]).detach()
 
 
+def waveform_mse(network: WaveformModel, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Mean square error of the waveforms of all stems (Stoller, Ewert, Dixon)."""
+    return _of_waveforms(network, batch, losses.waveform_mse)
+
+
+def waveform_l1(network: WaveformModel, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Mean absolute error of the waveforms of all stems."""
+    return _of_waveforms(network, batch, losses.waveform_mae)
+
+
 def detection(network: NoiseDetector, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
     """Cross entropy of frames of noise alone and frames with music."""
     degraded, music, noise = (
@@ -125,6 +138,8 @@ LOSSES: dict[str, Loss] = {
     "spectral": spectral,
     "two_stage": two_stage,
     "magnitude": magnitude,
+    "waveform_mse": waveform_mse,
+    "waveform_l1": waveform_l1,
     "detection": detection,
     "scene": scene,
     "matrix": matrix,
@@ -163,6 +178,15 @@ def _spectrograms(network: SpectralModel, batch: Batch) -> tuple[tuple[Tensor, .
     degraded = network.spectrogram(batch.degraded)
     stages = tuple(stage.to(torch.complex64) for stage in network.stages(degraded))
     return stages, network.spectrogram(batch.clean), degraded
+
+
+def _of_waveforms(network: WaveformModel, batch: Batch, error: Callable[[Tensor, Tensor], Tensor]) -> Result:
+    """An error of waveforms, where the network has the context it needs."""
+    estimate = network.inner(batch.degraded)
+    truth = batch.clean if batch.clean.ndim == estimate.ndim else batch.clean[:, None]
+    with _full_precision(batch):
+        loss = error(centre(truth, estimate.shape[-1]), estimate.float())
+    return loss, estimate[:, 0].detach() if network.stems == 1 else None
 
 
 def _windows(windows: tuple[int, ...], progress: Progress, settings: LossSettings) -> tuple[int, ...]:

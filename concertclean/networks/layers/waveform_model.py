@@ -36,6 +36,20 @@ class WaveformModel(nn.Module, ABC):
             `(batch, stem, channel, time)` for each stage, float32.
         """
 
+    def inner(self, waveform: Tensor) -> Tensor:
+        """Result as training compares it: the centre of a waveform, where the network has all the context it needs.
+
+        Args:
+            waveform: `(batch, channel, time)`, full scale ±1.
+
+        Returns:
+            `(batch, stem, channel, time)`, the whole waveform unless the network's convolutions are not padded.
+
+        Raises:
+            ValueError: the waveform is too short for such a network.
+        """
+        return self(waveform)
+
     def __call__(self, waveform: Tensor) -> Tensor:
         """Maps `(batch, channel, time)` to `(batch, stem, channel, time)`."""
         result: Tensor = super().__call__(waveform)
