@@ -20,6 +20,7 @@ LossName = Literal[
     "relative",
     "waveform_mse",
     "waveform_l1",
+    "spectrogram_mse",
     "detection",
     "scene",
     "matrix",
@@ -65,9 +66,10 @@ class LossSettings(BaseModel):
     """What is made small; `concertclean.train.losses` has the equations.
 
     Attributes:
-        name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki), "waveform_mse" and "waveform_l1" (Stoller) or
-            "relative" (own); "detection" (Sehgal and Kehtarnavaz) for noise_detector, "scene" for scene_classifier; for
-            bleed "matrix" (t-UNet) or "magnitude" (CAE); None: the one of the architecture.
+        name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki), "waveform_mse" and "waveform_l1" (Stoller),
+            "spectrogram_mse" (Li; Open-Unmix) or "relative" (own); "detection" (Sehgal and Kehtarnavaz) for
+            noise_detector, "scene" for scene_classifier; for bleed "matrix" (t-UNet) or "magnitude" (CAE); None: the
+            one of the architecture.
         alpha: weight of the magnitude error of "spectral".
         beta: weight of its complex error.
         gamma: weight of its waveform and multi-resolution error.

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from torch import nn
 
 from concertclean.networks.cae import CAE
+from concertclean.networks.ddae import DDAE
 from concertclean.networks.kanunet_eca import KANUNetECA
 from concertclean.networks.noise_detector import NoiseDetector
 from concertclean.networks.scene_classifier import SceneClassifier
@@ -49,6 +50,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "cae": Architecture(
         CAE, "debleed", {"n_fft": 256, "hop_length": 64, "widths": [4, 8], "code": 16}, "magnitude", _REDUCES_BLEED
     ),
+    "ddae": Architecture(DDAE, "restore", {"n_fft": 256, "hop_length": 64}, "spectrogram_mse", _RESTORES),
     "kanunet_eca": Architecture(
         KANUNetECA, "restore", {"n_fft": 256, "hop_length": 64, "base": 2}, "spectral", _RESTORES
     ),

@@ -88,6 +88,20 @@ def waveform_mae(reference: Tensor, estimate: Tensor) -> Tensor:
     return (estimate - reference).abs().mean()
 
 
+def spectrogram_mse(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Mean square error of magnitudes, a mean for each stem and their sum: `Σ_stem mean (|Ŝ| - |S|)²`.
+
+    Args:
+        reference: |S|, `(batch, stem, channel, freq, frame)`.
+        estimate: |Ŝ|, same shape; may be negative.
+
+    References:
+        Yazhou Li, denoising autoencoder. Stöter, Uhlich, Liutkus, Mitsufuji: Open-Unmix, Journal of Open Source
+        Software 4(41), 2019, which trains a network for each stem: their sum is the same for all of them at once.
+    """
+    return (estimate - reference).square().mean(dim=(0, 2, 3, 4)).sum()
+
+
 def error_db(reference: Tensor, estimate: Tensor, degraded: Tensor) -> Tensor:
     """Power of the error in dB of the power of the truth, of the degraded where the truth is silent, at least -30 dB.
 

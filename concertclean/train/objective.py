@@ -6,7 +6,7 @@ at matrices or at classes, and only the loss knows what it needs of the network 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,16 @@ class Progress:
 
     step: int
     done: float
+
+
+class Rebuilds(Protocol):
+    """A network from magnitudes to magnitudes."""
+
+    def magnitude(self, waveform: Tensor) -> Tensor:
+        """Magnitudes `(..., freq, frame)` of waveforms `(..., time)`."""
+
+    def rebuilt(self, magnitude: Tensor) -> Tensor:
+        """Maps `(batch, channel, freq, frame)` to `(batch, stem, channel, freq, frame)`, the whole or its centre."""
 
 
 Result = tuple[Tensor, Tensor | None]
@@ -112,6 +122,16 @@ def waveform_l1(network: WaveformModel, batch: Batch, progress: Progress, settin
     return _of_waveforms(network, batch, losses.waveform_mae)
 
 
+def spectrogram_mse(network: Rebuilds, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Error of magnitudes as the network finds them, not yet a waveform (Li; Stöter and others)."""
+    found = network.rebuilt(network.magnitude(batch.degraded))
+    truth = network.magnitude(batch.clean if batch.clean.ndim == 4 else batch.clean[:, None])
+    truth = centre(centre(truth, found.shape[-1]).mT, found.shape[-2]).mT
+    with _full_precision(batch):
+        loss = losses.spectrogram_mse(truth, found.float())
+    return loss, None
+
+
 def detection(network: NoiseDetector, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
     """Cross entropy of frames of noise alone and frames with music."""
     degraded, music, noise = (
@@ -140,6 +160,7 @@ LOSSES: dict[str, Loss] = {
     "magnitude": magnitude,
     "waveform_mse": waveform_mse,
     "waveform_l1": waveform_l1,
+    "spectrogram_mse": spectrogram_mse,
     "detection": detection,
     "scene": scene,
     "matrix": matrix,

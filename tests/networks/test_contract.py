@@ -45,6 +45,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "two_stage_unet",
         {"n_fft": 256, "hop_length": 64, "depth": 2, "widths": [2, 4, 4], "padding": "zeros", "bands": 40},
     ),
+    "ddae_transposed": ("ddae", {"n_fft": 256, "hop_length": 64, "upsampling": "transposed"}),
+    "ddae_128": ("ddae", {"n_fft": 256, "hop_length": 64, "width": 8, "kernel_size": 3}),
     "wave_unet_m1": (
         "wave_unet",
         {"channels": 1, "levels": 3, "filters": 4, "kernel_size": 5, "merge_size": 3, "output": "direct",
