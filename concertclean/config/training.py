@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from concertclean.config.mixing import BleedLaw, DetectLaw, MixingLaw, Share
+from concertclean.config.mixing import BleedLaw, DetectLaw, MixingLaw, SeparateLaw, Share
 from concertclean.config.reading import STRICT, read_toml, validated, with_assignments
 
 Positive = Annotated[float, Field(gt=0)]
@@ -221,8 +221,22 @@ class DetectTrainingSettings(Recipe):
     mixing: DetectLaw
 
 
-AnySettings = TrainingSettings | BleedTrainingSettings | DetectTrainingSettings
-_BY_TASK: dict[str, type[AnySettings]] = {"bleed": BleedTrainingSettings, "detect": DetectTrainingSettings}
+class SeparateTrainingSettings(Recipe):
+    """A run of a network that separates songs into stems.
+
+    Attributes:
+        mixing: the law of the items.
+    """
+
+    mixing: SeparateLaw
+
+
+AnySettings = TrainingSettings | BleedTrainingSettings | DetectTrainingSettings | SeparateTrainingSettings
+_BY_TASK: dict[str, type[AnySettings]] = {
+    "bleed": BleedTrainingSettings,
+    "detect": DetectTrainingSettings,
+    "separate": SeparateTrainingSettings,
+}
 
 
 def read_recipe(path: Path, assignments: list[str]) -> AnySettings:

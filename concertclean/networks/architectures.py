@@ -13,15 +13,17 @@ from concertclean.networks.cae import CAE
 from concertclean.networks.ddae import DDAE
 from concertclean.networks.kanunet_eca import KANUNetECA
 from concertclean.networks.noise_detector import NoiseDetector
+from concertclean.networks.open_unmix import OpenUnmix
 from concertclean.networks.scene_classifier import SceneClassifier
 from concertclean.networks.tunet import TUNet
 from concertclean.networks.two_stage_unet import TwoStageUNet
 from concertclean.networks.wave_unet import WaveUNet
 from concertclean.networks.wave_unet_sinc import SincWaveUNet
 
-Task = Literal["restore", "unmix", "debleed", "detect"]
-"""The task of a network: `restore` maps a recording to a cleaner one, `debleed` a track to the same without the other
-instruments, `unmix` a band to the matrix it was mixed with, `detect` a recording to what it holds."""
+Task = Literal["restore", "separate", "unmix", "debleed", "detect"]
+"""The task of a network: `restore` maps a recording to a cleaner one, `separate` a song to its stems, `debleed` a track
+to the same without the other instruments, `unmix` a band to the matrix it was mixed with, `detect` a recording to what
+it holds."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class Architecture:
 
 
 _RESTORES = "restores recordings; use `concertclean denoise`"
+_SEPARATES = "separates songs into stems; use `concertclean.restore.separation.separate` in Python"
 _REDUCES_BLEED = "reduces bleed between tracks; use `concertclean debleed`"
+_SMALL_WAVE_UNET: Mapping[str, Any] = {"levels": 3, "filters": 4, "kernel_size": 5, "merge_size": 3}
 
 ARCHITECTURES: dict[str, Architecture] = {
     "cae": Architecture(
@@ -61,6 +65,13 @@ ARCHITECTURES: dict[str, Architecture] = {
         "detection",
         "finds noise without music; use `concertclean dataset extract-noise`",
     ),
+    "open_unmix": Architecture(
+        OpenUnmix,
+        "separate",
+        {"n_fft": 256, "hop_length": 64, "hidden": 8, "recurrent_layers": 1},
+        "spectrogram_mse",
+        _SEPARATES,
+    ),
     "scene_classifier": Architecture(
         SceneClassifier,
         "detect",
@@ -76,13 +87,17 @@ ARCHITECTURES: dict[str, Architecture] = {
         "two_stage",
         _RESTORES,
     ),
-    "wave_unet": Architecture(
-        WaveUNet,
-        "restore",
-        {"levels": 3, "filters": 4, "kernel_size": 5, "merge_size": 3},
-        "waveform_mse",
-        _RESTORES,
+    "wave_unet": Architecture(WaveUNet, "restore", _SMALL_WAVE_UNET, "waveform_mse", _RESTORES),
+    "wave_unet_separator": Architecture(
+        WaveUNet, "separate", {**_SMALL_WAVE_UNET, "instruments": ["drums", "vocals"]}, "waveform_mse", _SEPARATES
     ),
     "wave_unet_sinc": Architecture(SincWaveUNet, "restore", {"features": 8, "levels": 3}, "waveform_l1", _RESTORES),
+    "wave_unet_sinc_separator": Architecture(
+        SincWaveUNet,
+        "separate",
+        {"features": 8, "levels": 2, "instruments": ["drums", "vocals"]},
+        "waveform_l1",
+        _SEPARATES,
+    ),
 }
 """Every network by its name in weights files and recipes."""

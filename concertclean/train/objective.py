@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from concertclean.config.training import LossSettings
+from concertclean.errors import ConfigError
 from concertclean.networks.layers.valid_waveform import centre
 from concertclean.networks.layers.waveform_model import SpectralModel, WaveformModel
 from concertclean.networks.noise_detector import NoiseDetector
@@ -168,6 +169,15 @@ LOSSES: dict[str, Loss] = {
 """Every loss by the name that `loss.name` of a recipe gives."""
 
 
+_WORKS_ON: dict[str, str] = {
+    "spectral": "spectrogram",
+    "two_stage": "spectrogram",
+    "magnitude": "spectrogram",
+    "spectrogram_mse": "rebuilt",
+}
+"""What a network must have for a loss."""
+
+
 class Objective(nn.Module):
     """A network and its loss as one module: degraded and clean in, loss and estimate out.
 
@@ -177,10 +187,15 @@ class Objective(nn.Module):
         network: to be trained.
         name: of the loss.
         settings: of the loss.
+
+    Raises:
+        ConfigError: the loss compares spectrograms, and the network returns waveforms only.
     """
 
     def __init__(self, network: nn.Module, name: str, settings: LossSettings) -> None:
         super().__init__()
+        if not hasattr(network, _WORKS_ON.get(name, "forward")):
+            raise ConfigError(f"loss.name={name}: not for this network, which returns no spectrograms; leave it out")
         self.network, self._loss, self._settings = network, LOSSES[name], settings
 
     def forward(self, degraded: Tensor, clean: Tensor, step: int, done: float) -> Result:

@@ -15,6 +15,7 @@ class WaveformModel(nn.Module, ABC):
         sample_rate: Hz.
         channels: channels processed together; 1 or 2 for recordings.
         stems: outputs for each channel; 1 for a restoring network.
+        instruments: names of the stems, in order; none for a restoring network.
         alignment: samples; segments start on multiples of it.
         context: samples on each side of a segment that its estimate depends on.
     """
@@ -22,6 +23,7 @@ class WaveformModel(nn.Module, ABC):
     sample_rate: int
     channels: int
     stems: int
+    instruments: tuple[str, ...] = ()
     alignment: int
     context: int
 
