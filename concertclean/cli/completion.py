@@ -3,7 +3,17 @@
 from collections.abc import Iterable
 from typing import Final
 
-OTHER_ARCHITECTURES: Final = frozenset({"cae", "noise_detector", "scene_classifier", "tunet"})
+OTHER_ARCHITECTURES: Final = frozenset(
+    {
+        "cae",
+        "noise_detector",
+        "open_unmix",
+        "scene_classifier",
+        "tunet",
+        "wave_unet_separator",
+        "wave_unet_sinc_separator",
+    }
+)
 """Architectures that restore nothing; their table would load torch, which a shell cannot wait for."""
 
 

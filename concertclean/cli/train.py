@@ -11,9 +11,10 @@ import typer
 from concertclean.cli import console
 from concertclean.cli.stop_request import StopRequest
 from concertclean.cli.training_bleed import bleed_environment, bleed_network
-from concertclean.cli.training_items import batch_source
+from concertclean.cli.training_items import batch_source, item_length
 from concertclean.cli.training_scenes import scene_environment, scene_network
 from concertclean.cli.training_screen import TrainingScreen, with_board
+from concertclean.cli.training_separation import separation_environment, separation_network
 from concertclean.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _prepared(
     settings: "AnySettings", folder: Path, place: "Place", *, overfit: int
 ) -> "tuple[nn.Module, Environment]":
     """The network and what its run gets from outside."""
-    from concertclean.config.training import BleedTrainingSettings, DetectTrainingSettings
+    from concertclean.config.training import BleedTrainingSettings, DetectTrainingSettings, SeparateTrainingSettings
     from concertclean.dataset.store import Store
 
     if isinstance(settings, BleedTrainingSettings):
@@ -120,8 +121,12 @@ def _prepared(
         return network, bleed_environment(settings, network, folder, place, overfit=overfit)
     if isinstance(settings, DetectTrainingSettings):
         return scene_network(settings), scene_environment(settings, folder, place, overfit=overfit)
+    if isinstance(settings, SeparateTrainingSettings):
+        network = separation_network(settings)
+        return network, separation_environment(settings, network, folder, place, overfit=overfit)
     store = Store(settings.data.dataset)
-    return _network(settings, store), _environment(settings, folder, place, store, overfit=overfit)
+    network = _network(settings, store)
+    return network, _environment(settings, network, folder, place, store, overfit=overfit)
 
 
 def _network(settings: "TrainingSettings", store: "Store") -> "nn.Module":
@@ -130,6 +135,8 @@ def _network(settings: "TrainingSettings", store: "Store") -> "nn.Module":
     from concertclean.weights.loading import load_model
 
     network = build_model(settings.network.architecture, settings.network.config, "network")
+    if getattr(network, "stems", 1) != 1:
+        raise ConfigError(f"network: separates {network.stems} stems; set mixing.task to separate, or choose another")
     if settings.network.init is not None:
         _begin_from(network, load_model(settings.network.init).model.state_dict(), settings.network.init)
     needed = {"sample_rate": network.sample_rate, "channels": network.channels}
@@ -155,7 +162,7 @@ def _begin_from(network: "nn.Module", state: "dict[str, Tensor]", name: str) -> 
 
 
 def _environment(
-    settings: "TrainingSettings", folder: Path, place: "Place", store: "Store", *, overfit: int
+    settings: "TrainingSettings", network: "nn.Module", folder: Path, place: "Place", store: "Store", *, overfit: int
 ) -> "Environment":
     """Items, validation and facts for a run."""
     from concertclean.dataset.batches import Items
@@ -169,7 +176,7 @@ def _environment(
         what = f"{len(missing)} of {len(settings.mixing.favourites)} mixing.favourites match no group it trains on"
         console.note(f"{store.folder}: {what}: {', '.join(missing)}")
         console.note("  the rest is drawn as usual; build the dataset from what the recipe names, or correct the names")
-    items = Items(mixer, round(settings.data.seconds * store.header.sample_rate))
+    items = Items(mixer, item_length(settings, network, store.header.sample_rate))
 
     give = batch_source(settings.data, items, place, overfit)
     facts = {"training_data": _data_facts(store)}
@@ -260,7 +267,7 @@ def _write_settings(settings: "Recipe", folder: Path) -> None:
 
 def _print_result(settings: "Recipe", folder: Path, *, quiet: bool) -> None:
     """Where the weights are, on standard error, and their card, on standard output."""
-    from concertclean.config.training import BleedTrainingSettings, DetectTrainingSettings
+    from concertclean.config.training import BleedTrainingSettings, DetectTrainingSettings, SeparateTrainingSettings
     from concertclean.weights.publishing import card_of, card_toml
 
     path = folder / f"{settings.name}.safetensors"
@@ -269,6 +276,9 @@ def _print_result(settings: "Recipe", folder: Path, *, quiet: bool) -> None:
         return
     if isinstance(settings, DetectTrainingSettings):
         console.note(f"weights: {path}; try them: concertclean analyse RECORDING --detector {path}")
+        return
+    if isinstance(settings, SeparateTrainingSettings):
+        console.note(f"weights: {path}; they separate songs in Python: concertclean.restore.separation.separate")
         return
     if not quiet:
         console.note(f"weights: {path}")

@@ -3,8 +3,12 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from concertclean.errors import ConfigError
+
 if TYPE_CHECKING:
-    from concertclean.config.training import DataSettings
+    from torch import nn
+
+    from concertclean.config.training import DataSettings, Recipe
     from concertclean.dataset.batches import Items
     from concertclean.train.distributed import Place
 
@@ -34,3 +38,19 @@ def batch_source(
         return batches(items, share, data.workers, pin=place.device.type == "cuda")
 
     return give
+
+
+def item_length(settings: "Recipe", network: "nn.Module", sample_rate: int) -> int:
+    """Samples of an item.
+
+    Raises:
+        ConfigError: the network finds nothing in so short an item.
+    """
+    n_samples = round(settings.data.seconds * sample_rate)
+    shortest: Any = getattr(network, "shortest", 1)
+    if n_samples < shortest:
+        raise ConfigError(
+            f"data.seconds={settings.data.seconds:g}: {settings.network.architecture} needs {shortest} samples, "
+            f"{shortest / sample_rate:.3f} seconds; give more"
+        )
+    return n_samples

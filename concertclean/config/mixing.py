@@ -46,6 +46,29 @@ class BleedLaw(BaseModel):
         return self
 
 
+class SeparateLaw(BaseModel):
+    """How the stems of songs become mixtures for a network that separates them.
+
+    Attributes:
+        task: "separate".
+        gains: of each stem, drawn evenly.
+        remixed_share: items whose stems come from different songs and places.
+    """
+
+    model_config = STRICT
+
+    task: Literal["separate"]
+    gains: Range = (1.0, 1.0)
+    remixed_share: Share = 0.0
+
+    @model_validator(mode="after")
+    def _gains_make_sense(self) -> Self:
+        low, high = self.gains
+        if not 0 < low <= high:
+            raise ValueError(f"gains run from {low} to {high}; give two above 0, the lower first")
+        return self
+
+
 class DetectLaw(BaseModel):
     """How items for the classifier of scenes are made.
 

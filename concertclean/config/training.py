@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from concertclean.config.mixing import BleedLaw, DetectLaw, MixingLaw, Share
+from concertclean.config.mixing import BleedLaw, DetectLaw, MixingLaw, SeparateLaw, Share
 from concertclean.config.reading import STRICT, read_toml, validated, with_assignments
 
 Positive = Annotated[float, Field(gt=0)]
@@ -15,7 +15,8 @@ CountOrNone = Annotated[int, Field(ge=0)]
 
 
 LossName = Literal[
-    "spectral", "two_stage", "relative", "detection", "scene", "matrix", "magnitude", "windows", "si_snr", "complex"
+    "spectral", "two_stage", "si_snr", "complex", "relative", "waveform_mse", "waveform_l1", "spectrogram_mse",
+    "detection", "scene", "matrix", "magnitude", "windows",
 ]  # fmt: skip
 
 
@@ -57,9 +58,10 @@ class LossSettings(BaseModel):
     """What is made small; `concertclean.train.losses` has the equations.
 
     Attributes:
-        name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki), "si_snr" (Hu et al.), "complex" (Li et al.) or
-            "relative" (own); "detection" (Sehgal and Kehtarnavaz) for noise_detector, "scene" for scene_classifier; for
-            bleed "matrix" (t-UNet), "magnitude" or, as published, "windows" (CAE); None: the one of the architecture.
+        name: "spectral" (Zhang), "two_stage" (Moliner and Välimäki), "si_snr" (Hu et al.), "complex" (Li et al.),
+            "waveform_mse" and "waveform_l1" (Stoller), "spectrogram_mse" (Li, Y.; Open-Unmix) or "relative" (own);
+            "detection" (Sehgal and Kehtarnavaz) for noise_detector, "scene" for scene_classifier; for bleed "matrix"
+            (t-UNet), "magnitude" or, as published, "windows" (CAE); None: the one of the architecture.
         alpha: weight of the magnitude error of "spectral".
         beta: weight of its complex error.
         gamma: weight of its waveform and multi-resolution error.
@@ -114,10 +116,14 @@ class OptimizerSettings(BaseModel):
     Attributes:
         learning_rate: its peak.
         betas: of Adam.
-        schedule: "constant"; "step": multiplied by `step_factor` every `step_every` steps; "cosine": down to zero.
+        schedule: "constant"; "step": multiplied by `step_factor` every `step_every` steps; "cosine": down to zero;
+            "cycles": half a cosine down to `cycle_floor` of the peak, again and again.
         warmup: steps of linear rise at the start.
         step_every: steps.
         step_factor: factor.
+        cycle_steps: steps of a cycle.
+        cycle_floor: part of the peak at the end of a cycle.
+        weight_decay: times a weight is added to its gradient.
         clip_norm: largest norm of the gradient; 0 or None: any.
         accumulate: batches whose gradients are summed for one step.
         freeze_norm: step from which normalisation keeps its statistics; 0: never. A batch of few items would
@@ -129,10 +135,13 @@ class OptimizerSettings(BaseModel):
 
     learning_rate: Positive = 5e-4
     betas: tuple[Share, Share] = (0.9, 0.999)
-    schedule: Literal["constant", "step", "cosine"] = "cosine"
+    schedule: Literal["constant", "step", "cosine", "cycles"] = "cosine"
     warmup: CountOrNone = 150
     step_every: Count = 100_000
     step_factor: Positive = 0.1
+    cycle_steps: Count = 1000
+    cycle_floor: Share = 0.05
+    weight_decay: NotNegative = 0.0
     clip_norm: NotNegative | None = 1.0
     accumulate: Count = 1
     freeze_norm: CountOrNone = 0
@@ -235,8 +244,22 @@ class DetectTrainingSettings(Recipe):
     mixing: DetectLaw
 
 
-AnySettings = TrainingSettings | BleedTrainingSettings | DetectTrainingSettings
-_BY_TASK: dict[str, type[AnySettings]] = {"bleed": BleedTrainingSettings, "detect": DetectTrainingSettings}
+class SeparateTrainingSettings(Recipe):
+    """A run of a network that separates songs into stems.
+
+    Attributes:
+        mixing: the law of the items.
+    """
+
+    mixing: SeparateLaw
+
+
+AnySettings = TrainingSettings | BleedTrainingSettings | DetectTrainingSettings | SeparateTrainingSettings
+_BY_TASK: dict[str, type[AnySettings]] = {
+    "bleed": BleedTrainingSettings,
+    "detect": DetectTrainingSettings,
+    "separate": SeparateTrainingSettings,
+}
 
 
 def read_recipe(path: Path, assignments: list[str]) -> AnySettings:

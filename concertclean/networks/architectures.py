@@ -11,16 +11,21 @@ from torch import nn
 
 from concertclean.networks.cae import CAE
 from concertclean.networks.dccrn import DCCRN
+from concertclean.networks.ddae import DDAE
 from concertclean.networks.kanunet_eca import KANUNetECA
 from concertclean.networks.noise_detector import NoiseDetector
+from concertclean.networks.open_unmix import OpenUnmix
 from concertclean.networks.scene_classifier import SceneClassifier
 from concertclean.networks.seanet import SEANet
 from concertclean.networks.tunet import TUNet
 from concertclean.networks.two_stage_unet import TwoStageUNet
+from concertclean.networks.wave_unet import WaveUNet
+from concertclean.networks.wave_unet_sinc import SincWaveUNet
 
-Task = Literal["restore", "unmix", "debleed", "detect"]
-"""The task of a network: `restore` maps a recording to a cleaner one, `debleed` a track to the same without the other
-instruments, `unmix` a band to the matrix it was mixed with, `detect` a recording to what it holds."""
+Task = Literal["restore", "separate", "unmix", "debleed", "detect"]
+"""The task of a network: `restore` maps a recording to a cleaner one, `separate` a song to its stems, `debleed` a track
+to the same without the other instruments, `unmix` a band to the matrix it was mixed with, `detect` a recording to what
+it holds."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,9 @@ class Architecture:
 
 
 _RESTORES = "restores recordings; use `concertclean denoise`"
+_SEPARATES = "separates songs into stems; use `concertclean.restore.separation.separate` in Python"
 _REDUCES_BLEED = "reduces bleed between tracks; use `concertclean debleed`"
+_SMALL_WAVE_UNET: Mapping[str, Any] = {"levels": 3, "filters": 4, "kernel_size": 5, "merge_size": 3}
 
 ARCHITECTURES: dict[str, Architecture] = {
     "cae": Architecture(
@@ -56,6 +63,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         "si_snr",
         _RESTORES,
     ),
+    "ddae": Architecture(DDAE, "restore", {"n_fft": 256, "hop_length": 64}, "spectrogram_mse", _RESTORES),
     "kanunet_eca": Architecture(
         KANUNetECA, "restore", {"n_fft": 256, "hop_length": 64, "base": 2}, "spectral", _RESTORES
     ),
@@ -65,6 +73,13 @@ ARCHITECTURES: dict[str, Architecture] = {
         {"n_fft": 256, "hop_length": 64, "n_mels": 16},
         "detection",
         "finds noise without music; use `concertclean dataset extract-noise`",
+    ),
+    "open_unmix": Architecture(
+        OpenUnmix,
+        "separate",
+        {"n_fft": 256, "hop_length": 64, "hidden": 8, "recurrent_layers": 1},
+        "spectrogram_mse",
+        _SEPARATES,
     ),
     "scene_classifier": Architecture(
         SceneClassifier,
@@ -87,6 +102,18 @@ ARCHITECTURES: dict[str, Architecture] = {
         {"n_fft": 256, "hop_length": 64, "depth": 2, "widths": [2, 4, 4]},
         "two_stage",
         _RESTORES,
+    ),
+    "wave_unet": Architecture(WaveUNet, "restore", _SMALL_WAVE_UNET, "waveform_mse", _RESTORES),
+    "wave_unet_separator": Architecture(
+        WaveUNet, "separate", {**_SMALL_WAVE_UNET, "instruments": ["drums", "vocals"]}, "waveform_mse", _SEPARATES
+    ),
+    "wave_unet_sinc": Architecture(SincWaveUNet, "restore", {"features": 8, "levels": 3}, "waveform_l1", _RESTORES),
+    "wave_unet_sinc_separator": Architecture(
+        SincWaveUNet,
+        "separate",
+        {"features": 8, "levels": 2, "instruments": ["drums", "vocals"]},
+        "waveform_l1",
+        _SEPARATES,
     ),
 }
 """Every network by its name in weights files and recipes."""

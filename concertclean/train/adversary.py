@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from concertclean.config.training import AdversarialSettings
 from concertclean.networks.layers.spectral_discriminator import SpectralDiscriminators
-from concertclean.train import losses
 
 
 class Adversary:
@@ -45,7 +45,7 @@ class Adversary:
         """What an estimate `(batch, channel, time)` adds to the loss of the network."""
         self.discriminators.requires_grad_(False)  # their gradients are those of their own step
         with torch.autocast(estimate.device.type, enabled=False):
-            return self._settings.weight * losses.generator_hinge(self.discriminators(estimate.float()))
+            return self._settings.weight * generator_hinge(self.discriminators(estimate.float()))
 
     def step(self, pairs: Sequence[tuple[Tensor, Tensor]], rate: float) -> float | None:
         """Take a step of the discriminators.
@@ -64,7 +64,7 @@ class Adversary:
         total = 0.0
         for clean, estimate in pairs:
             scores = (self.discriminators(waveform.float()) for waveform in (clean, estimate))
-            loss = losses.critic_hinge(*scores) / len(pairs)
+            loss = critic_hinge(*scores) / len(pairs)
             torch.autograd.backward(loss)
             total += float(loss.detach())
         if not self._shared_gradient_is_finite():
@@ -89,3 +89,29 @@ class Adversary:
                 torch.distributed.all_reduce(gradient)
                 gradient.div_(self._world_size)
         return all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
+
+
+def critic_hinge(clean: Sequence[Tensor], estimate: Sequence[Tensor]) -> Tensor:
+    """Hinge loss of discriminators, `mean max(0, 1 - D(y)) + mean max(0, 1 + D(ŷ))`, mean of the scales.
+
+    Args:
+        clean: scores of clean music, a tensor for each scale.
+        estimate: scores of estimates, likewise.
+
+    References:
+        Li et al., Learning to denoise historical music, ISMIR 2020, section 3.
+    """
+    scales = zip(clean, estimate, strict=True)
+    return torch.stack([F.relu(1 - real).mean() + F.relu(1 + fake).mean() for real, fake in scales]).mean()
+
+
+def generator_hinge(estimate: Sequence[Tensor]) -> Tensor:
+    """Hinge loss of a generator, `mean max(0, 1 - D(ŷ))`, mean of the scales.
+
+    Args:
+        estimate: scores of estimates, a tensor for each scale.
+
+    References:
+        Li et al., Learning to denoise historical music, ISMIR 2020, section 3.
+    """
+    return torch.stack([F.relu(1 - fake).mean() for fake in estimate]).mean()

@@ -26,7 +26,7 @@ from concertclean.networks.layers.kan_conv import compile_expansions
 from concertclean.runtime.devices import choose_precision, tame_allocator
 from concertclean.train.adversary import Adversary
 from concertclean.train.checkpoint import damaged, export_weights, load_state, recipe_hash, save_state
-from concertclean.train.losses import error_db
+from concertclean.train.losses import gain_db
 from concertclean.train.means import Means
 from concertclean.train.objective import Objective
 from concertclean.train.schedule import learning_rate
@@ -98,7 +98,9 @@ class Run:
         self.network = network.to(device).train()
         self.average = AveragedModel(self.network, avg_fn=self._averaged, use_buffers=True)
         optimizer = settings.optimizer
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=optimizer.learning_rate, betas=optimizer.betas)
+        self.optimizer = torch.optim.Adam(
+            network.parameters(), optimizer.learning_rate, optimizer.betas, weight_decay=optimizer.weight_decay
+        )
         self.adversary = None
         if isinstance(settings, TrainingSettings) and settings.adversarial.weight:
             self.adversary = Adversary(settings.adversarial, device, around.world_size)
@@ -194,8 +196,7 @@ class Run:
         self._means.add(loss=float(loss.detach()))
         if estimate is not None:
             heard = degraded[:, : clean.shape[1]]  # microphones beyond the stems have none of their own
-            gains = error_db(clean, heard, heard) - error_db(clean, estimate, heard)
-            self._means.add(gain=float(gains.mean()))
+            self._means.add(gain=float(gain_db(clean, estimate, heard).mean()))
         return clean, estimate
 
     def _refuse(self, batches: list[Batch]) -> None:

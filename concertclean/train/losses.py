@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from concertclean.networks.layers.valid_waveform import centre
+
 WINDOWS = (4096, 2048, 1024, 512, 256)
 HOP = 147  # samples; 3.3 ms at 44.1 kHz
 _FLOOR = 1e-10
@@ -69,6 +71,38 @@ def two_stage_mae(reference: Tensor, first: Tensor, second: Tensor) -> Tensor:
     return sum((torch.view_as_real(stage) - torch.view_as_real(reference)).abs().mean() for stage in (first, second))  # type: ignore[return-value]
 
 
+def waveform_mse(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Mean square error of waveforms, `mean (ŷ - y)²`, over samples, channels and stems.
+
+    References:
+        Stoller, Ewert, Dixon: Wave-U-Net, ISMIR 2018, section 4.
+    """
+    return (estimate - reference).square().mean()
+
+
+def waveform_mae(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Mean absolute error of waveforms, `mean |ŷ - y|`, over samples, channels and stems.
+
+    References:
+        github.com/f90/Wave-U-Net-Pytorch, which trains with it unless another is chosen.
+    """
+    return (estimate - reference).abs().mean()
+
+
+def spectrogram_mse(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Mean square error of magnitudes, a mean for each stem and their sum: `Σ_stem mean (|Ŝ| - |S|)²`.
+
+    Args:
+        reference: |S|, `(batch, stem, channel, freq, frame)`.
+        estimate: |Ŝ|, same shape; may be negative.
+
+    References:
+        Yazhou Li, denoising autoencoder. Stöter, Uhlich, Liutkus, Mitsufuji: Open-Unmix, Journal of Open Source
+        Software 4(41), 2019, which trains a network for each stem: their sum is the same for all of them at once.
+    """
+    return (estimate - reference).square().mean(dim=(0, 2, 3, 4)).sum()
+
+
 def error_db(reference: Tensor, estimate: Tensor, degraded: Tensor) -> Tensor:
     """Power of the error in dB of the power of the truth, of the degraded where the truth is silent, at least -30 dB.
 
@@ -86,6 +120,15 @@ def error_db(reference: Tensor, estimate: Tensor, degraded: Tensor) -> Tensor:
     power = reference.square().mean((-1, -2))
     unit = torch.where(power > 1e-9, power, degraded.square().mean((-1, -2)))
     return 10 * torch.log10((estimate - reference).square().mean((-1, -2)) / (unit + _FLOOR) + 1e-3)
+
+
+def gain_db(reference: Tensor, estimate: Tensor, degraded: Tensor) -> Tensor:
+    """How far the error of the estimate lies below that of the degraded, `(batch,)`; see `error_db`.
+
+    The estimate may be that of the centre alone.
+    """
+    reference, degraded = (centre(each, estimate.shape[-1]) for each in (reference, degraded))
+    return error_db(reference, degraded, degraded) - error_db(reference, estimate, degraded)
 
 
 def relative_error(reference: Tensor, estimate: Tensor, degraded: Tensor, caution: float) -> Tensor:
@@ -144,32 +187,6 @@ def si_snr(reference: Tensor, estimate: Tensor) -> Tensor:
     found = (estimate * reference).sum(-1, keepdim=True) / (power + _SI_SNR_EPSILON) * reference
     error = (estimate - found).square().sum(-1)
     return (10 * torch.log10(found.square().sum(-1) / (error + _SI_SNR_EPSILON) + _SI_SNR_EPSILON)).mean()
-
-
-def critic_hinge(clean: Sequence[Tensor], estimate: Sequence[Tensor]) -> Tensor:
-    """Hinge loss of discriminators, `mean max(0, 1 - D(y)) + mean max(0, 1 + D(ŷ))`, mean of the scales.
-
-    Args:
-        clean: scores of clean music, a tensor for each scale.
-        estimate: scores of estimates, likewise.
-
-    References:
-        Li et al., Learning to denoise historical music, ISMIR 2020, section 3.
-    """
-    scales = zip(clean, estimate, strict=True)
-    return torch.stack([F.relu(1 - real).mean() + F.relu(1 + fake).mean() for real, fake in scales]).mean()
-
-
-def generator_hinge(estimate: Sequence[Tensor]) -> Tensor:
-    """Hinge loss of a generator, `mean max(0, 1 - D(ŷ))`, mean of the scales.
-
-    Args:
-        estimate: scores of estimates, a tensor for each scale.
-
-    References:
-        Li et al., Learning to denoise historical music, ISMIR 2020, section 3.
-    """
-    return torch.stack([F.relu(1 - fake).mean() for fake in estimate]).mean()
 
 
 def detection_bce(is_noise: Tensor, logits: Tensor) -> Tensor:

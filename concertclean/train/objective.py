@@ -6,13 +6,15 @@ at matrices or at classes, and only the loss knows what it needs of the network 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from concertclean.config.training import LossSettings
+from concertclean.errors import ConfigError
 from concertclean.networks.cae import CAE
+from concertclean.networks.layers.valid_waveform import centre
 from concertclean.networks.layers.waveform_model import SpectralModel, WaveformModel
 from concertclean.networks.noise_detector import NoiseDetector
 from concertclean.networks.scene_classifier import SceneClassifier
@@ -29,7 +31,8 @@ class Batch:
 
     Attributes:
         degraded: `(batch, channel, time)`, full scale ±1.
-        clean: same shape; for "scene" indices of scenes, `(batch, 1, 1)`.
+        clean: same shape; for "scene" indices of scenes, `(batch, 1, 1)`; for a network that separates
+            `(batch, stem, channel, time)`.
     """
 
     degraded: Tensor
@@ -49,8 +52,19 @@ class Progress:
     done: float
 
 
+class Rebuilds(Protocol):
+    """A network from magnitudes to magnitudes."""
+
+    def magnitude(self, waveform: Tensor) -> Tensor:
+        """Magnitudes `(..., freq, frame)` of waveforms `(..., time)`."""
+
+    def rebuilt(self, magnitude: Tensor) -> Tensor:
+        """Maps `(batch, channel, freq, frame)` to `(batch, stem, channel, freq, frame)`, the whole or its centre."""
+
+
 Result = tuple[Tensor, Tensor | None]
-"""A scalar loss, and the estimate `(batch, channel, time)`; None where there is no waveform."""
+"""A scalar loss, and the estimate `(batch, channel, time)`, of the whole item or of its centre; None where there is no
+waveform, or more than one."""
 
 Loss = Callable[[Any, Batch, Progress, LossSettings], Result]
 
@@ -126,6 +140,26 @@ def windows(network: CAE, batch: Batch, progress: Progress, settings: LossSettin
     return loss, network.waveform(network.stage(degraded, found.detach()), batch.degraded.shape[-1])
 
 
+def waveform_mse(network: WaveformModel, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Mean square error of the waveforms of all stems (Stoller, Ewert, Dixon)."""
+    return _of_waveforms(network, batch, losses.waveform_mse)
+
+
+def waveform_l1(network: WaveformModel, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Mean absolute error of the waveforms of all stems."""
+    return _of_waveforms(network, batch, losses.waveform_mae)
+
+
+def spectrogram_mse(network: Rebuilds, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
+    """Error of magnitudes as the network finds them, not yet a waveform (Li; Stöter and others)."""
+    found = network.rebuilt(network.magnitude(batch.degraded))
+    truth = network.magnitude(batch.clean if batch.clean.ndim == 4 else batch.clean[:, None])
+    truth = centre(centre(truth, found.shape[-1]).mT, found.shape[-2]).mT
+    with _full_precision(batch):
+        loss = losses.spectrogram_mse(truth, found.float())
+    return loss, None
+
+
 def detection(network: NoiseDetector, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
     """Cross entropy of frames of noise alone and frames with music."""
     degraded, music, noise = (
@@ -155,11 +189,24 @@ LOSSES: dict[str, Loss] = {
     "two_stage": two_stage,
     "magnitude": magnitude,
     "windows": windows,
+    "waveform_mse": waveform_mse,
+    "waveform_l1": waveform_l1,
+    "spectrogram_mse": spectrogram_mse,
     "detection": detection,
     "scene": scene,
     "matrix": matrix,
 }
 """Every loss by the name that `loss.name` of a recipe gives."""
+
+
+_WORKS_ON: dict[str, str] = {
+    "spectral": "spectrogram",
+    "complex": "spectrogram",
+    "two_stage": "spectrogram",
+    "magnitude": "spectrogram",
+    "spectrogram_mse": "rebuilt",
+}
+"""What a network must have for a loss."""
 
 
 class Objective(nn.Module):
@@ -172,12 +219,17 @@ class Objective(nn.Module):
         name: of the loss.
         settings: of the loss.
         more: what is added to the loss of an estimate; None: nothing.
+
+    Raises:
+        ConfigError: the loss compares spectrograms, and the network returns waveforms only.
     """
 
     def __init__(
         self, network: nn.Module, name: str, settings: LossSettings, more: Callable[[Tensor], Tensor] | None = None
     ) -> None:
         super().__init__()
+        if not hasattr(network, _WORKS_ON.get(name, "forward")):
+            raise ConfigError(f"loss.name={name}: not for this network, which returns no spectrograms; leave it out")
         self.network, self._loss, self._settings, self._more = network, LOSSES[name], settings, more
 
     def forward(self, degraded: Tensor, clean: Tensor, step: int, done: float) -> Result:
@@ -201,6 +253,15 @@ def _spectrograms(network: SpectralModel, batch: Batch) -> tuple[tuple[Tensor, .
     degraded = network.spectrogram(batch.degraded)
     stages = tuple(stage.to(torch.complex64) for stage in network.stages(degraded))
     return stages, network.spectrogram(batch.clean), degraded
+
+
+def _of_waveforms(network: WaveformModel, batch: Batch, error: Callable[[Tensor, Tensor], Tensor]) -> Result:
+    """An error of waveforms, where the network has the context it needs."""
+    estimate = network.inner(batch.degraded)
+    truth = batch.clean if batch.clean.ndim == estimate.ndim else batch.clean[:, None]
+    with _full_precision(batch):
+        loss = error(centre(truth, estimate.shape[-1]), estimate.float())
+    return loss, estimate[:, 0] if network.stems == 1 else None
 
 
 def _windows(windows: tuple[int, ...], progress: Progress, settings: LossSettings) -> tuple[int, ...]:

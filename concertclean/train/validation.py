@@ -54,6 +54,18 @@ class Band(Protocol):
         """What should come of it."""
 
 
+class Separation(Protocol):
+    """A mixture, `(channel, time)`, and its stems, `(stem, channel, time)`, full scale ±1."""
+
+    @property
+    def degraded(self) -> NDArray[np.float32]:
+        """What a network gets."""
+
+    @property
+    def clean(self) -> NDArray[np.float32]:
+        """What should come of it."""
+
+
 class Scene(Protocol):
     """A stretch of a recording whose scene is known."""
 
@@ -95,6 +107,7 @@ class Judged:
 
 Keep = Callable[[Mixture, NDArray[np.float32]], None]
 _WORST_DB = -50.0  # of an estimate that is silent
+_SOUNDING = 1e-8  # mean square of a stem, -80 dB of full scale
 _HARM_DB = -0.5  # gain below which a mixture counts as made worse
 
 
@@ -203,6 +216,31 @@ def validate_scenes(model: nn.Module, items: Iterable[Scene], device: torch.devi
         right.setdefault(item.kind, []).append(found == round(float(item.clean.flat[0])))
     accuracies = {f"accuracy, {scene}": float(np.mean(found)) for scene, found in sorted(right.items())}
     return {**accuracies, "score": float(np.mean(list(accuracies.values())))}
+
+
+@torch.inference_mode()
+def validate_separation(
+    model: nn.Module, items: Iterable[Separation], instruments: Sequence[str], device: torch.device
+) -> dict[str, float]:
+    """Mean SDR of the stems of mixtures, dB: power of a stem over that of the error.
+
+    Args:
+        model: in evaluation mode on `device`; `(1, channel, time)` to `(1, stem, channel, time)`.
+        items: to judge it on; a stem counts where it sounds, and one of them does somewhere.
+        instruments: names of the stems.
+        device: where it is.
+
+    Returns:
+        "sdr, INSTRUMENT" for each instrument that sounds, and "score", their mean.
+    """
+    ratios: dict[str, list[float]] = {}
+    for item in items:
+        found = model(torch.from_numpy(item.degraded)[None].to(device))[0].float().cpu().numpy()
+        for name, truth, estimate in zip(instruments, item.clean, found, strict=True):
+            if np.square(truth).mean() > _SOUNDING:
+                ratios.setdefault(name, []).append(float(np.clip(snr(truth, estimate), _WORST_DB, -_WORST_DB)))
+    means = {f"sdr, {name}": float(np.mean(values)) for name, values in ratios.items()}
+    return {**means, "score": float(np.mean(list(means.values())))}
 
 
 def _gain_db(item: Mixture | Band, estimate: NDArray[np.float32]) -> float:

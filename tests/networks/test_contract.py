@@ -54,6 +54,22 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "two_stage_unet",
         {"n_fft": 256, "hop_length": 64, "depth": 2, "widths": [2, 4, 4], "padding": "zeros", "bands": 40},
     ),
+    "ddae_transposed": ("ddae", {"n_fft": 256, "hop_length": 64, "upsampling": "transposed"}),
+    "ddae_128": ("ddae", {"n_fft": 256, "hop_length": 64, "width": 8, "kernel_size": 3}),
+    "wave_unet_m1": (
+        "wave_unet",
+        {"channels": 1, "levels": 3, "filters": 4, "kernel_size": 5, "merge_size": 3, "output": "direct",
+         "padded": True, "instruments": ["accompaniment", "vocals"]},
+    ),
+    "wave_unet_learned": (
+        "wave_unet",
+        {"levels": 2, "filters": 4, "kernel_size": 7, "upsampling": "learned", "instruments": ["a", "b", "c"]},
+    ),
+    "wave_unet_batch_norm": (
+        "wave_unet_sinc",
+        {"features": 4, "levels": 4, "norm": "batch", "instruments": ["a", "b"]},
+    ),
+    "wave_unet_no_norm": ("wave_unet_sinc", {"channels": 1, "features": 4, "levels": 3, "stride": 2, "norm": "none"}),
 }  # fmt: skip
 """The rows of the table, and other settings of the same networks."""
 FROM_WAVEFORM_TO_WAVEFORM = [name for name, (row, _) in CASES.items() if row not in ("scene_classifier", "tunet")]
@@ -137,8 +153,8 @@ def test_inner_result_does_not_depend_on_what_lies_beyond_the_context(model: Wav
         cut = whole[..., start - model.context : start + 2 * model.alignment + model.context]
         inner = model(cut)[..., model.context : -model.context]
     error_db = 20 * torch.log10((inner - expected).square().mean().sqrt() / expected.square().mean().sqrt())
-    # As published, attention and upsampling look at the whole segment; -20 dB is what that costs here.
-    is_published = getattr(model, "align_corners", False)
+    # As published, attention, upsampling and group normalisation look at the whole segment; -20 dB is what that costs.
+    is_published = getattr(model, "align_corners", False) or "GroupNorm" in str(model)
     assert float(error_db) < (-20 if is_published else -80)
 
 

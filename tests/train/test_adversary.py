@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from concertclean.config.training import AdversarialSettings
-from concertclean.train import losses
-from concertclean.train.adversary import Adversary
+from concertclean.train.adversary import Adversary, critic_hinge, generator_hinge
 from concertclean.train.checkpoint import load_state, recipe_hash
 from concertclean.train.loop import Run
 from tests.train.conftest import make_batch
@@ -25,9 +24,9 @@ def equal(first, second):
 def test_hinge_losses_by_hand():
     clean, estimate = [torch.tensor([2.0, 0.0])], [torch.tensor([-2.0, 1.0])]
     # max(0, 1 - 2), max(0, 1 - 0): mean 0.5; max(0, 1 - 2), max(0, 1 + 1): mean 1.
-    assert float(losses.critic_hinge(clean, estimate)) == pytest.approx(1.5)
+    assert float(critic_hinge(clean, estimate)) == pytest.approx(1.5)
     # max(0, 1 + 2), max(0, 1 - 1): mean 1.5.
-    assert float(losses.generator_hinge(estimate)) == pytest.approx(1.5)
+    assert float(generator_hinge(estimate)) == pytest.approx(1.5)
 
 
 def test_discriminators_learn_to_tell_clean_tones_from_noise():
@@ -51,7 +50,7 @@ def test_the_term_reaches_the_estimate_and_leaves_the_discriminators_alone():
     assert float(degraded.grad.abs().max()) > 0
     assert all(parameter.grad is None for parameter in adversary.discriminators.parameters())
     scores = adversary.discriminators(degraded.detach())
-    assert float(term.detach()) == pytest.approx(0.01 * float(losses.generator_hinge(scores)))
+    assert float(term.detach()) == pytest.approx(0.01 * float(generator_hinge(scores)))
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing():

@@ -124,3 +124,18 @@ def test_magnitudes_of_quiet_frequencies_count_as_much_as_loud_ones():
     assert float(losses.magnitude_mse(stem, -1j * stem, stem)) == 0  # phases do not matter
     assert float(losses.magnitude_mse(stem, 2j * stem, 2 * stem)) == pytest.approx(0.5 + 0.125)
     assert float(losses.magnitude_mse(0 * stem, 0 * stem, 0 * stem)) == 0
+
+
+def test_errors_of_waveforms():
+    reference, estimate = torch.tensor([[[[1.0, -1.0, 0.0, 2.0]]]]), torch.tensor([[[[1.0, 1.0, 1.0, 2.0]]]])
+    assert float(losses.waveform_mse(reference, estimate)) == pytest.approx((4 + 1) / 4)
+    assert float(losses.waveform_mae(reference, estimate)) == pytest.approx((2 + 1) / 4)
+
+
+def test_gain_of_an_estimate_of_the_centre():
+    """A tenth of the error is 20 dB less, but for the floor of -30 dB; what lies outside the centre does not count."""
+    clean = torch.ones(1, 1, 100)
+    degraded = 2 * clean
+    degraded[..., :20] = 50
+    found = losses.gain_db(clean, 1.1 * clean[..., 20:80], degraded)
+    assert float(found) == pytest.approx(10 * math.log10(1.001 / 0.011), abs=1e-3)

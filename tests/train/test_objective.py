@@ -7,6 +7,7 @@ import torch
 
 from concertclean.config.training import LossSettings
 from concertclean.dsp import stft
+from concertclean.networks.layers.valid_waveform import ValidModel
 from concertclean.networks.layers.waveform_model import SpectralModel
 from concertclean.train import losses
 from concertclean.train.objective import Objective
@@ -14,6 +15,8 @@ from concertclean.train.objective import Objective
 
 class Louder(SpectralModel):
     """A network that multiplies by 1.1, so the error is a tenth of the truth."""
+
+    stems = 1
 
     def __init__(self):
         super().__init__()
@@ -70,3 +73,30 @@ def test_without_one_resolution_a_step_takes_all_windows(clean):
     turns = [loss_of(clean, "spectral", step=step, one_resolution=True, **only) for step in range(5)]
     waveform = float((0.1 * clean).abs().mean())
     assert loss_of(clean, "spectral", step=1, **only) == pytest.approx(sum(turns) - 4 * waveform, rel=1e-5)
+
+
+class Delay(ValidModel):
+    """A network of two stems that needs ten samples on either side; the input, and half of it."""
+
+    stems, channels, shortest, margin, alignment = 2, 1, 24, 10, 4
+
+    def valid(self, waveform):
+        inner = waveform[..., 10:-10]
+        return torch.stack([inner, 0.5 * inner], dim=1)
+
+
+@pytest.mark.parametrize(("name", "power"), [("waveform_mse", 2), ("waveform_l1", 1)])
+def test_waveforms_are_compared_at_the_centre(clean, name, power):
+    """The item's length is not a possible one: 6,002 samples; 6,000 go in, 5,980 come out, the target is cut alike."""
+    mixture = torch.nn.functional.pad(clean, (1, 1))
+    stems = torch.stack([mixture, mixture], dim=1)
+    stems[..., :11] = stems[..., -11:] = 100.0
+    loss, estimate = Objective(Delay(), name, LossSettings())(mixture, stems, 0, 0.0)
+    assert float(loss) == pytest.approx(float((0.5 * clean[..., 10:-10]).abs().pow(power).mean()) / 2, rel=1e-5)
+    assert estimate is None
+
+
+def test_a_whole_waveform_where_nothing_is_missing(clean):
+    loss, estimate = Objective(Louder(), "waveform_l1", LossSettings())(clean, clean, 0, 0.0)
+    assert float(loss) == pytest.approx(float((0.1 * clean).abs().mean()), rel=1e-4)
+    assert torch.allclose(estimate, 1.1 * clean, atol=1e-5)

@@ -28,3 +28,10 @@ def test_half_a_cosine_ends_at_a_thousandth():
     assert rate(0, warmup=0) == pytest.approx(1.0)
     assert rate(500, warmup=0) == pytest.approx(0.5005)
     assert rate(1000, warmup=0) == pytest.approx(0.001)
+
+
+def test_cycles_fall_to_their_floor_and_begin_again():
+    """The public Wave-U-Net in PyTorch: from 1e-3 to 5e-5 and back at once, twice an epoch."""
+    cycles = {"schedule": "cycles", "warmup": 0, "cycle_steps": 100, "cycle_floor": 0.05}
+    assert [rate(step, **cycles) for step in (0, 50, 100, 250)] == pytest.approx([1.0, 0.525, 1.0, 0.525])
+    assert rate(99, **cycles) == pytest.approx(0.05, abs=1e-3)

@@ -9,7 +9,7 @@ from torch import nn
 
 from concertclean.metrics.sdr import si_sdr
 from concertclean.networks.kanunet_eca import KANUNetECA
-from concertclean.train.validation import Judged, summary, validate, validate_bleed
+from concertclean.train.validation import Judged, summary, validate, validate_bleed, validate_separation
 
 
 @dataclass(frozen=True)
@@ -118,3 +118,33 @@ def test_bands_are_judged_by_their_mean_gain(noise):
     assert told["score"] == told["si_sdr_gain"] == pytest.approx(np.mean(gains), abs=1e-3)
     assert told["worst_band"] == pytest.approx(min(gains), abs=1e-3)
     assert validate_bleed(torch.zeros_like, bands, cpu)["score"] < -50
+
+
+class TestSeparation:
+    def items(self, *levels):
+        """Items whose stems have these levels, a and b in turn."""
+        rng = np.random.default_rng(0)
+        for first, second in levels:
+            stems = np.stack([first * rng.standard_normal((1, 500)), second * rng.standard_normal((1, 500))])
+            yield Mixed(0.0, stems.sum(0).astype(np.float32), stems.astype(np.float32))
+
+    def test_power_of_a_stem_over_that_of_the_error(self):
+        """Half of the mixture for each: the error of one is half of the other less half of itself."""
+        found = validate_separation(
+            lambda mixture: torch.stack([0.5 * mixture, 0.5 * mixture], dim=1),
+            self.items((1.0, 0.1), (1.0, 0.1)),
+            ["a", "b"],
+            torch.device("cpu"),
+        )
+        assert found["sdr, a"] == pytest.approx(10 * np.log10(1 / (0.25 * 1.01)), abs=0.3)
+        assert found["sdr, b"] == pytest.approx(10 * np.log10(0.01 / (0.25 * 1.01)), abs=0.6)
+        assert found["score"] == pytest.approx((found["sdr, a"] + found["sdr, b"]) / 2)
+
+    def test_silent_stems_do_not_count(self):
+        found = validate_separation(
+            lambda mixture: torch.stack([mixture, 0 * mixture], dim=1),
+            self.items((1.0, 0.0), (0.5, 0.0)),
+            ["a", "b"],
+            torch.device("cpu"),
+        )
+        assert found == {"sdr, a": 50.0, "score": 50.0}

@@ -106,7 +106,7 @@ class BleedMixer:
         """An excerpt from anywhere, at a speed of the law."""
         place = rng.random()
         speed = rng.uniform(*self._law.speeds)
-        return at_speed(_read(paths, place, ceil(n_samples * speed) + 2), speed)[:, :n_samples]
+        return at_speed(read_excerpt(paths, place, ceil(n_samples * speed) + 2), speed)[:, :n_samples]
 
     def _chosen(self, rng: np.random.Generator) -> list[Path]:
         """Files of one song, in the order of the microphones."""
@@ -119,8 +119,20 @@ class BleedMixer:
         return sorted(song, key=lambda path: path.stem != self._law.stem)
 
 
-def _read(paths: list[Path], place: float, n_samples: int) -> Array:
-    """The same excerpt of every stem, padded with silence if one is too short."""
+def read_excerpt(paths: Sequence[Path], place: float, n_samples: int) -> Array:
+    """The same excerpt of every stem, padded with silence if one is too short.
+
+    Args:
+        paths: of stems of one song.
+        place: where it lies, from 0, the beginning, to 1.
+        n_samples: its length.
+
+    Returns:
+        `(stem, time)`, full scale ±1.
+
+    Raises:
+        ConfigError: a file is damaged.
+    """
     stems = np.zeros((len(paths), n_samples))
     for stem, path in zip(stems, paths, strict=True):
         stored = _stored(path)

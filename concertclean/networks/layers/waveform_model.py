@@ -15,6 +15,7 @@ class WaveformModel(nn.Module, ABC):
         sample_rate: Hz.
         channels: channels processed together; 1 or 2 for recordings.
         stems: outputs for each channel; 1 for a restoring network.
+        instruments: names of the stems, in order; none for a restoring network.
         alignment: samples; segments start on multiples of it.
         context: samples on each side of a segment that its estimate depends on.
     """
@@ -22,6 +23,7 @@ class WaveformModel(nn.Module, ABC):
     sample_rate: int
     channels: int
     stems: int
+    instruments: tuple[str, ...] = ()
     alignment: int
     context: int
 
@@ -35,6 +37,20 @@ class WaveformModel(nn.Module, ABC):
         Returns:
             `(batch, stem, channel, time)` for each stage, float32.
         """
+
+    def inner(self, waveform: Tensor) -> Tensor:
+        """Result as training compares it: the centre of a waveform, where the network has all the context it needs.
+
+        Args:
+            waveform: `(batch, channel, time)`, full scale ±1.
+
+        Returns:
+            `(batch, stem, channel, time)`, the whole waveform unless the network's convolutions are not padded.
+
+        Raises:
+            ValueError: the waveform is too short for such a network.
+        """
+        return self(waveform)
 
     def __call__(self, waveform: Tensor) -> Tensor:
         """Maps `(batch, channel, time)` to `(batch, stem, channel, time)`."""

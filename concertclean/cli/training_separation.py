@@ -1,0 +1,108 @@
+"""What `concertclean train` needs for networks that separate songs into stems."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from concertclean.cli.training_items import batch_source, item_length
+from concertclean.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from concertclean.config.training import SeparateTrainingSettings
+    from concertclean.dataset.bleed.separation import SeparationMixer
+    from concertclean.train.distributed import Place
+    from concertclean.train.loop import Environment
+
+_LOSSES = ("waveform_mse", "waveform_l1", "spectrogram_mse")
+_SURVEYED = 100  # excerpts from which a network learns the mean and spread of each frequency
+
+
+def separation_network(settings: "SeparateTrainingSettings") -> "nn.Module":
+    """The network with its first weights.
+
+    Raises:
+        ConfigError: the network or the loss is not for separation.
+    """
+    from concertclean.weights.building import architecture_of, build_model
+    from concertclean.weights.loading import load_model
+
+    name = settings.network.architecture
+    row = architecture_of(name, "network.architecture")
+    if row.task != "separate":
+        raise ConfigError(f"mixing.task=separate: {name} {row.purpose}; or choose a network that separates")
+    if settings.loss.name not in (None, *_LOSSES):
+        raise ConfigError(f"loss.name={settings.loss.name}: choose from {', '.join(_LOSSES)} for a network of stems")
+    network = build_model(name, settings.network.config, "network")
+    if not network.instruments:
+        raise ConfigError("network.config.instruments: name the stems, such as bass, drums, other, vocals")
+    if network.channels != 1:
+        raise ConfigError(
+            f"the network needs {network.channels} channels, the stems of a bleed dataset are mono; "
+            "set network.config.channels to 1"
+        )
+    if settings.network.init is not None:
+        network.load_state_dict(load_model(settings.network.init, task="separate").model.state_dict())
+    return network
+
+
+def separation_environment(
+    settings: "SeparateTrainingSettings", network: Any, folder: Path, place: "Place", *, overfit: int
+) -> "Environment":
+    """Items, validation and facts for a run.
+
+    Raises:
+        ConfigError: the dataset does not fit the network.
+    """
+    from concertclean.dataset.batches import Items
+    from concertclean.dataset.bleed.separation import SeparationMixer
+    from concertclean.train.loop import Environment
+
+    dataset = settings.data.dataset
+    mixer = SeparationMixer(dataset, settings.mixing, network.instruments, settings.run.seed)
+    if network.sample_rate != mixer.sample_rate:
+        raise ConfigError(
+            f"{dataset}: has {mixer.sample_rate} Hz, the network needs {network.sample_rate}; build another"
+        )
+    n_samples = item_length(settings, network, mixer.sample_rate)
+    if settings.network.init is None:
+        _standardise(network, mixer, n_samples)
+    give = batch_source(settings.data, Items(mixer, n_samples), place, overfit)
+    facts = {"training_data": f"{mixer.n_songs} songs of {dataset.name}"}
+    judge = _judge(settings, network.instruments, n_samples, place)
+    return Environment(folder, give, judge, rank=place.rank, world_size=place.world_size, facts=facts)
+
+
+def _standardise(network: Any, mixer: "SeparationMixer", n_samples: int) -> None:
+    """Gives a network that begins with the statistics of its input some of that."""
+    import torch
+
+    if hasattr(network, "standardise"):
+        mixtures = (mixer.item(number, n_samples).degraded for number in range(_SURVEYED))
+        network.standardise(torch.from_numpy(mixture) for mixture in mixtures)
+
+
+def _judge(
+    settings: "SeparateTrainingSettings", instruments: tuple[str, ...], n_samples: int, place: "Place"
+) -> "Callable[[nn.Module], dict[str, float]] | None":
+    """Validation on songs that no item comes from, at their own levels; the same every time, None if none."""
+    from concertclean.cli import console
+    from concertclean.config.mixing import SeparateLaw
+    from concertclean.dataset.bleed.separation import SeparationMixer
+    from concertclean.train.validation import validate_separation
+
+    try:
+        law = SeparateLaw(task="separate")
+        mixer = SeparationMixer(settings.data.dataset, law, instruments, settings.run.seed, "validation")
+    except ConfigError as error:
+        if place.rank == 0:
+            console.note(f"{error}: the last weights are taken, not the best")
+        return None
+
+    def judge(model: "nn.Module") -> dict[str, float]:
+        items = (mixer.item(number, n_samples) for number in range(settings.run.validation_items))
+        return validate_separation(model, items, instruments, place.device)
+
+    return judge
