@@ -119,7 +119,7 @@ def _print_table(scores: "list[ConditionScore]", title: str) -> None:
     for heading in ("n", "mean", "95 % interval", "median", "quartiles"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in scores:
-        name = one.condition if one.role != "reference" else "hidden reference"
+        name = {"reference": "hidden reference", "noisy": f"hidden {one.condition}"}.get(one.role, one.condition)
         interval = "–" if one.ci95 is None else f"{one.mean - one.ci95:.1f} to {one.mean + one.ci95:.1f}"
         quartiles = f"{one.lower_quartile:.0f} to {one.upper_quartile:.0f}"
         table.add_row(name, str(one.n), f"{one.mean:.1f}", interval, f"{one.median:.1f}", quartiles)

@@ -9,6 +9,9 @@ from concertclean.config.reading import STRICT, read_toml, validated
 from concertclean.config.times import Time
 from concertclean.errors import ConfigError
 
+NOISY_NAME = "noisy recording"
+"""Name of the hidden recording among the conditions where the recording is the reference."""
+
 _Hz = Annotated[float, Field(ge=100, le=20_000)]
 
 
@@ -19,7 +22,7 @@ class ListeningItem(BaseModel):
         name: shown to the listener.
         reference: file that the others are compared with.
         reference_kind: "clean": the truth, also hidden among what is judged; "noisy": the recording as it came, where
-            there is no truth.
+            there is no truth; it is hidden as well, expected at 0.
         conditions: files by the name of what made them; the listener never sees the names.
         start_seconds: where the excerpt begins, in all files; a number, or a text such as "1:15".
         duration_seconds: length of the excerpt; ITU-R BS.1534 recommends about 10 s and 12 s at most.
@@ -60,7 +63,7 @@ class ListeningSettings(BaseModel):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two items are named {', '.join(twice)}; every item needs a name of its own")
-        reserved = {"reference", *map(anchor_name, self.anchors_hz)}
+        reserved = {"reference", NOISY_NAME, *map(anchor_name, self.anchors_hz)}
         taken = sorted(reserved & {name for item in self.item for name in item.conditions})
         if taken:
             raise ValueError(f"a condition cannot be named {', '.join(taken)}; the page uses that name itself")

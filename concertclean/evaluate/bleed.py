@@ -2,7 +2,9 @@
 
 *Conventions*: SDR is that of BSS Eval 4 as computed by museval: the ratio in every second, median over seconds (its
 filters do not affect the SDR). `whole` is the ratio of the recording as a whole. Gains are relative to the unprocessed
-microphone. Speed is the time of a method over that of KAMIR in the same run.
+microphone. Speed is the time of a method over that of KAMIR in the same run. The columns "published" follow Rajesh and
+Rajan (WASPAA 2023), so that they can stand beside their tables: the mean over the seconds of a track that museval
+scores, then over the tracks of a band, and the squared Frobenius norm, which their caption calls a difference of norms.
 """
 
 import time
@@ -33,6 +35,7 @@ class Judged:
         whole_before, whole: of each track, dB.
         matrix_error: Frobenius norm of the error of the mixing matrix; None if there is none to compare.
         seconds: wall time of fitting and applying.
+        published_before, published: SDR of each track as the authors of t-UNet compute it, dB.
     """
 
     method: str
@@ -43,6 +46,8 @@ class Judged:
     whole: tuple[float, ...]
     matrix_error: float | None
     seconds: float
+    published_before: tuple[float, ...]
+    published: tuple[float, ...]
 
     @property
     def gains(self) -> Array:
@@ -67,9 +72,38 @@ def segment_sdr(reference: Array, estimate: Array, sample_rate: int) -> float:
         dB; seconds in which the reference is silent do not count; nan if all are. An incomplete last second is dropped.
     """
     signal, noise = window_energies(reference, estimate, min(sample_rate, len(reference)))
-    sounding = signal > 0
-    ratios = 10 * np.log10(signal[sounding] / np.maximum(noise[sounding], 1e-10 * signal[sounding]))
+    ratios = _ratios_db(signal, noise)[signal > 0]
     return float(np.median(ratios)) if len(ratios) else float("nan")
+
+
+def published_sdr(reference: Array, estimate: Array, sample_rate: int) -> float:
+    """Mean over seconds of the power of the reference over that of the error, dB; at most 100.
+
+    Args:
+        reference: `(time,)`.
+        estimate: same shape.
+        sample_rate: Hz.
+
+    Returns:
+        dB; seconds in which one of the two is silent do not count, where museval has no number; nan if none counts. An
+        incomplete last second is dropped.
+
+    References:
+        Rajesh, Rajan: Neural networks for interference reduction in multi-track recordings, WASPAA 2023, with the
+        evaluation of their code.
+    """
+    window = min(sample_rate, len(reference))
+    signal, noise = window_energies(reference, estimate, window)
+    found, _ = window_energies(estimate, estimate, window)
+    ratios = _ratios_db(signal, noise)[(signal > 0) & (found > 0)]
+    return float(np.mean(ratios)) if len(ratios) else float("nan")
+
+
+def _ratios_db(signal: Array, noise: Array) -> Array:
+    """Ratio in every window, dB, at most 100; of no meaning where the signal is silent."""
+    power = np.maximum(signal, np.finfo(float).tiny)
+    ratios: Array = 10 * np.log10(power / np.maximum(noise, 1e-10 * power))
+    return ratios
 
 
 def judge(folder: Path, band: BandSet, methods: Sequence[str]) -> list[Judged]:
@@ -99,7 +133,8 @@ def judge(folder: Path, band: BandSet, methods: Sequence[str]) -> list[Judged]:
         if matrix is not None and band.matrix is not None:
             error = float(np.linalg.norm(matrix - np.array(band.matrix)))
         after = _scores(truth, stems, rate)
-        found.append(Judged(method, band, before[0], after[0], before[1], after[1], error, seconds))
+        published = _published(truth, mixture, rate), _published(truth, stems, rate)
+        found.append(Judged(method, band, before[0], after[0], before[1], after[1], error, seconds, *published))
     return found
 
 
@@ -107,7 +142,7 @@ def method_table(judged: Sequence[Judged]) -> tuple[list[str], list[list[str]]]:
     """Method by condition: mean and median gain in SDR, gain of the whole, worst track, matrix error, speed."""
     header = [
         "method", "condition", "bands", "SDR before", "SDR gain, mean", "median", "whole, mean", "worst track",
-        "matrix error", f"time / {SPEED_REFERENCE}",
+        "matrix error", "published SDR before", "published SDR", "published matrix error", f"time / {SPEED_REFERENCE}",
     ]  # fmt: skip
     body = []
     for (method, condition), group in _groups(judged).items():
@@ -119,7 +154,9 @@ def method_table(judged: Sequence[Judged]) -> tuple[list[str], list[list[str]]]:
             [
                 method, condition, str(len(group)), f"{before.mean():.1f}", f"{gains.mean():+.1f}",
                 f"{np.median(gains):+.1f}", f"{whole.mean():+.1f}", f"{whole.min():+.1f}",
-                f"{np.mean(errors):.4f}" if errors else "", _speed(group, judged),
+                f"{np.mean(errors):.4f}" if errors else "", _mean_of_bands([one.published_before for one in group]),
+                _mean_of_bands([one.published for one in group]),
+                f"{np.mean(np.square(errors)):.4f}" if errors else "", _speed(group, judged),
             ]
         )  # fmt: skip
     return header, body
@@ -147,6 +184,17 @@ def _groups(judged: Sequence[Judged]) -> dict[tuple[str, str], list[Judged]]:
             if one.method == method:
                 groups.setdefault((method, one.band.condition), []).append(one)
     return groups
+
+
+def _mean_of_bands(scores: Sequence[Sequence[float]]) -> str:
+    """Mean over bands of the mean over their tracks that have a score; empty if none has."""
+    known = [float(np.mean(kept)) for kept in ([one for one in band if not np.isnan(one)] for band in scores) if kept]
+    return f"{np.mean(known):.1f}" if known else ""
+
+
+def _published(truth: Array, found: Array, rate: int) -> tuple[float, ...]:
+    """`published_sdr` of each track."""
+    return tuple(published_sdr(one, other, rate) for one, other in zip(truth, found, strict=True))
 
 
 def _speed(group: Sequence[Judged], judged: Sequence[Judged]) -> str:

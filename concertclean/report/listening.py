@@ -1,8 +1,9 @@
 """The page of a listening test: excerpts of equal loudness, anchors, and the facts for the script.
 
 Conventions: ITU-R BS.1534-3 (MUSHRA): an open reference, the same reference hidden among the stimuli, low-passed
-anchors, scores 0 to 100. With a noisy recording as reference there is no truth to hide; the listener then rates how
-good each stimulus sounds, knowing the original recording.
+anchors, scores 0 to 100. With a noisy recording as reference there is no truth to hide. The recording itself is hidden
+instead, where a listener is expected to give 0, as by Moliner and Välimäki (ICASSP 2022); the others are rated by how
+good they sound beside it.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from scipy.signal import ellip, sosfiltfilt
 
 from concertclean import __version__
 from concertclean.audio_io.reader import AudioReader
-from concertclean.config.listening import ListeningItem, ListeningSettings, anchor_name
+from concertclean.config.listening import NOISY_NAME, ListeningItem, ListeningSettings, anchor_name
 from concertclean.dsp.arrays import Array
 from concertclean.dsp.levels import LoudnessMeter
 from concertclean.dsp.resample import resample
@@ -32,7 +33,7 @@ _MAX_GAIN_DB = 30.0
 
 @dataclass(frozen=True)
 class Stimulus:
-    """A stimulus with its name: role is "reference" (hidden), "anchor" or "condition"."""
+    """A stimulus with its name: role is "reference" or "noisy" (both hidden), "anchor" or "condition"."""
 
     name: str
     role: str
@@ -97,7 +98,8 @@ def stimuli(item: ListeningItem, anchors_hz: tuple[float, ...]) -> tuple[int, Ar
         AudioFileError: a file cannot be decoded, is too short, or has other channels than the reference.
     """
     rate, reference = _excerpt(item.reference, item)
-    found = [Stimulus("reference", "reference", reference)] if item.reference_kind == "clean" else []
+    is_clean = item.reference_kind == "clean"
+    found = [Stimulus("reference", "reference", reference) if is_clean else Stimulus(NOISY_NAME, "noisy", reference)]
     for name, file in item.conditions.items():
         found.append(Stimulus(name, "condition", _fitted(file, item, rate, reference)))
     for cutoff in anchors_hz:

@@ -1,7 +1,8 @@
 """Results of a listening test: reading, post-screening, means with confidence intervals, box plots.
 
 Conventions: ITU-R BS.1534-3. A listener who rates the hidden reference below 90 in more than 15 % of the items is left
-out. The standard's rule about the mid anchor is not applied, since some music loses little at 7 kHz. Scores of all
+out. A noisy recording hidden among the stimuli is expected at 0, but leaves nobody out: the standard has no rule for
+it. The standard's rule about the mid anchor is not applied, since some music loses little at 7 kHz. Scores of all
 listeners and items are pooled for each condition; the interval is that of Student's t with n - 1 degrees of freedom.
 """
 
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
 
 _LOW_REFERENCE = 90
 _LOW_SHARE = 0.15
-_ROLES = ("reference", "anchor", "condition")
-_COLOURS = {"reference": "#35795b", "condition": "#8c2981", "anchor": "#8a8792"}
+_ROLES = ("reference", "noisy", "anchor", "condition")
+_COLOURS = {"reference": "#35795b", "noisy": "#b4472e", "condition": "#8c2981", "anchor": "#8a8792"}
 
 
 @dataclass(frozen=True)
 class Rating:
-    """The rating on one slider; `score` is 0 to 100, `role` "reference" (hidden), "anchor" or "condition"."""
+    """The rating on one slider, 0 to 100; `role` "reference" or "noisy", both hidden, "anchor" or "condition"."""
 
     test: str
     participant: str
@@ -152,7 +153,7 @@ def _draw(figure: "Figure", scores: Sequence[ConditionScore], ratings: Sequence[
 
 
 def _label(score: ConditionScore) -> str:
-    name = "hidden reference" if score.role == "reference" else score.condition
+    name = {"reference": "hidden reference", "noisy": f"hidden {score.condition}"}.get(score.role, score.condition)
     return f"{shown(name)}\n(n = {score.n})"
 
 

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from concertclean.dataset.bleed.build import BandSet, BleedPlan, build_bleed, list_sets
-from concertclean.evaluate.bleed import Judged, judge, method_table, segment_sdr, track_table
+from concertclean.evaluate.bleed import Judged, judge, method_table, published_sdr, segment_sdr, track_table
 from concertclean.metrics import bss_eval
 from tests.bleed import bands
 
@@ -29,10 +29,30 @@ def test_silence_and_identity_are_defined(noise):
     assert segment_sdr(music[:100], 2 * music[:100], 8000) == pytest.approx(0)
 
 
+def test_published_scores_are_means_of_seconds(noise):
+    """Ratios of 20, 0 and 60 dB in three seconds, whose median is 20."""
+    music = noise(4 * 8000, seed=3)[0]
+    error = np.repeat([0.1, 1.0, 0.001, 0.0], 8000) * music
+    music[3 * 8000 :] = 0  # no reference, no score
+    assert published_sdr(music, music + error, 8000) == pytest.approx((20 + 0 + 60) / 3)
+    assert segment_sdr(music, music + error, 8000) == pytest.approx(20)
+    silent = np.where(np.arange(len(music)) < 8000, 0.0, music + error)
+    assert published_sdr(music, silent, 8000) == pytest.approx(30)  # museval scores no silent estimate
+    assert np.isnan(published_sdr(0 * music, music, 8000))
+
+
+def test_published_matrix_errors_are_squared_before_their_mean():
+    found = [judged("linear", "low", (1.0, 1.0), 1.0, error) for error in (0.1, 0.3)]
+    header, body = method_table(found)
+    assert dict(zip(header, body[0], strict=True))["matrix error"] == "0.2000"
+    assert dict(zip(header, body[0], strict=True))["published matrix error"] == "0.0500"
+
+
 def judged(method, condition, gains, seconds, matrix_error=None):
     band = BandSet(condition, "song", ("bass", "drums"), None)
     after = tuple(10 + gain for gain in gains)
-    return Judged(method, band, (10.0, 10.0), after, (9.0, 9.0), after, matrix_error, seconds)
+    published = (8.0, float("nan")), tuple(value - 3 for value in after)
+    return Judged(method, band, (10.0, 10.0), after, (9.0, 9.0), after, matrix_error, seconds, *published)
 
 
 def test_tables():
@@ -41,6 +61,7 @@ def test_tables():
     assert dict(zip(header, body[1], strict=True)) == {
         "method": "linear", "condition": "low", "bands": "1", "SDR before": "10.0", "SDR gain, mean": "+25.0",
         "median": "+25.0", "whole, mean": "+26.0", "worst track": "+21.0", "matrix error": "0.0100",
+        "published SDR before": "8.0", "published SDR": "32.0", "published matrix error": "0.0001",
         "time / kamir": "0.25",
     }  # fmt: skip
     assert track_table(found) == (

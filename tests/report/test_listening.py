@@ -67,11 +67,13 @@ def test_stimuli_of_a_clean_item(save: Save, noise: Synth) -> None:
     assert np.abs(reference[:, 2000:-2000] / music[:, RATE // 2 + 2000 : 3 * RATE // 2 - 2000]).std() < 1e-6
 
 
-def test_a_noisy_reference_is_not_hidden(save: Save, noise: Synth) -> None:
+def test_a_noisy_reference_is_hidden_as_the_noisy_recording(save: Save, noise: Synth) -> None:
+    """There is no truth to hide; the recording is, expected at 0, as in the test of Moliner and Välimäki."""
     file = save("a.wav", noise(RATE))
-    item = ListeningItem(name="one", reference=file, reference_kind="noisy", conditions={"same": file})
-    _, _, found = stimuli(item, ())
-    assert [one.role for one in found] == ["condition"]
+    item = ListeningItem(name="one", reference=file, reference_kind="noisy", conditions={"other": file})
+    _, reference, found = stimuli(item, ())
+    assert [(one.name, one.role) for one in found] == [("noisy recording", "noisy"), ("other", "condition")]
+    assert np.array_equal(found[0].waveform, reference)
 
 
 def test_files_that_do_not_fit(save: Save, noise: Synth) -> None:
@@ -156,6 +158,7 @@ def test_settings_from_a_file(tmp_path: Path) -> None:
         (GOOD + GOOD.split("\n", 2)[2], "two items are named one"),
         (GOOD.replace("x =", '"anchor 7 kHz" ='), "cannot be named anchor 7 kHz"),
         (GOOD.replace("x =", "reference ="), "cannot be named reference"),
+        (GOOD.replace("x =", '"noisy recording" ='), "cannot be named noisy recording"),
         ("title = ", "cannot be read as TOML"),
     ],
 )

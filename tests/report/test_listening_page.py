@@ -86,13 +86,13 @@ def test_a_whole_test(window: Browser, page: Path, downloads: Path) -> None:
     window.click("#save-json")
     window.click("#save-csv")
     results = read_results([saved(downloads, f"listening-Ann_Ö_.{kind}") for kind in ("json", "csv")])
-    assert len(results) == n_first + n_second == 6
-    assert sorted(rating.score for rating in results) == [55, 56, 57, 60, 61, 62]
+    assert len(results) == n_first + n_second == 7
+    assert sorted(rating.score for rating in results) == [*range(55, 55 + n_first), *range(60, 60 + n_second)]
     assert {rating.participant for rating in results} == {"Ann Ö."}
     roles = sorted((rating.item, rating.role) for rating in results)
     assert roles == [
         ("First", "anchor"), ("First", "condition"), ("First", "reference"),
-        ("Second", "anchor"), ("Second", "condition"), ("Second", "condition"),
+        ("Second", "anchor"), ("Second", "condition"), ("Second", "condition"), ("Second", "noisy"),
     ]  # fmt: skip
     told: dict[str, Any] = json.loads((downloads / "listening-Ann_Ö_.json").read_text(encoding="utf-8"))
     assert all(rating["heard_seconds"] >= 0.7 for rating in told["ratings"])
@@ -103,7 +103,7 @@ def test_nobody_can_go_on_before_all_is_heard_and_rated(window: Browser, page: P
     begin(window, page, "Bob")
     window.press("a", RIGHT)
     window.until("return concertclean.state.rows[0].button.classList.contains('is-heard')")
-    assert "Not heard yet: B, C. Not rated yet: B, C." in window.text("#missing")
+    assert "Not heard yet: B, C, D. Not rated yet: B, C, D." in window.text("#missing")
     window.press(ENTER)
     assert window.run("return concertclean.state.at") == 0
 

@@ -36,8 +36,16 @@ def test_post_screening() -> None:
     assert excluded == [Screened("poor", 1, 6)]
 
 
-def saved(path: Path, participant: str = "Ann", score: object = 70, test: str = "t1") -> Path:
-    ratings = [{"item": "one", "condition": "x", "role": "condition", "score": score}]
+def test_a_hidden_noisy_recording_leaves_nobody_out() -> None:
+    """It is expected at 0, where the rule for the hidden reference would leave everybody out."""
+    ratings = [Rating("t1", "a", f"i{n}", "noisy recording", "noisy", 5.0 * n) for n in range(3)]
+    assert screen(ratings) == (ratings, [])
+    (score,) = summarise(ratings)
+    assert (score.role, score.mean) == ("noisy", 5.0)
+
+
+def saved(path: Path, participant: str = "Ann", score: object = 70, test: str = "t1", role: str = "condition") -> Path:
+    ratings = [{"item": "one", "condition": "x", "role": role, "score": score}]
     path.write_text(json.dumps({"test": test, "participant": participant, "ratings": ratings}))
     return path
 
@@ -47,6 +55,12 @@ def test_json_and_csv_say_the_same(tmp_path: Path) -> None:
     table.write_text('test,participant,item,condition,role,score,place\r\nt1,"Ann",one,x,condition,70,1\r\n')
     both = read_results([saved(tmp_path / "a.json"), table])
     assert both == [Rating("t1", "Ann", "one", "x", "condition", 70.0)]
+
+
+def test_roles_of_a_result(tmp_path: Path) -> None:
+    assert read_results([saved(tmp_path / "a.json", role="noisy")])[0].role == "noisy"
+    with pytest.raises(ConfigError, match="role"):
+        read_results([saved(tmp_path / "b.json", role="mask")])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 const HEARD_SECONDS = 0.7;
 const QUESTIONS = {
   clean: "How good is each version, compared with the reference? One of them is the reference itself: that is 100.",
-  noisy: "How good does each version sound? The reference is the original recording.",
+  noisy: "How good does each version sound, beside the original recording? One of them is the original itself: that is 0.",
 };
 
 const test = jsonOf("page");
