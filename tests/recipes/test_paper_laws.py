@@ -15,11 +15,12 @@ import pytest
 import soundfile
 from scipy.signal import fftconvolve
 
-from concertclean.config.mixing import BleedLaw, MixingLaw
+from concertclean.config.mixing import BleedLaw, MixingLaw, SeparateLaw
 from concertclean.config.training import read_recipe
 from concertclean.corpora.sources import Source
 from concertclean.dataset.bleed.build import BleedPlan, build_bleed, list_songs
 from concertclean.dataset.bleed.mixer import BleedMixer
+from concertclean.dataset.bleed.separation import SeparationMixer
 from concertclean.dataset.build import Plan, build
 from concertclean.dataset.mixing import Mixer
 from concertclean.dataset.store import FULL_SCALE, Store
@@ -148,11 +149,26 @@ def require_plain_bands(folder, law, drawn=None):
         assert law.gains[0] - EXACT <= gains.min() <= gains.max() <= law.gains[1] + EXACT, item.description
 
 
+def require_plain_mixtures(folder, law, instruments):
+    """Every stem is a stretch of its file at a gain of the law, and the mixture is their sum."""
+    mixer = SeparationMixer(folder, law, instruments, 0)
+    files = {path.stem: np.load(path)[None] / FULL_SCALE for song in list_songs(folder)[1] for path in song}
+    for number in range(N_ITEMS):
+        item = mixer.item(number, N_SAMPLES)
+        for name, stem in zip(instruments, item.clean.astype(np.float64), strict=True):
+            gain, _, left, _ = closest(stem, [files[name]])
+            assert left < EXACT, f"{item.description}: {name} was changed"
+            assert law.gains[0] - EXACT <= gain <= law.gains[1] + EXACT, f"{item.description}: {name} at another level"
+        assert np.allclose(item.degraded, item.clean.sum(axis=0), atol=1e-6), item.description
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_items_of_a_paper_recipe_are_what_was_recorded(stores, bleed_dataset, path):
     law = read_recipe(path, []).mixing
     if isinstance(law, BleedLaw):
         return require_plain_bands(bleed_dataset, law)
+    if isinstance(law, SeparateLaw):
+        return require_plain_mixtures(bleed_dataset, law, read_recipe(path, []).network.config["instruments"])
     if not isinstance(law, MixingLaw):
         pytest.fail(f"{type(law).__name__}: unknown law; add a test of its items")
     store = stores(law.task)

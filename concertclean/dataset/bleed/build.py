@@ -25,6 +25,7 @@ from concertclean.config.text import parse_json, read_text
 from concertclean.dataset.bleed.conditions import CONDITIONS, images
 from concertclean.dataset.bleed.songs import Song, find_songs, read_stems
 from concertclean.dataset.store import FULL_SCALE
+from concertclean.dsp.arrays import Array
 from concertclean.errors import AudioFileError, ConfigError, NoInputError
 from concertclean.files.atomic import write_text, written
 from concertclean.files.names import inside, plain_name
@@ -180,6 +181,12 @@ def list_songs(folder: Path, side: str = "train") -> tuple[int, list[list[Path]]
     return sample_rate, [sorted(song.glob("*.npy")) for song in songs]
 
 
+def write_stem(path: Path, stem: Array) -> None:
+    """Write a stem of a training song, `(time,)`, full scale ±1, as items are made of it."""
+    with written(path, make_folder=True) as file:
+        np.save(file, np.rint(FULL_SCALE * stem).astype("<i2"))
+
+
 def _dealt(plan: BleedPlan) -> list[tuple[Song, str]]:
     """Every song and its split."""
     songs = [song for folder in plan.stems for song in find_songs(folder)]
@@ -215,9 +222,7 @@ def _write_stems(plan: BleedPlan, song: Song, side: str) -> None:
     names, stems = read_stems(song, plan.sample_rate, np.inf, natural_levels=plan.natural_levels)
     peak = np.abs(stems).max()
     for name, stem in zip(names, stems * min(1.0, _PEAK / peak), strict=True):
-        path = inside(plan.folder, f"{side}/{song.name}/{name}.npy", song.stems[0].path)
-        with written(path, make_folder=True) as file:
-            np.save(file, np.rint(FULL_SCALE * stem).astype("<i2"))
+        write_stem(inside(plan.folder, f"{side}/{song.name}/{name}.npy", song.stems[0].path), stem)
 
 
 def _write_test(plan: BleedPlan, song: Song, number: int) -> list[BandSet]:

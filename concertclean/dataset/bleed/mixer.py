@@ -142,6 +142,11 @@ def read_excerpt(paths: Sequence[Path], place: float, n_samples: int) -> Array:
     return stems
 
 
+def read_song(paths: Sequence[Path]) -> Array:
+    """All of every stem, `(stem, time)`, full scale ±1; ConfigError for a damaged file."""
+    return read_excerpt(paths, 0.0, max(len(_stored(path)) for path in paths))
+
+
 def _stored(path: Path) -> NDArray[np.int16]:
     """The samples of a stem, mapped."""
     try:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from concertclean.config.mixing import SeparateLaw
+from concertclean.dataset.bleed import build
 from concertclean.dataset.bleed.separation import SeparationMixer
 from concertclean.errors import ConfigError
 
@@ -22,7 +23,7 @@ def folder(tmp_path):
             samples = np.full(500, 1000 * (song + 1) + 100 * place, "<i2")
             np.save(tmp_path / "train" / f"song{song}" / f"{name}.npy", samples)
     names = [f"song{song}" for song in range(3)]
-    listed = {"format": 2, "sample_rate": 8000, "train": names, "validation": [], "test": []}
+    listed = {"format": build._FORMAT, "sample_rate": 8000, "train": names, "validation": [], "test": []}
     (tmp_path / "bleed.json").write_text(json.dumps(listed))
     return tmp_path
 
