@@ -15,7 +15,8 @@ Waveforms are `(channel, time)` arrays, full scale ±1. Nothing is loaded before
 The map of the house; imports only ever go down, rooms on one line do not know each other.
 
 ====  =======================================  =====================================================================
-10    ``cli``                                  words to calls: the only place that prints and knows flags
+11    ``cli``                                  words to calls: the only place that prints and knows flags
+10    ``reproduce``                            the tables of the papers, from their corpora to what was published
 9     ``evaluate``                             models and tools over many recordings, to a table
 8     ``train``                                networks from training items
 7     ``bleed``                                the tracks of one recording from files to files, by any method
