@@ -44,7 +44,7 @@ def test_a_gain_changes_magnitudes_by_its_power_alpha():
 
 
 def test_the_exponent_of_the_settings_is_that_of_the_gains(monkeypatch):
-    """A louder estimate of the bleed than squared gains would leave, at the same exponent of the model."""
+    """Learning and its last update use one exponent, in the powers and in the gains."""
     seen = []
     step = kamir.power_step
     monkeypatch.setattr(kamir, "power_step", lambda *words: seen.append(words[4]) or step(*words))
