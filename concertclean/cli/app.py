@@ -23,6 +23,7 @@ from concertclean.cli import (
     listen,
     models,
     report,
+    reproduce,
     train,
 )
 from concertclean.errors import ConcertCleanError, UnexpectedError, foreseen
@@ -41,6 +42,7 @@ app.command(name="spectrogram", epilog=help.epilog("spectrogram"))(report.spectr
 app.command(name="eval", epilog=help.epilog("eval"))(evaluate.evaluate)
 app.command(name="bench", epilog=help.epilog("bench"))(bench.bench)
 app.command(name="doctor")(doctor.doctor)
+app.command(name="reproduce", epilog=help.epilog("reproduce"))(reproduce.reproduce)
 app.command(name="train", epilog=help.epilog("train"))(train.train)
 app.add_typer(listen.app, name="listen")
 app.add_typer(models.app, name="models")

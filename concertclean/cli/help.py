@@ -21,6 +21,10 @@ EXAMPLES = {
         "concertclean eval --dataset data/concert --model concert --baseline afftdn",
     ),
     "bench": ("concertclean bench --model concert --seconds 30",),
+    "reproduce": (
+        "concertclean reproduce",
+        "concertclean reproduce kanunet-eca table1 --data corpus/ --weights DCCRN=dccrn.safetensors",
+    ),
     "train": (
         "concertclean train -c recipes/concert.toml --set run.steps=2000",
         "concertclean train -c recipes/concert.toml --resume auto",

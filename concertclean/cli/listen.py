@@ -61,6 +61,9 @@ def score(
     keep_all: Annotated[
         bool, typer.Option("--keep-all", help="Also listeners who did not find the hidden reference.")
     ] = False,
+    as_relative: Annotated[
+        bool, typer.Option("--relative", help="Differences from the hidden noisy recording, item by item.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of a table.")] = False,
     overwrite: _Overwrite = False,
@@ -69,7 +72,7 @@ def score(
 
     Listeners who score the hidden reference below 90 in more than 15 % of the items are left out, as in BS.1534-3.
     """
-    from concertclean.report.scores import draw_boxes, read_results, screen, summarise
+    from concertclean.report.scores import draw_boxes, read_results, relative, screen, summarise
 
     if as_json and as_csv:
         raise ConfigError("--json and --csv exclude each other; choose one")
@@ -82,10 +85,12 @@ def score(
         console.note(f"{one.participant} is left out: {low}; --keep-all keeps everybody")
     if not kept:
         raise ConfigError("no listener is left after post-screening; look at the results, or use --keep-all")
+    if as_relative:
+        kept = relative(kept)
     n_listeners = len({rating.participant for rating in kept})
     summary = f"{n_listeners} listener{'s' if n_listeners > 1 else ''}, {len({one.item for one in kept})} items"
     if output is not None:
-        draw_boxes(output, kept, title=summary, overwrite=overwrite)
+        draw_boxes(output, kept, title=summary, overwrite=overwrite, is_relative=as_relative)
         console.note(f"-> {output}")
     scores = summarise(kept)
     if as_json:

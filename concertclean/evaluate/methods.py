@@ -93,7 +93,14 @@ def baseline(name: str) -> Method:
     return partial(_filtered, name) if name in FILTERS else partial(_noisereduced, NOISEREDUCE[name])
 
 
-def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = False) -> Model:
+def model(
+    name: str,
+    *,
+    device: str = "auto",
+    threads: int = 0,
+    offline: bool = False,
+    max_reduction_db: float | None = None,
+) -> Model:
     """A model, a method without weights or a chain, run as by `concertclean denoise`.
 
     Args:
@@ -101,12 +108,15 @@ def model(name: str, *, device: str = "auto", threads: int = 0, offline: bool = 
         device: as for `choose_device`.
         threads: CPU cores; 0: all.
         offline: never use the network.
+        max_reduction_db: see `RestorerSettings`; None: its default.
 
     Raises:
         ConfigError: the device does not exist.
         ModelError: the model cannot be loaded.
     """
     values = {"model": name, "device": device, "threads": threads, "offline": offline}
+    if max_reduction_db is not None:
+        values["max_reduction_db"] = max_reduction_db
     settings = validated(RestorerSettings, values, "options")
     return Model(build_restorer(stages_of(name), settings))
 

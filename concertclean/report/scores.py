@@ -9,7 +9,7 @@ listeners and items are pooled for each condition; the interval is that of Stude
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from concertclean.metrics.interval import half_width_95
 from concertclean.report.figures import empty_figure
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _LOW_REFERENCE = 90
@@ -101,6 +102,24 @@ def screen(ratings: Iterable[Rating]) -> tuple[list[Rating], list[Screened]]:
     return [rating for rating in ratings if rating.participant not in left_out], excluded
 
 
+def relative(ratings: Iterable[Rating]) -> list[Rating]:
+    """Ratings as differences from what the same listener gave the hidden noisy recording of the same item, -100 to 100.
+
+    Raises:
+        ConfigError: a listener has no rating of it, since the reference was clean.
+
+    References:
+        Li, Gfeller, Tagliasacchi, Roblek, Learning to denoise historical music, ISMIR 2020, section 4.
+    """
+    ratings = list(ratings)
+    noisy = {(one.participant, one.item): one.score for one in ratings if one.role == "noisy"}
+    missing = next((one for one in ratings if (one.participant, one.item) not in noisy), None)
+    if missing is not None:
+        fact = f"{missing.participant} rated no hidden noisy recording of {missing.item!r}"
+        raise ConfigError(f"{fact}; only tests whose reference is noisy have one")
+    return [replace(one, score=one.score - noisy[one.participant, one.item]) for one in ratings if one.role != "noisy"]
+
+
 def summarise(ratings: Iterable[Rating]) -> list[ConditionScore]:
     """One row per condition, best mean first."""
     groups: dict[tuple[str, str], list[float]] = {}
@@ -110,7 +129,9 @@ def summarise(ratings: Iterable[Rating]) -> list[ConditionScore]:
     return sorted(scores, key=lambda score: -score.mean)
 
 
-def draw_boxes(target: Path, ratings: Sequence[Rating], *, title: str, overwrite: bool) -> None:
+def draw_boxes(
+    target: Path, ratings: Sequence[Rating], *, title: str, overwrite: bool, is_relative: bool = False
+) -> None:
     """Writes box plots of all conditions, with mean and its interval.
 
     Args:
@@ -118,6 +139,7 @@ def draw_boxes(target: Path, ratings: Sequence[Rating], *, title: str, overwrite
         ratings: at least one.
         title: above the picture.
         overwrite: replace a picture that exists.
+        is_relative: the ratings come from `relative`.
 
     Raises:
         ConfigError: matplotlib is not installed.
@@ -126,11 +148,13 @@ def draw_boxes(target: Path, ratings: Sequence[Rating], *, title: str, overwrite
     scores = summarise(ratings)
     figure = empty_figure(max(5.0, 1.6 + 1.1 * len(scores)), 5.2, dpi=120)
     with written(target, overwrite=overwrite) as file:
-        _draw(figure, scores, ratings, title)
+        _draw(figure, scores, ratings, title, is_relative=is_relative)
         figure.savefig(file, format=target.suffix[1:].lower() or "png")
 
 
-def _draw(figure: "Figure", scores: Sequence[ConditionScore], ratings: Sequence[Rating], title: str) -> None:
+def _draw(
+    figure: "Figure", scores: Sequence[ConditionScore], ratings: Sequence[Rating], title: str, *, is_relative: bool
+) -> None:
     axis = figure.subplots()
     places = range(1, len(scores) + 1)
     values = [[rating.score for rating in ratings if rating.condition == score.condition] for score in scores]
@@ -143,13 +167,23 @@ def _draw(figure: "Figure", scores: Sequence[ConditionScore], ratings: Sequence[
     axis.set_xticks(list(places), [_label(score) for score in scores], parse_math=False)
     if len(scores) > 5:
         axis.tick_params(axis="x", rotation=30)
-    axis.set(ylim=(-2, 102), ylabel="score")
-    axis.set_yticks(range(0, 101, 20))
     axis.grid(axis="y", alpha=0.35)
-    for height, word in zip(range(10, 100, 20), ("bad", "poor", "fair", "good", "excellent"), strict=True):
-        axis.annotate(word, (1.01, height), xycoords=("axes fraction", "data"), va="center", color="#66636e")
+    if is_relative:
+        axis.set(ylim=(-102, 102), ylabel="score minus that of the noisy recording")
+        axis.set_yticks(range(-100, 101, 20))
+        axis.axhline(0, color="#66636e", linewidth=1)
+    else:
+        _draw_scale(axis)
     axis.set_title(title, parse_math=False, loc="left")
     axis.legend(loc="lower left")
+
+
+def _draw_scale(axis: "Axes") -> None:
+    """The scale of the standard, with its five words."""
+    axis.set(ylim=(-2, 102), ylabel="score")
+    axis.set_yticks(range(0, 101, 20))
+    for height, word in zip(range(10, 100, 20), ("bad", "poor", "fair", "good", "excellent"), strict=True):
+        axis.annotate(word, (1.01, height), xycoords=("axes fraction", "data"), va="center", color="#66636e")
 
 
 def _label(score: ConditionScore) -> str:

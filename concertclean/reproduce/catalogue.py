@@ -1,10 +1,26 @@
 """The tables by paper and name."""
 
 from concertclean.errors import ConfigError
+from concertclean.reproduce import kanunet_eca, seanet, two_stage
 from concertclean.reproduce.table import PaperTable
 
-PAPERS: dict[str, dict[str, PaperTable]] = {}
+PAPERS: dict[str, dict[str, PaperTable]] = {
+    "kanunet-eca": kanunet_eca.TABLES,
+    "two-stage": two_stage.TABLES,
+    "seanet": seanet.TABLES,
+}
 """Tables of each paper by name."""
+
+
+def tables_of(paper: str) -> dict[str, PaperTable]:
+    """The tables of a paper by name.
+
+    Raises:
+        ConfigError: the paper is unknown.
+    """
+    if paper not in PAPERS:
+        raise ConfigError(f"unknown paper {paper!r}; choose from {', '.join(PAPERS)}")
+    return PAPERS[paper]
 
 
 def find_table(paper: str, table: str) -> PaperTable:
@@ -13,8 +29,7 @@ def find_table(paper: str, table: str) -> PaperTable:
     Raises:
         ConfigError: the paper or the table is unknown.
     """
-    if paper not in PAPERS:
-        raise ConfigError(f"unknown paper {paper!r}; choose from {', '.join(PAPERS)}")
-    if table not in PAPERS[paper]:
-        raise ConfigError(f"unknown table {table!r} of {paper}; choose from {', '.join(PAPERS[paper])}")
-    return PAPERS[paper][table]
+    tables = tables_of(paper)
+    if table not in tables:
+        raise ConfigError(f"unknown table {table!r} of {paper}; choose from {', '.join(tables)}")
+    return tables[table]

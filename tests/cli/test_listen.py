@@ -49,6 +49,25 @@ def test_build(program: Program, files: Path) -> None:
     assert program("listen", "build", "set.toml", "-o", "other.html").code == 0
 
 
+def test_scores_as_differences_from_the_noisy_recording(program: Program, tmp_path: Path) -> None:
+    ratings = [
+        {"item": item, "condition": name, "role": role, "score": score}
+        for item, noisy, score in (("one", 10, 60), ("two", 30, 50))
+        for name, role, score in (("noisy recording", "noisy", noisy), ("x", "condition", score))
+    ]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"test": "t", "participant": "Ann", "ratings": ratings}))
+    ended = program("listen", "score", path, "--relative", "--json", "-o", "boxes.png")
+    assert ended.code == 0, ended.err
+    (score,) = json.loads(ended.out)["scores"]
+    assert (score["condition"], score["n"], score["mean"]) == ("x", 2, 35.0)
+    assert (tmp_path / "boxes.png").read_bytes().startswith(b"\x89PNG")
+    clean = result(tmp_path / "clean.json", "Bob", {"reference": 100, "x": 50})
+    ended = program("listen", "score", clean, "--relative")
+    assert ended.code == 2
+    assert "Bob rated no hidden noisy recording of 'one'" in ended.err
+
+
 @pytest.mark.parametrize(
     ("text", "code", "message"),
     [

@@ -7,7 +7,16 @@ import pytest
 from PIL import Image
 
 from concertclean.errors import ConfigError, OutputError
-from concertclean.report.scores import ConditionScore, Rating, Screened, draw_boxes, read_results, screen, summarise
+from concertclean.report.scores import (
+    ConditionScore,
+    Rating,
+    Screened,
+    draw_boxes,
+    read_results,
+    relative,
+    screen,
+    summarise,
+)
 
 
 def rating(participant: str, item: str, condition: str, score: float) -> Rating:
@@ -42,6 +51,23 @@ def test_a_hidden_noisy_recording_leaves_nobody_out() -> None:
     assert screen(ratings) == (ratings, [])
     (score,) = summarise(ratings)
     assert (score.role, score.mean) == ("noisy", 5.0)
+
+
+def test_differences_from_the_noisy_recording_of_the_same_listener_and_item() -> None:
+    given = {("a", "i0"): (20, 50, 35), ("a", "i1"): (0, 40, 0), ("b", "i0"): (60, 50, 100)}
+    ratings = []
+    for (listener, item), (noisy, first, second) in given.items():
+        ratings += [Rating("t1", listener, item, "noisy recording", "noisy", noisy)]
+        ratings += [rating(listener, item, "first", first), rating(listener, item, "second", second)]
+    found = relative(ratings)
+    assert [one.score for one in found] == [30, 15, 40, 0, -10, 40]
+    assert {one.condition for one in found} == {"first", "second"}
+    assert {score.condition: score.mean for score in summarise(found)} == {"first": 20, "second": pytest.approx(55 / 3)}
+
+
+def test_differences_need_a_noisy_recording() -> None:
+    with pytest.raises(ConfigError, match="a rated no hidden noisy recording of 'i'"):
+        relative([rating("a", "i", "x", 50)])
 
 
 def saved(path: Path, participant: str = "Ann", score: object = 70, test: str = "t1", role: str = "condition") -> Path:

@@ -1,4 +1,4 @@
-"""Paper recipes of denoisers on waveforms and magnitudes: miniatures train by the recipe, and their weights denoise."""
+"""Paper recipes of denoisers: miniatures train by the recipe, and their weights denoise."""
 
 import json
 import tomllib
@@ -31,7 +31,11 @@ def built(program, tmp_path):
 
     def build(task, channels):
         words = ["--clean", "songs", "--noise", "crowds", "--sample-rate", RATE, "--channels", channels]
-        words += {"concert": ["--synthetic-minutes", 0], "reverb": ["--response", "rooms"]}[task]
+        words += {
+            "concert": ["--synthetic-minutes", 0],
+            "reverb": ["--response", "rooms"],
+            "gramophone": [],
+        }[task]
         fixed = ["--validation-items", 1, "--test-items", 0]
         ended = program("dataset", "build", task, "data", *words, *fixed, "--workers", 1)
         assert ended.code == 0, ended.err
@@ -39,12 +43,15 @@ def built(program, tmp_path):
     return build
 
 
-@pytest.mark.parametrize("name", ["wave-unet", "ddae"])
+@pytest.mark.parametrize("name", ["wave-unet", "ddae", "dccrn", "seanet", "seanet-adversarial"])
 def test_a_miniature_trains_by_the_recipe_and_denoises(built, program, tmp_path, name):
     recipe = tomllib.loads((RECIPES / f"{name}.toml").read_text())
     architecture, channels = recipe["network"]["architecture"], recipe["network"]["config"].get("channels", 1)
     small = {**ARCHITECTURES[architecture].small_config, "sample_rate": RATE}
     recipe["network"]["config"] = small
+    if "adversarial" in recipe:
+        small["scales"] = 2
+        recipe["adversarial"] |= {"n_fft": 256, "hop_length": 64, "widths": small["widths"], "code": 4, "scales": 2}
     recipe["data"] |= {"dataset": "data", "seconds": 0.5, "workers": 0, "batch": 4}
     recipe["run"] = {"steps": 20, "precision": "fp32", "validate_every": 0, "validation_items": 1, "log_every": 5}
     (tmp_path / "small.toml").write_text(tomli_w.dumps(recipe))
@@ -55,7 +62,7 @@ def test_a_miniature_trains_by_the_recipe_and_denoises(built, program, tmp_path,
     lines = [json.loads(line) for line in (weights.parent / "log.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     assert losses[-1] < losses[0]
-    assert all(("gain" in line) == (name == "wave-unet") for line in lines if "loss" in line)
+    assert all(("gain" in line) == (name != "ddae") for line in lines if "loss" in line)
     assert "score" in next(line["validation"] for line in lines if "validation" in line)
     denoised = program("denoise", "songs/hand 0/a.wav", "--model", weights, "-o", "out.wav")
     assert denoised.code == 0, denoised.err
@@ -63,7 +70,14 @@ def test_a_miniature_trains_by_the_recipe_and_denoises(built, program, tmp_path,
 
 
 @pytest.mark.parametrize(
-    ("name", "n_samples", "n_parameters"), [("wave-unet", 97_961, 17_477_538), ("ddae", 88_200, 8)]
+    ("name", "n_samples", "n_parameters"),
+    [
+        ("wave-unet", 97_961, 17_477_538),
+        ("ddae", 88_200, 8),
+        ("dccrn", 44_100, 4_327_437),
+        ("seanet", 220_500, 9_350_180),
+        ("seanet-adversarial", 220_500, 3 * 9_350_180),
+    ],
 )
 def test_the_recipes_are_those_of_the_published_networks(name, n_samples, n_parameters):
     settings = read_recipe(RECIPES / f"{name}.toml", [])
