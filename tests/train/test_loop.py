@@ -39,7 +39,7 @@ def test_the_same_four_items_again_and_again_are_learnt(
     assert gains[-1] > 2.5
 
 
-@pytest.mark.parametrize("loss", ["relative", "spectral", "two_stage"])
+@pytest.mark.parametrize("loss", ["relative", "spectral", "two_stage", "complex", "si_snr"])
 def test_every_loss_makes_a_step(make_settings, make_around, make_network, loss):
     settings = make_settings(
         "two_stage_unet", run={"steps": 3}, loss={"name": loss, "one_resolution": loss == "spectral"}

@@ -95,6 +95,22 @@ def test_compressed_error_of_a_known_pair():
     assert float(found) == pytest.approx(float(expected), rel=1e-4)
 
 
+def test_scale_invariant_ratio_of_an_orthogonal_error():
+    """An error of a tenth of the power, at any gain of the estimate: 10 dB. An offset counts as an error."""
+    time = torch.arange(8000) / 8000
+    clean = torch.sin(2 * torch.pi * 100 * time)[None, None]
+    error = torch.cos(2 * torch.pi * 100 * time)[None, None] * 10**-0.5
+    for gain in (1.0, 0.01, -3.0):
+        assert float(losses.si_snr(clean, gain * (clean + error))) == pytest.approx(10, abs=1e-3)
+    assert float(losses.si_snr(clean, clean + 0.5)) == pytest.approx(10 * math.log10(0.5 / 0.25), abs=1e-3)
+
+
+def test_scale_invariant_ratio_of_silence_is_finite_and_has_a_gradient():
+    estimate = torch.full((1, 1, 100), 0.1, requires_grad=True)
+    losses.si_snr(torch.zeros(1, 1, 100), estimate).backward()
+    assert torch.isfinite(estimate.grad).all()
+
+
 def test_detection_error():
     logits, is_noise = torch.tensor([0.0, math.log(3)]), torch.tensor([1.0, 0.0])
     assert float(losses.detection_bce(is_noise, logits)) == pytest.approx((math.log(2) + math.log(4)) / 2)
