@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,9 +67,35 @@ def reproduce(
     if as_markdown:
         console.say(_as_markdown(header, body))
     else:
-        print_table(f"{paper} {table}: {found.title}", header, body)
+        console.say(f"{paper} {table}: {found.title}")
+        for block in _blocks([header, *body], shutil.get_terminal_size().columns):
+            print_table("", block[0], block[1:])
+            console.say("")
     for remark in outcome.remarks:
         console.note(remark)
+
+
+def _blocks(lines: list[list[str]], width: int) -> list[list[list[str]]]:
+    """A table as several, none wider than the screen; what was published stays beside what it belongs to."""
+    from concertclean.reproduce.table import PUBLISHED
+
+    first, *columns = ([str(cell) for cell in column] for column in zip(*lines, strict=True))
+    pairs: list[list[list[str]]] = []
+    for column in columns:
+        if column[0].endswith(PUBLISHED):
+            pairs[-1].append([PUBLISHED.lstrip(", "), *column[1:]])
+        else:
+            pairs.append([column])
+    blocks: list[list[list[str]]] = []
+    left = 0
+    for pair in pairs:
+        needed = sum(2 + max(map(len, column)) for column in pair)
+        if not blocks or needed > left:
+            blocks.append([first])
+            left = width - max(map(len, first))
+        blocks[-1] += pair
+        left -= needed
+    return [[list(line) for line in zip(*block, strict=True)] for block in blocks]
 
 
 def _list_tables(paper: str | None) -> None:

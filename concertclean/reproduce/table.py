@@ -13,6 +13,9 @@ import numpy as np
 
 from concertclean.errors import ConfigError
 
+PUBLISHED = ", published"
+"""End of the name of a column of published numbers."""
+
 Progress = Callable[[str, int, int], None]
 Cells = Sequence[float | None]
 
@@ -109,7 +112,7 @@ def grid(outcome: Outcome) -> tuple[list[str], list[list[str]]]:
         for row, cells in zip(outcome.rows, body, strict=True):
             cells.append(_number(row.ours[k], outcome.decimals))
         if published[k]:
-            header.append(f"{column}, published")
+            header.append(f"{column}{PUBLISHED}")
             for row, cells in zip(outcome.rows, body, strict=True):
                 cells.append(_number(row.published[k], outcome.decimals))
     return header, body

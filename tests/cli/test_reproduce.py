@@ -128,6 +128,14 @@ def test_the_same_seed_gives_the_same_test_set(program, corpus):
     assert noisy.startswith("| noisy | -10.00 |  | -5.00 |  | 0.00 |")
 
 
+def test_no_line_is_wider_than_the_screen(program, corpus):
+    text = program("reproduce", "kanunet-eca", "table2", "--data", "corpus", "--items", 1).out.decode()
+    assert max(map(len, text.splitlines())) <= 80
+    lines = [line.split() for line in text.splitlines()]
+    assert ["system", "SNR", "H", "published", "SNR", "M", "published", "SNR", "L", "published"] in lines
+    assert ["KANUNet-ECA", "3.99", "5.74", "7.62"] in lines
+
+
 def test_tables_are_listed(program):
     for words in (("reproduce",), ("reproduce", "two-stage")):
         text = program(*words).out.decode()

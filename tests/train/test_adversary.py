@@ -62,6 +62,19 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
     assert equal(before, weights(adversary.discriminators))
 
 
+def test_gradients_are_averaged_over_processes(monkeypatch):
+    """Two processes with equal batches step as one."""
+    found = []
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda tensor: tensor.mul_(2))
+    for world_size in (1, 2):
+        torch.manual_seed(0)
+        adversary = Adversary(AdversarialSettings(**SMALL), CPU, world_size)
+        degraded, clean, _ = make_batch(0)
+        adversary.step([(clean, degraded)], rate=1.0)
+        found.append(weights(adversary.discriminators))
+    assert equal(*found)
+
+
 def test_the_rate_follows_the_schedule_of_the_network():
     adversary = Adversary(AdversarialSettings(**SMALL, learning_rate=1e-3), CPU)
     adversary.step([make_batch(0)[1::-1]], rate=0.25)
