@@ -1,34 +1,36 @@
-"""What `concertclean train` needs for networks that separate songs into stems."""
+"""What a run needs that trains a network to separate songs into stems: first weights, items, validation."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from concertclean.cli.training_items import batch_source, item_length
+import torch
+from torch import nn
+
+from concertclean.config.mixing import SeparateLaw
+from concertclean.config.training import SeparateTrainingSettings
+from concertclean.dataset.batches import Items
+from concertclean.dataset.bleed.separation import SeparationMixer
 from concertclean.errors import ConfigError
+from concertclean.train.distributed import Place
+from concertclean.train.items import batch_source, item_length
+from concertclean.train.loop import Environment
+from concertclean.train.validation import validate_separation
+from concertclean.weights.building import architecture_of, build_model
+from concertclean.weights.loading import load_model
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import nn
-
-    from concertclean.config.training import SeparateTrainingSettings
-    from concertclean.dataset.bleed.separation import SeparationMixer
-    from concertclean.train.distributed import Place
-    from concertclean.train.loop import Environment
+Note = Callable[[str], None]
 
 _LOSSES = ("waveform_mse", "waveform_l1", "spectrogram_mse")
 _SURVEYED = 100  # excerpts from which a network learns the mean and spread of each frequency
 
 
-def separation_network(settings: "SeparateTrainingSettings") -> "nn.Module":
+def separation_network(settings: SeparateTrainingSettings) -> nn.Module:
     """The network with its first weights.
 
     Raises:
         ConfigError: the network or the loss is not for separation.
     """
-    from concertclean.weights.building import architecture_of, build_model
-    from concertclean.weights.loading import load_model
-
     name = settings.network.architecture
     row = architecture_of(name, "network.architecture")
     if row.task != "separate":
@@ -49,17 +51,21 @@ def separation_network(settings: "SeparateTrainingSettings") -> "nn.Module":
 
 
 def separation_environment(
-    settings: "SeparateTrainingSettings", network: Any, folder: Path, place: "Place", *, overfit: int
-) -> "Environment":
+    settings: SeparateTrainingSettings, network: Any, folder: Path, place: Place, note: Note, *, overfit: int = 0
+) -> Environment:
     """Items, validation and facts for a run.
+
+    Args:
+        settings: of the run.
+        network: from `separation_network`; one that begins with the statistics of its input receives them.
+        folder: of the run.
+        place: of this process.
+        note: receives a sentence where nothing can be validated.
+        overfit: only so many items, repeated; 0: always new ones.
 
     Raises:
         ConfigError: the dataset does not fit the network.
     """
-    from concertclean.dataset.batches import Items
-    from concertclean.dataset.bleed.separation import SeparationMixer
-    from concertclean.train.loop import Environment
-
     dataset = settings.data.dataset
     mixer = SeparationMixer(dataset, settings.mixing, network.instruments, settings.run.seed)
     if network.sample_rate != mixer.sample_rate:
@@ -71,37 +77,30 @@ def separation_environment(
         _standardise(network, mixer, n_samples)
     give = batch_source(settings.data, Items(mixer, n_samples), place, overfit)
     facts = {"training_data": f"{mixer.n_songs} songs of {dataset.name}"}
-    judge = _judge(settings, network.instruments, n_samples, place)
+    judge = _judge(settings, network.instruments, n_samples, place, note)
     return Environment(folder, give, judge, rank=place.rank, world_size=place.world_size, facts=facts)
 
 
-def _standardise(network: Any, mixer: "SeparationMixer", n_samples: int) -> None:
+def _standardise(network: Any, mixer: SeparationMixer, n_samples: int) -> None:
     """Gives a network that begins with the statistics of its input some of that."""
-    import torch
-
     if hasattr(network, "standardise"):
         mixtures = (mixer.item(number, n_samples).degraded for number in range(_SURVEYED))
         network.standardise(torch.from_numpy(mixture) for mixture in mixtures)
 
 
 def _judge(
-    settings: "SeparateTrainingSettings", instruments: tuple[str, ...], n_samples: int, place: "Place"
-) -> "Callable[[nn.Module], dict[str, float]] | None":
+    settings: SeparateTrainingSettings, instruments: tuple[str, ...], n_samples: int, place: Place, note: Note
+) -> Callable[[nn.Module], dict[str, float]] | None:
     """Validation on songs that no item comes from, at their own levels; the same every time, None if none."""
-    from concertclean.cli import console
-    from concertclean.config.mixing import SeparateLaw
-    from concertclean.dataset.bleed.separation import SeparationMixer
-    from concertclean.train.validation import validate_separation
-
     try:
         law = SeparateLaw(task="separate")
         mixer = SeparationMixer(settings.data.dataset, law, instruments, settings.run.seed, "validation")
     except ConfigError as error:
         if place.rank == 0:
-            console.note(f"{error}: the last weights are taken, not the best")
+            note(f"{error}: the last weights are taken, not the best")
         return None
 
-    def judge(model: "nn.Module") -> dict[str, float]:
+    def judge(model: nn.Module) -> dict[str, float]:
         items = (mixer.item(number, n_samples) for number in range(settings.run.validation_items))
         return validate_separation(model, items, instruments, place.device)
 
