@@ -1,9 +1,13 @@
 """The tables by paper and name."""
 
 from concertclean.errors import ConfigError
+from concertclean.reproduce import ddae, irmr
 from concertclean.reproduce.table import PaperTable
 
-PAPERS: dict[str, dict[str, PaperTable]] = {}
+PAPERS: dict[str, dict[str, PaperTable]] = {
+    "irmr": irmr.TABLES,
+    "ddae": ddae.TABLES,
+}
 """Tables of each paper by name."""
 
 

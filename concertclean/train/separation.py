@@ -1,5 +1,6 @@
-"""What a run needs that trains a network to separate songs into stems: first weights, items, validation."""
+"""Training of networks that separate songs into stems: first weights, items, validation, and all of it in one call."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from concertclean.config.training import SeparateTrainingSettings
 from concertclean.dataset.batches import Items
 from concertclean.dataset.bleed.separation import SeparationMixer
 from concertclean.errors import ConfigError
+from concertclean.runtime.devices import choose_device
+from concertclean.train.checkpoint import STATE_NAME
 from concertclean.train.distributed import Place
 from concertclean.train.items import batch_source, item_length
-from concertclean.train.loop import Environment
+from concertclean.train.loop import Environment, Run
 from concertclean.train.validation import validate_separation
 from concertclean.weights.building import architecture_of, build_model
 from concertclean.weights.loading import load_model
@@ -105,3 +108,31 @@ def _judge(
         return validate_separation(model, items, instruments, place.device)
 
     return judge
+
+
+def train_separator(settings: SeparateTrainingSettings, folder: Path, log: Callable[[int], None], note: Note) -> Path:
+    """Train a separator in this process, from the beginning or from where a run in the folder was stopped.
+
+    Args:
+        settings: of the run.
+        folder: of the run; created.
+        log: receives the number of steps done, now and then.
+        note: receives a sentence where nothing can be validated.
+
+    Returns:
+        The weights, best at validation.
+
+    Raises:
+        ConfigError: the settings, the dataset and the network do not fit each other, or the folder holds another run.
+        TrainingError: the gradient was not finite twenty steps in a row.
+    """
+    if settings.run.threads:
+        torch.set_num_threads(settings.run.threads)
+    torch.manual_seed(settings.run.seed)
+    place = Place(0, 1, choose_device(settings.run.device))
+    network = separation_network(settings)
+    around = separation_environment(settings, network, folder, place, note)
+    around.log = lambda line: log(line["step"])
+    folder.mkdir(parents=True, exist_ok=True)
+    Run(settings, network, place.device, around, resume=os.path.exists(folder / STATE_NAME)).train()
+    return folder / f"{settings.name}.safetensors"
