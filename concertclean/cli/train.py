@@ -11,10 +11,8 @@ import typer
 from concertclean.cli import console
 from concertclean.cli.stop_request import StopRequest
 from concertclean.cli.training_bleed import bleed_environment, bleed_network
-from concertclean.cli.training_items import batch_source, item_length
 from concertclean.cli.training_scenes import scene_environment, scene_network
 from concertclean.cli.training_screen import TrainingScreen, with_board
-from concertclean.cli.training_separation import separation_environment, separation_network
 from concertclean.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
@@ -122,8 +120,10 @@ def _prepared(
     if isinstance(settings, DetectTrainingSettings):
         return scene_network(settings), scene_environment(settings, folder, place, overfit=overfit)
     if isinstance(settings, SeparateTrainingSettings):
+        from concertclean.train.separation import separation_environment, separation_network
+
         network = separation_network(settings)
-        return network, separation_environment(settings, network, folder, place, overfit=overfit)
+        return network, separation_environment(settings, network, folder, place, console.note, overfit=overfit)
     store = Store(settings.data.dataset)
     network = _network(settings, store)
     return network, _environment(settings, network, folder, place, store, overfit=overfit)
@@ -167,6 +167,7 @@ def _environment(
     """Items, validation and facts for a run."""
     from concertclean.dataset.batches import Items
     from concertclean.dataset.mixing import Mixer
+    from concertclean.train.items import batch_source, item_length
     from concertclean.train.loop import Environment
 
     mixer = Mixer(store, settings.mixing, "train", settings.run.seed)

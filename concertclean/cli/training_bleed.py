@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from concertclean.cli.training_items import batch_source
 from concertclean.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,6 +51,7 @@ def bleed_environment(
     """
     from concertclean.dataset.batches import Items
     from concertclean.dataset.bleed.mixer import BleedMixer
+    from concertclean.train.items import batch_source
     from concertclean.train.loop import Environment
 
     dataset = settings.data.dataset

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from concertclean.cli import console
-from concertclean.cli.training_items import batch_source
 from concertclean.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,6 +44,7 @@ def scene_environment(
     from concertclean.dataset.check import stock
     from concertclean.dataset.scenes import Scenes
     from concertclean.dataset.store import Store
+    from concertclean.train.items import batch_source
     from concertclean.train.loop import Environment
 
     store = Store(settings.data.dataset)

@@ -35,6 +35,7 @@ def derive_stems(
     condition: str,
     *,
     method: str | None = None,
+    instruments: Sequence[str] = (),
     seed: int = 0,
     progress: Progress = lambda what, done, total: None,
 ) -> None:
@@ -46,6 +47,7 @@ def derive_stems(
         condition: one of `dataset.bleed.conditions.CONDITIONS`, drawn for each song.
         method: of bleed reduction, applied to the microphones of each song; None leaves them as they are. See
             `bleed.methods`.
+        instruments: songs without a stem for each of these are left out.
         seed: of gains, delays and rooms: the same microphones for every method.
         progress: receives the current step, the number of songs done, and the total.
 
@@ -58,8 +60,7 @@ def derive_stems(
         raise ConfigError(f"{folder / LIST}: already exists; choose another folder")
     if condition not in CONDITIONS:
         raise ConfigError(f"{condition}: unknown condition; choose from {', '.join(CONDITIONS)}")
-    songs = [(side, *list_songs(source, side)) for side in SIDES]
-    listed = [(side, sample_rate, paths) for side, sample_rate, found in songs for paths in found]
+    listed = _songs(source, instruments)
     for number, (side, sample_rate, paths) in enumerate(listed):
         progress("songs", number, len(listed))
         rng = np.random.default_rng([seed, number])
@@ -73,7 +74,19 @@ def derive_stems(
             write_stem(folder / side / paths[0].parent.name / f"{track}.npy", scale * stem)
     progress("songs", len(listed), len(listed))
     facts = parse_json(read_text(source / LIST, "build one: dataset build bleed"))
-    write_text(folder / LIST, json.dumps({**facts, "test": []}, indent=1))
+    names = {side: [paths[0].parent.name for one, _, paths in listed if one == side] for side in SIDES}
+    write_text(folder / LIST, json.dumps({**facts, **names, "test": []}, indent=1))
+
+
+def _songs(source: Path, instruments: Sequence[str]) -> list[tuple[str, int, list[Path]]]:
+    """Side, sample rate and stems of every song that has some instruments."""
+    sides = [(side, *list_songs(source, side)) for side in SIDES]
+    return [
+        (side, sample_rate, paths)
+        for side, sample_rate, songs in sides
+        for paths in songs
+        if set(instruments) <= {path.stem for path in paths}
+    ]
 
 
 def reduced(method: str, microphones: Array, sample_rate: int, tracks: Sequence[str]) -> Array:

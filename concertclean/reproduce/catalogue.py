@@ -1,13 +1,15 @@
 """The tables by paper and name."""
 
 from concertclean.errors import ConfigError
-from concertclean.reproduce import kanunet_eca, seanet, two_stage
+from concertclean.reproduce import ddae, irmr, kanunet_eca, seanet, two_stage
 from concertclean.reproduce.table import PaperTable
 
 PAPERS: dict[str, dict[str, PaperTable]] = {
     "kanunet-eca": kanunet_eca.TABLES,
     "two-stage": two_stage.TABLES,
     "seanet": seanet.TABLES,
+    "irmr": irmr.TABLES,
+    "ddae": ddae.TABLES,
 }
 """Tables of each paper by name."""
 

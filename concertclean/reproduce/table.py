@@ -97,10 +97,12 @@ class System:
     Attributes:
         row: its name in the table.
         recipe: of the network, in recipes/paper.
+        name: of the weights, where a recipe trains several; else "paper-" and the name of the recipe.
     """
 
     row: str
     recipe: str
+    name: str = ""
 
 
 def grid(outcome: Outcome) -> tuple[list[str], list[list[str]]]:
@@ -135,7 +137,7 @@ def find_weights(request: Request, systems: Iterable[System]) -> tuple[dict[str,
         raise ConfigError(f"{', '.join(unknown)}: no such row with weights; choose from {rows}")
     found, remarks = {}, []
     for system in systems:
-        name = f"paper-{system.recipe}"
+        name = system.name or f"paper-{system.recipe}"
         given = request.weights.get(system.row)
         path = given or Path("runs") / name / f"{name}.safetensors"
         if os.path.isfile(path):

@@ -146,7 +146,7 @@ def test_tables_are_listed(program):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["ecanet", "table1"], 2, "unknown paper 'ecanet'; choose from kanunet-eca, two-stage, seanet"),
+        (["ecanet", "table1"], 2, "unknown paper 'ecanet'; choose from kanunet-eca, two-stage, seanet, irmr, ddae"),
         (["seanet", "table9"], 2, "unknown table 'table9' of seanet; choose from mushra"),
         (["seanet", "mushra"], 4, "add --data FOLDER, a folder with recordings/"),
         (["seanet", "mushra", "--data", "nowhere"], 4, "nowhere: not a folder; it must hold recordings/"),

@@ -55,6 +55,13 @@ def test_reduction_brings_them_nearer_to_the_stems(clean, tmp_path):
     assert cleaned < 0.1 * bled
 
 
+def test_songs_without_an_instrument_are_left_out(clean, tmp_path):
+    (clean / "validation" / "two" / "drums.npy").rename(clean / "validation" / "two" / "flute.npy")
+    derive_stems(clean, tmp_path / "bled", "low", instruments=NAMES)
+    assert len(build.list_songs(tmp_path / "bled", "train")[1]) == 1
+    assert build.list_songs(tmp_path / "bled", "validation")[1] == []
+
+
 def test_what_cannot_be_derived(clean, tmp_path):
     with pytest.raises(ConfigError, match="already exists"):
         derive_stems(clean, clean, "low")

@@ -79,6 +79,7 @@ class BleedPlan:
         seed: of splits, gains and rooms.
         natural_levels: stems keep their level in the song, as in the published mixtures of MUSDB18; else every one has
             the same, as close microphones are set.
+        n_test: at most so many songs become test sets, the first of those held back; None: all of them.
     """
 
     folder: Path
@@ -91,6 +92,7 @@ class BleedPlan:
     validation: float = 0.0
     seed: int = 0
     natural_levels: bool = False
+    n_test: int | None = None
 
 
 _PlainName = Annotated[str, AfterValidator(plain_name)]
@@ -197,7 +199,9 @@ def _dealt(plan: BleedPlan) -> list[tuple[Song, str]]:
     sides = np.full(len(songs), "train", dtype=object)
     sides[order[:n_test]] = "test"
     sides[order[n_test : n_test + n_validation]] = "validation"
-    return [*zip(songs, sides.tolist(), strict=True), *((song, "test") for song in apart)]
+    dealt = [*zip(songs, sides.tolist(), strict=True), *((song, "test") for song in apart)]
+    left_out = [one for one in dealt if one[1] == "test"][plan.n_test :] if plan.n_test is not None else []
+    return [one for one in dealt if one not in left_out]
 
 
 def _read_list(folder: Path) -> tuple[int, dict[str, list[str]], list[BandSet]]:

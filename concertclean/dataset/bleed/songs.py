@@ -98,7 +98,7 @@ def read_stems(
         NoInputError: fewer than two stems are left.
         AudioFileError: a file cannot be decoded.
     """
-    waveforms = [_mono(stem, sample_rate) for stem in song.stems]
+    waveforms = [read_stem(stem, sample_rate) for stem in song.stems]
     n_samples = min(map(len, waveforms))
     stems = np.stack([waveform[:n_samples] for waveform in waveforms])
     length = round(min(seconds * sample_rate, n_samples))
@@ -116,7 +116,16 @@ def read_stems(
     return names, stems[sounding] * (1.0 if natural_levels else _LEVEL / level[sounding, None])
 
 
-def _mono(stem: Stem, sample_rate: int) -> Array:
+def read_stem(stem: Stem, sample_rate: int) -> Array:
+    """All of a stem in mono, `(time,)`, full scale ±1.
+
+    Args:
+        stem: see there.
+        sample_rate: Hz, of the result.
+
+    Raises:
+        AudioFileError: the file cannot be decoded.
+    """
     with AudioReader(stem.path, audio_stream=stem.audio_stream) as reader:
         waveform = resample(reader.read_all(), reader.info.sample_rate, sample_rate)
     return np.asarray(downmix(waveform)[0])

@@ -356,3 +356,15 @@ def test_song_that_cannot_be_read_or_stored_is_left_out(tmp_path):
     assert "b.wav: not an audio file" in "\n".join(failures)
     assert sys.platform == "win32" or "contains a backslash" in "\n".join(failures)
     assert {one.song for one in list_sets(tmp_path / "data")} == {"two", "three"}
+
+
+def test_only_so_many_songs_become_test_sets(tmp_path):
+    for name in ("a", "b", "c"):
+        write_song(tmp_path / "held" / name, "bass", "drums", seconds=0.5)
+    write_song(tmp_path / "stems" / "d", "bass", "drums", seconds=0.5)
+    plan = BleedPlan(
+        tmp_path / "data", [tmp_path / "stems"], 8000, conditions=["low"], held_back=[tmp_path / "held"], n_test=2
+    )
+    build_bleed(plan)
+    assert [one.song for one in list_sets(plan.folder)] == ["a", "b"]
+    assert len(list_songs(plan.folder)[1]) == 1

@@ -1,21 +1,17 @@
 """How the items of a run reach its steps, whatever they are items of."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from torch import nn
+
+from concertclean.config.training import DataSettings, Recipe
+from concertclean.dataset.batches import Items, Share, batches
 from concertclean.errors import ConfigError
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from concertclean.config.training import DataSettings, Recipe
-    from concertclean.dataset.batches import Items
-    from concertclean.train.distributed import Place
+from concertclean.train.distributed import Place
 
 
-def batch_source(
-    data: "DataSettings", items: "Items", place: "Place", overfit: int
-) -> Callable[[int, int], Iterator[Any]]:
+def batch_source(data: DataSettings, items: Items, place: Place, overfit: int) -> Callable[[int, int], Iterator[Any]]:
     """The batches of a run, from one step to another.
 
     Args:
@@ -24,7 +20,6 @@ def batch_source(
         place: of this process among those that share each batch.
         overfit: only so many items, repeated; 0: always new ones.
     """
-    from concertclean.dataset.batches import Share, batches
 
     def give(first: int, end: int) -> Iterator[Any]:
         share = Share(
@@ -40,7 +35,7 @@ def batch_source(
     return give
 
 
-def item_length(settings: "Recipe", network: "nn.Module", sample_rate: int) -> int:
+def item_length(settings: Recipe, network: nn.Module, sample_rate: int) -> int:
     """Samples of an item.
 
     Raises:
