@@ -246,7 +246,7 @@ def test_songs_without_the_stems_of_a_separator(small_recipes, tmp_path):
         find_table("irmr", "table1").make(Request(tmp_path / "songs", tmp_path / "out", steps=1))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_method_that_can_run_cleans_stems(corpus, small_recipes, given, monkeypatch, tmp_path):
     monkeypatch.setattr(downstream, "SEPARATORS", downstream.SEPARATORS[:1])
     found = find_table("irmr", "table1").make(Request(corpus, tmp_path / "out", weights=given, steps=2))
