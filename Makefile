@@ -11,7 +11,7 @@ CONSTRAINTS := constraints.txt
 N ?= 2000
 SEED ?= 0
 
-.PHONY: demo test test-lowest fuzz format clean
+.PHONY: demo serve test test-lowest fuzz format clean
 
 $(BIN)/concertclean: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,13 @@ demo: $(BIN)/concertclean
 	@echo
 	@echo "Restored recordings (_clean), what was removed (_removed) and pages to compare them (_report.html) are in demo/:"
 	@ls demo
+
+$(VENV)/serve: $(BIN)/concertclean
+	$(PIP) install -c $(CONSTRAINTS) -e '.[serve]'
+	@touch $@
+
+serve: $(VENV)/serve
+	$(BIN)/concertclean serve --open
 
 test: $(VENV)/dev
 	$(BIN)/ruff format --check .
