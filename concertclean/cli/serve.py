@@ -1,5 +1,6 @@
 """`concertclean serve`: a page for people on this machine."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -48,4 +49,5 @@ def serve(
         if open_page:
             typer.launch(server.address)
 
-    server.run(ready)
+    with console.ending_on_signals(), suppress(KeyboardInterrupt):  # the usual way to end it
+        server.run(ready)

@@ -99,19 +99,15 @@ class Denoiser:
             reader = stack.enter_context(AudioReader(source, audio_stream=self.settings.audio_stream))
             report = self._report(reader.info, target)
             self._go_to_start(reader)
-            writers = [
-                stack.enter_context(self._writer(each, report, overwrite=overwrite))
-                for each in (target, removed_target)
-                if each is not None
-            ]
+            targets = [each for each in (target, removed_target) if each is not None]
+            writers = [stack.enter_context(self._writer(each, report, overwrite=overwrite)) for each in targets]
             report.warnings += writers[0].warnings
             restorer, warnings = self._restorer_for(source, reader, first_pass)
             report.warnings += warnings
             pairs = self._restored(restorer, self._original(reader), report, progress)
-            if target is None:
-                _write_removed(writers[0], pairs)
-            else:
-                Finisher(self.settings, report, *writers).write(pairs)
+            alone = target is None
+            write = partial(_write_removed, writers[0]) if alone else Finisher(self.settings, report, *writers).write
+            write(pairs)
             report.warnings += reader.warnings
         report.networks = self._networks(before)
         report.elapsed_seconds = time.perf_counter() - begin

@@ -77,7 +77,8 @@ def restore_with(
         source: the recording.
         residual: from `find_residual`, with the same model and the same part of the recording.
         target: the result.
-        settings: with a `max_reduction_db`; without one the gains of networks would have had a floor.
+        settings: of the run that the result is to equal. If a stage is a network, they need a `max_reduction_db`:
+            without one its gains have a floor, which was not there when the residual was found.
         overwrite: replace a file that exists.
         progress: as for `Denoiser.run`.
 
@@ -85,11 +86,8 @@ def restore_with(
         What was done.
 
     Raises:
-        ValueError: `max_reduction_db` is None.
         AudioFileError, ConfigError, OutputError: as `Denoiser.run`.
     """
-    if settings.max_reduction_db is None:
-        raise ValueError("max_reduction_db is None, must be a number")
     restorer = Restorer(("stored",), settings, chain=Chain((_Stored(residual),)))
     return Denoiser(restorer, settings).run(source, target, overwrite=overwrite, progress=progress)
 

@@ -12,7 +12,7 @@ ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 
 MAX_REGION_SECONDS = 600.0
 NO_LIMIT_DB = 120.0
-"""A largest reduction that nobody can hear the end of."""
+"""A largest reduction so large that nothing can be heard of what it leaves."""
 
 
 class Wish(BaseModel):
@@ -67,14 +67,15 @@ class SaveRequest(BaseModel):
 
     Attributes:
         strength: part of what was found that is removed, 0 to 1.
-        max_reduction_db: nothing is lowered by more.
+        max_reduction_db: nothing is lowered by more. None: no limit; only for methods without weights, because the
+            gains of networks have a floor without one, at which nothing was found here.
         format, bit_depth, loudness: of the file.
     """
 
     model_config = STRICT
 
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
-    max_reduction_db: Annotated[float, Field(gt=0, le=NO_LIMIT_DB)] = NETWORK_MAX_REDUCTION_DB
+    max_reduction_db: Annotated[float, Field(gt=0, le=NO_LIMIT_DB)] | None = NETWORK_MAX_REDUCTION_DB
     format: OutputFormat = "wav"
     bit_depth: BitDepth = "keep"
     loudness: Literal["off", "match"] | Annotated[float, Field(ge=-70, le=0)] = "off"

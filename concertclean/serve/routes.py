@@ -40,10 +40,10 @@ Record = TypeVar("Record", bound=BaseModel)
 _MOST_JSON_BYTES: Final = 65_536
 _TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _ASSETS: Final = {
-    "index.html": "serve", "serve.css": "serve", "live.js": "serve", "serve.js": "serve",
+    "index.html": "serve", "serve.css": "serve", "live.js": "serve", "queue.js": "serve", "serve.js": "serve",
     "page.css": "report", "player.js": "report", "controls.js": "report", "spectrogram.js": "report",
 }  # fmt: skip
-_RECIPES: Final = ("concert", "gramophone")
+_MODELS: Final = ("concert", "gramophone")  # besides those that the user has added
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Desk:
     async def options(self, request: Request) -> Response:
         """What can be chosen: presets, models, methods, formats; and the colours of spectrograms."""
         cards = await run_in_threadpool(load_cards)
-        models = {name: cards[name].description for name in _RECIPES if name in cards}
+        models = {name: card.description for name, card in cards.items() if name in _MODELS or card.path is not None}
         return JSONResponse({
             "presets": PRESETS,
             "models": models,

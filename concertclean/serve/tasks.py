@@ -16,7 +16,7 @@ from concertclean.classical.catalogue import COMBINATIONS, METHODS
 from concertclean.config.denoise import AUTO, PRESETS, DenoiseSettings
 from concertclean.dsp.arrays import Array
 from concertclean.dsp.levels import EnergyMeter, LoudnessMeter
-from concertclean.errors import AudioFileError, ConcertCleanError, ModelError
+from concertclean.errors import AudioFileError, ConcertCleanError, ConfigError, ModelError
 from concertclean.files.atomic import write_text, written
 from concertclean.report.change import STEP_SECONDS, most_changed
 from concertclean.report.pairs import Pair, blocks
@@ -97,6 +97,8 @@ def save(place: Workplace, job: Job, request: SaveRequest) -> tuple[Path, Report
     """
     if job.result is None:
         raise AudioFileError(f"{job.name}: nothing was found in it yet; wait until it is done")
+    if job.result.has_networks and request.max_reduction_db is None:
+        raise ConfigError("max_reduction_db: is null, which is for methods without weights; give a number")
     settings = _settings(job.result).model_copy(update=request.model_dump())
     source = place.recording(job)
     with AudioReader(source) as reader:

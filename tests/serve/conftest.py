@@ -16,10 +16,10 @@ import soundfile
 
 pytest.importorskip("uvicorn", reason="the extra serve is not installed")
 
+from concertclean.files.download import file_sha256
 from concertclean.serve.server import PageServer, ServeOptions
 from concertclean.serve.tasks import work
 from concertclean.serve.worker import Work
-from concertclean.files.download import file_sha256
 
 RATE = 44_100
 TOKEN = "a-token-of-the-tests"
@@ -47,9 +47,7 @@ class Client:
         self.host, self.port = str(parts.hostname), int(parts.port or 0)
         self.origin = f"http://{self.host}:{self.port}"
 
-    def __call__(
-        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
-    ) -> Answer:
+    def __call__(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
         sent = {"Authorization": f"Bearer {TOKEN}"} if headers is None else dict(headers)
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         if data is not None and not isinstance(body, bytes):
@@ -125,12 +123,15 @@ def client(start: Callable[..., Running]) -> Client:
 @pytest.fixture
 def tiny_models(tmp_path: Path, tiny_weights: dict[str, Path]) -> None:
     """The small networks as the user's own models "tiny" and "broken"."""
-    folder = tmp_path / ".config"
+    write_cards(tmp_path / ".config", tiny_weights)
+
+
+def write_cards(folder: Path, weights: dict[str, Path]) -> None:
     folder.mkdir(exist_ok=True)
     cards = [
         f'[{name}]\ndescription = "x"\narchitecture = "kanunet_eca"\nfilename = "{path.name}"\nlicense = "MIT"\n'
         f'sample_rate = 44100\nchannels = 2\npath = "{path}"\nsha256 = "{file_sha256(path)}"\n'
-        for name, path in (("tiny", tiny_weights["stereo"]), ("broken", tiny_weights["broken"]))
+        for name, path in (("tiny", weights["stereo"]), ("broken", weights["broken"]))
     ]
     (folder / "models.toml").write_text("\n".join(cards))
 

@@ -169,9 +169,7 @@ def test_a_damaged_job_stops_nobody(start: Start, tmp_path: Path) -> None:
     assert (tmp_path / "work/jobs/0123456789abcdef.json").read_text() == "{"
 
 
-def test_a_deleted_job_is_gone_with_its_files_but_not_its_results(
-    client: Client, song: bytes, tmp_path: Path
-) -> None:
+def test_a_deleted_job_is_gone_with_its_files_but_not_its_results(client: Client, song: bytes, tmp_path: Path) -> None:
     job = client.until(client.add(song, model="declick"), "done")["id"]
     name = client("POST", f"/api/jobs/{job}/save", {"format": "flac"}).json["name"]
     assert client("DELETE", f"/api/jobs/{job}").status == 204
@@ -180,9 +178,7 @@ def test_a_deleted_job_is_gone_with_its_files_but_not_its_results(
     assert client("GET", f"/api/results/{name}").body.startswith(b"fLaC")
 
 
-def test_a_full_disk_fails_the_job_and_not_the_server(
-    client: Client, tmp_path: Path, full_disk: list[str]
-) -> None:
+def test_a_full_disk_fails_the_job_and_not_the_server(client: Client, tmp_path: Path, full_disk: list[str]) -> None:
     endings = full_disk.copy()
     full_disk.clear()
     upload = client.upload(song_bytes(tmp_path / "s.wav", 1.0))

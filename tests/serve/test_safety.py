@@ -139,7 +139,8 @@ def test_recordings_of_the_folder_can_be_picked(start: Start, folder: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "name", ["../secret.wav", "side/../../secret.wav", "/etc/passwd", "leak.wav", "away/secret.wav", "", "..\\secret.wav"]
+    "name",
+    ["../secret.wav", "side/../../secret.wav", "/etc/passwd", "leak.wav", "away/secret.wav", "", "..\\secret.wav"],
 )
 def test_nothing_outside_the_folder_is_read(start: Start, folder: Path, tmp_path: Path, name: str) -> None:
     client = start(folder=folder).client

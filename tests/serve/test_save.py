@@ -54,9 +54,7 @@ def test_the_loudness_equals_the_command_line(client: Client, tiny_models: None,
     assert mine == pytest.approx(theirs, rel=2e-7)
 
 
-def test_a_region_equals_the_command_line_too(
-    client: Client, tiny_models: None, song: bytes, tmp_path: Path
-) -> None:
+def test_a_region_equals_the_command_line_too(client: Client, tiny_models: None, song: bytes, tmp_path: Path) -> None:
     job = client.add(song, model="tiny", part="region", start_seconds=0.7, duration_seconds=1.3)
     client.until(job, "done")
     (tmp_path / "song.wav").write_bytes(song)
