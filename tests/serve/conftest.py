@@ -120,13 +120,8 @@ def client(start: Callable[..., Running]) -> Client:
     return start().client
 
 
-@pytest.fixture
-def tiny_models(tmp_path: Path, tiny_weights: dict[str, Path]) -> None:
-    """The small networks as the user's own models "tiny" and "broken"."""
-    write_cards(tmp_path / ".config", tiny_weights)
-
-
 def write_cards(folder: Path, weights: dict[str, Path]) -> None:
+    """The small networks as the user's own models "tiny" and "broken"."""
     folder.mkdir(exist_ok=True)
     cards = [
         f'[{name}]\ndescription = "x"\narchitecture = "kanunet_eca"\nfilename = "{path.name}"\nlicense = "MIT"\n'
@@ -136,10 +131,33 @@ def write_cards(folder: Path, weights: dict[str, Path]) -> None:
     (folder / "models.toml").write_text("\n".join(cards))
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, tiny_weights: dict[str, Path]) -> Iterator[Client]:
+    """A server with the models "tiny" and "broken" for all tests of a module."""
+    folder = tmp_path_factory.mktemp("shared")
+    write_cards(folder / "config", tiny_weights)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONCERTCLEAN_CONFIG_DIR", str(folder / "config"))
+        running = Running(ServeOptions(folder / "work", token=TOKEN))
+        try:
+            yield running.client
+        finally:
+            running.stop()
+
+
+@pytest.fixture(scope="module")
+def done(shared: Client, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A job that is done by the network, of a second of sound; and its recording."""
+    path = tmp_path_factory.mktemp("done") / "song.wav"
+    job = shared.add(song_bytes(path, 1.0), model="tiny")
+    shared.until(job, "done")
+    return job, path
+
+
 @pytest.fixture
 def song(tmp_path: Path) -> bytes:
-    """Three seconds of a tone under noise, stereo, 16 bits."""
-    return song_bytes(tmp_path / "made.wav", 3.0)
+    """A second of a tone under noise, stereo, 16 bits."""
+    return song_bytes(tmp_path / "made.wav", 1.0)
 
 
 def song_bytes(path: Path, seconds: float) -> bytes:

@@ -25,26 +25,26 @@ def files_in(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", ["/", "/assets/page.css", "/api/jobs", "/api/openapi.json", "/api/nothing"])
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Cookie": "concertclean_1=wrong; x=é"}])
-def test_nothing_is_shown_without_the_token(client: Client, path: str, headers: dict[str, str]) -> None:
-    answer = client("GET", path, headers={k: v.encode().decode("latin-1") for k, v in headers.items()})
+def test_nothing_is_shown_without_the_token(shared: Client, path: str, headers: dict[str, str]) -> None:
+    answer = shared("GET", path, headers={k: v.encode().decode("latin-1") for k, v in headers.items()})
     assert answer.status == 401
     assert "address" in answer.json["error"]
 
 
-def test_the_printed_address_becomes_a_cookie_and_an_address_without_token(client: Client) -> None:
-    answer = client("GET", f"/?token={TOKEN}", headers={})
+def test_the_printed_address_becomes_a_cookie_and_an_address_without_token(shared: Client) -> None:
+    answer = shared("GET", f"/?token={TOKEN}", headers={})
     assert (answer.status, answer.headers["location"]) == (303, "/")
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
-    assert client("GET", "/", headers={"Cookie": cookie.split(";")[0]}).status == 200
-    assert client("GET", "/?token=guess", headers={}).status == 401
+    assert shared("GET", "/", headers={"Cookie": cookie.split(";")[0]}).status == 200
+    assert shared("GET", "/?token=guess", headers={}).status == 401
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost@evil.example"])
-def test_a_foreign_name_that_leads_here_is_refused(client: Client, host: str) -> None:
+def test_a_foreign_name_that_leads_here_is_refused(shared: Client, host: str) -> None:
     headers = {"Host": host, "Authorization": f"Bearer {TOKEN}"}
-    assert client("GET", "/api/jobs", headers=headers).status == 421
+    assert shared("GET", "/api/jobs", headers=headers).status == 421
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1", "http://127.0.0.1:1"])
@@ -58,15 +58,15 @@ def test_a_foreign_origin_is_refused_and_leaves_nothing(
     assert client("POST", "/api/uploads?name=a.wav", song, headers).status == 201
 
 
-def test_every_response_forbids_what_the_page_does_not_need(client: Client) -> None:
+def test_every_response_forbids_what_the_page_does_not_need(shared: Client) -> None:
     for path in ("/", "/assets/serve.js", "/api/jobs", "/api/jobs/0123456789abcdef"):
-        headers = client("GET", path).headers
+        headers = shared("GET", path).headers
         policy = headers["content-security-policy"]
         assert "default-src 'self'" in policy
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
-    assert client("GET", "/api/jobs", headers={}).headers["x-content-type-options"] == "nosniff"
+    assert shared("GET", "/api/jobs", headers={}).headers["x-content-type-options"] == "nosniff"
 
 
 def test_text_with_the_name_of_audio_is_refused_in_the_words_of_the_reader(client: Client, tmp_path: Path) -> None:
@@ -97,7 +97,11 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing(
     assert not list((tmp_path / "work/files").iterdir())
 
 
-def test_an_upload_that_stops_half_way_leaves_nothing(client: Client, song: bytes, tmp_path: Path) -> None:
+def test_an_upload_that_stops_half_way_leaves_nothing(
+    client: Client, song: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=10**12))
     connection = http.client.HTTPConnection(client.host, client.port)
     connection.putrequest("POST", "/api/uploads?name=a.wav")
     connection.putheader("Authorization", f"Bearer {TOKEN}")
@@ -160,16 +164,16 @@ def test_a_recording_that_became_a_link_is_not_read(start: Start, folder: Path, 
     assert "symbolic link" in client.until(job, "failed", "done")["error"]
 
 
-def test_a_model_cannot_be_a_path(client: Client, song: bytes, tiny_weights: dict[str, Path]) -> None:
-    upload = client.upload(song)
-    answer = client("POST", "/api/jobs", {"upload": upload, "model": str(tiny_weights["stereo"])})
+def test_a_model_cannot_be_a_path(shared: Client, song: bytes, tiny_weights: dict[str, Path]) -> None:
+    upload = shared.upload(song)
+    answer = shared("POST", "/api/jobs", {"upload": upload, "model": str(tiny_weights["stereo"])})
     assert answer.status == 422
     assert "unknown model" in answer.json["error"]
 
 
 @pytest.mark.parametrize("path", ["..%2F..%2Fjobs%2Fx.json", "%2e%2e", "..", "a%00b", "no.wav"])
-def test_results_lie_in_their_folder_only(client: Client, path: str) -> None:
-    assert client("GET", f"/api/results/{path}").status == 404
+def test_results_lie_in_their_folder_only(shared: Client, path: str) -> None:
+    assert shared("GET", f"/api/results/{path}").status == 404
 
 
 def test_links_among_the_results_are_not_followed(client: Client, tmp_path: Path) -> None:
@@ -248,9 +252,9 @@ def test_a_port_in_use_is_reported(start: Start, tmp_path: Path) -> None:
         (b" " * 100_000, "application/json", 413),
     ],
 )
-def test_bodies_that_make_no_sense(client: Client, body: bytes, kind: str, status: int) -> None:
+def test_bodies_that_make_no_sense(shared: Client, body: bytes, kind: str, status: int) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": kind}
-    answer = client("POST", "/api/jobs", body, headers)
+    answer = shared("POST", "/api/jobs", body, headers)
     assert answer.status == status, answer.body
     assert answer.json["error"]
 

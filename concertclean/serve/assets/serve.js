@@ -4,7 +4,7 @@ const OWN_CHAIN = "own";
 const DEFAULT_DB = 26;
 
 const player = new Player();
-const state = { jobs: [], id: null, shown: null, sending: [], options: null, version: "after", isMatched: true, isStack: false, view: null, levels: null, peaks: null, marked: null };
+const state = { jobs: [], id: null, shown: null, sending: [], options: null, version: "after", isMatched: true, isStack: false, view: null, levels: null, peaks: null, marked: null, listed: null, tuned: null };
 let pictures = {};
 let drawing = 0;
 
@@ -106,11 +106,13 @@ async function attemptQuietly(act) {
 function showJob() {
   const job = current();
   byId("welcome").hidden = job !== null;
-  ["head", "way"].forEach((id) => { byId(id).hidden = job === null; });
+  byId("head").hidden = job === null;
+  byId("way").hidden = !job?.diagnosis;
   const isDone = job?.state === "done" && job.result;
   ["player", "look", "keep"].forEach((id) => { byId(id).hidden = !isDone; });
   if (!isDone && state.shown) closeSound();
   if (!job) return;
+  if (state.listed !== job.id) showTreatment(job);
   const isActive = ["waiting", "running"].includes(job.state);
   byId("name").textContent = job.name;
   byId("state").textContent = stateOf(job);
@@ -158,6 +160,15 @@ function listModels() {
 
 function modelOf() { return byId("model").value === OWN_CHAIN ? byId("chain").value.trim() : byId("model").value; }
 
+/** The treatment that was asked for, when another recording is shown. */
+function showTreatment({ id, wish }) {
+  state.listed = id;
+  const isListed = [...byId("model").options].some((option) => option.value === wish.model);
+  byId("model").value = isListed ? wish.model : OWN_CHAIN;
+  if (!isListed) byId("chain").value = wish.model;
+  byId("way").classList.toggle("has-own", !isListed);
+}
+
 function again(part) {
   const region = part === "region" ? { start_seconds: Number(byId("from").value), duration_seconds: Number(byId("length").value) } : {};
   return attempt(async () => {
@@ -170,6 +181,7 @@ function again(part) {
 
 async function openPeaks(job) {
   state.peaks = { id: job.id, peaks: [], seconds: 0 };
+  state.marked = null;
   await attemptQuietly(async () => {
     const found = await ask("GET", `/api/jobs/${job.id}/peaks`);
     if (state.id !== job.id) return;
@@ -250,8 +262,12 @@ async function openSound(job, key) {
   state.shown = key;
   const { listening } = job.result;
   byId("app").setAttribute("aria-busy", "true");
-  byId("reduction").value = job.result.has_networks ? DEFAULT_DB : LAST_DB;
-  byId("strength").value = 100;
+  const tuned = `${job.id} ${job.result.model}`; // a preview and the whole recording share their sliders
+  if (state.tuned !== tuned) {
+    byId("reduction").value = job.result.has_networks ? DEFAULT_DB : LAST_DB;
+    byId("strength").value = 100;
+  }
+  state.tuned = tuned;
   await attempt(async () => {
     const bytes = (path) => fetch(`/api/jobs/${job.id}/${path}`).then((response) => {
       if (!response.ok) throw new Error(`${job.name}: its sound is not there; try it again`);
