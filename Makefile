@@ -1,4 +1,5 @@
 # Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
+# `make serve` opens the page for people.
 # `make fuzz` runs the commands on N damaged files (N=20000 for more, SEED=1 for others, CASE=123 for one of them again).
 
 PYTHON ?= python3

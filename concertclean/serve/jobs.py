@@ -114,6 +114,7 @@ class Result(BaseModel):
         has_networks: a stage is a network, whose gains have a floor unless a largest reduction is given.
         start_seconds, seconds: of the part. is_whole: it is all of the recording.
         listening: what can be heard of it.
+        stamp: bytes and nanoseconds of the last change of the recording.
         warnings: "W1xx ...".
     """
 
@@ -125,6 +126,7 @@ class Result(BaseModel):
     seconds: float
     is_whole: bool
     listening: Listening
+    stamp: tuple[int, int]
     warnings: tuple[str, ...] = ()
 
 

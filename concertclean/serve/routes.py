@@ -16,6 +16,7 @@ from urllib.parse import quote
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -219,13 +220,19 @@ def make_app(place: Workplace, worker: Worker) -> Starlette:
         ("GET", "/api/results/{name}", desk.result),
     ]
     routes = [Route(path, handler, methods=[method]) for method, path, handler in table]
-    handlers = {kind: _failed for kind in (RefusalError, ConcertCleanError, ClientDisconnect)}
+    kinds = (RefusalError, ConcertCleanError, ClientDisconnect, HTTPException, Exception)
+    handlers = {kind: _failed for kind in kinds}
     return Starlette(routes=routes, exception_handlers=handlers)
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     if isinstance(error, ClientDisconnect):
         return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody reads it
+    if isinstance(error, HTTPException):
+        return JSONResponse({"error": f"{request.method} {request.url.path}: {error.detail}"}, error.status_code)
+    if not isinstance(error, RefusalError | ConcertCleanError):
+        fault = f"unexpected {type(error).__name__}; this is a fault of concertclean, please report it"
+        return JSONResponse({"error": fault}, HTTPStatus.INTERNAL_SERVER_ERROR)
     return JSONResponse({"error": str(error)}, status_of(error))
 
 

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from concertclean.classical.catalogue import COMBINATIONS, METHODS
 from concertclean.config.denoise import AUTO, PRESETS, DenoiseSettings
 from concertclean.dsp.arrays import Array
 from concertclean.dsp.levels import EnergyMeter, LoudnessMeter
-from concertclean.errors import AudioFileError, ConcertCleanError, ConfigError, ModelError
+from concertclean.errors import AudioFileError, ConcertCleanError, ConfigError, ModelError, foreseen
 from concertclean.files.atomic import write_text, written
 from concertclean.report.change import STEP_SECONDS, most_changed
 from concertclean.report.pairs import Pair, blocks
@@ -27,6 +28,7 @@ from concertclean.restore.pipeline import Denoiser
 from concertclean.restore.residual import find_residual, finding, most_changed_start, restore_with
 from concertclean.restore.results import Report, output_format
 from concertclean.serve.jobs import Job, Listening, Result, SaveRequest, Wish
+from concertclean.serve.refusals import RefusalError
 from concertclean.serve.worker import Monitor
 from concertclean.serve.workplace import Workplace
 from concertclean.weights.cards import cards_by_word, load_cards
@@ -93,20 +95,31 @@ def save(place: Workplace, job: Job, request: SaveRequest) -> tuple[Path, Report
         The file, and what was done.
 
     Raises:
+        RefusalError: the recording has changed since.
         AudioFileError, ConfigError, OutputError: it cannot be made.
     """
     if job.result is None:
         raise AudioFileError(f"{job.name}: nothing was found in it yet; wait until it is done")
     if job.result.has_networks and request.max_reduction_db is None:
         raise ConfigError("max_reduction_db: is null, which is for methods without weights; give a number")
-    settings = _settings(job.result).model_copy(update=request.model_dump())
     source = place.recording(job)
+    if _stamp(source) != job.result.stamp:
+        message = f"{job.name}: has changed since it was restored; restore it again"
+        raise RefusalError(HTTPStatus.CONFLICT, message)
+    settings = _settings(job.result).model_copy(update=request.model_dump())
     with AudioReader(source) as reader:
         extension = _extension(output_format(reader.info, settings).format)
     target = place.free_result(job, extension)
-    report = restore_with(source, place.files(job) / RESIDUAL, target, settings)
+    with foreseen(job.name):
+        report = restore_with(source, place.files(job) / RESIDUAL, target, settings)
     place.add_saved(job.id, target.name)
     return target, report
+
+
+def _stamp(source: Path) -> tuple[int, int]:
+    """What changes when a file changes."""
+    found = source.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _extension(format: str) -> str:
@@ -139,7 +152,7 @@ def _look(place: Workplace, job: Job, source: Path, monitor: Monitor) -> dict[st
 
 def _found(place: Workplace, job: Job, source: Path, monitor: Monitor) -> Result:
     """The residual of the part that is wanted, and what the page plays."""
-    model = job.wish.model
+    model, stamp = job.wish.model, _stamp(source)
     if model == AUTO:
         model = str((job.diagnosis or {}).get("model") or "")
     model = PRESETS.get(model, model)
@@ -171,6 +184,7 @@ def _found(place: Workplace, job: Job, source: Path, monitor: Monitor) -> Result
         seconds=report.seconds,
         is_whole=is_whole,
         listening=_listening(place.files(job), pair, report, monitor.check),
+        stamp=stamp,
         warnings=tuple(report.warnings),
     )
 

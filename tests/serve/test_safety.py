@@ -164,6 +164,33 @@ def test_a_recording_that_became_a_link_is_not_read(start: Start, folder: Path, 
     assert "symbolic link" in client.until(job, "failed", "done")["error"]
 
 
+def test_a_recording_that_has_changed_is_not_saved_with_the_old_residual(
+    start: Start, folder: Path, tmp_path: Path
+) -> None:
+    client = start(folder=folder).client
+    job = client("POST", "/api/jobs", {"file": "one.wav", "model": "declick"}).json["id"]
+    client.until(job, "done")
+    (folder / "one.wav").write_bytes((folder / "one.wav").read_bytes()[:-400])
+    answer = client("POST", f"/api/jobs/{job}/save", {})
+    assert answer.status == 409
+    assert "restore it again" in answer.json["error"]
+    assert not list((tmp_path / "work/results").iterdir())
+
+
+def test_faults_are_reported_as_all_errors_are(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = start().client
+
+    def fail(self: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("concertclean.serve.workplace.Workplace.picks", fail)
+    answer = client("GET", "/api/folder")
+    assert answer.status == 500
+    assert "fault of concertclean" in answer.json["error"]
+    assert client("PUT", "/api/jobs").json["error"].startswith("PUT /api/jobs: ")
+    assert client("GET", "/api/nothing").status == 404
+
+
 def test_a_model_cannot_be_a_path(shared: Client, song: bytes, tiny_weights: dict[str, Path]) -> None:
     upload = shared.upload(song)
     answer = shared("POST", "/api/jobs", {"upload": upload, "model": str(tiny_weights["stereo"])})

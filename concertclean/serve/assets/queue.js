@@ -5,9 +5,10 @@ async function ask(method, path, body) {
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
   const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   const text = await response.text();
-  const value = text ? JSON.parse(text) : null;
-  if (!response.ok) throw new Error(value?.error || `the server refused this (${response.status}); reload the page`);
-  return value;
+  if (response.ok) return text ? JSON.parse(text) : null;
+  let refusal = {};
+  try { refusal = JSON.parse(text); } catch { /* no answer of ours */ }
+  throw new Error(refusal.error || `the server refused this (${response.status}); reload the page`);
 }
 
 /** Sends a file as it is; `progress` receives the part that was sent. */
@@ -69,7 +70,7 @@ const SCENES = {
 function factsOf({ diagnosis: found }, treatment) {
   const share = found.probabilities[found.scene];
   const sure = share === undefined ? "" : ` (${Math.round(100 * share)}\u00a0%${found.is_doubtful ? ", doubtful" : ""})`;
-  const level = (db, where) => (db === null ? "none" : `${String(Math.round(db)).replace("-", "−")}\u00a0dB ${where}`);
+  const level = (db, where) => (db === null ? "none" : `${Math.round(-db)}\u00a0dB ${where}`);
   return [
     ["It sounds like", `${SCENES[found.scene] || found.scene}${sure}`],
     ["Clicks", `${found.clicks_per_second.toFixed(1)} a second`],

@@ -29,10 +29,19 @@ async function attempt(act) {
 
 async function refresh() {
   const { jobs } = await ask("GET", "/api/jobs");
+  announce(state.jobs, jobs);
   state.jobs = jobs;
   if (!current()) state.id = jobs.length ? jobs[jobs.length - 1].id : null;
+  if (location.hash.slice(1) !== (state.id || "")) history.replaceState(null, "", `#${state.id || ""}`);
   showQueue();
   showJob();
+}
+
+/** What has ended since the last look, for those who listen to the page. */
+function announce(before, now) {
+  const was = new Map(before.map((job) => [job.id, job.state]));
+  const ended = now.filter((job) => ["waiting", "running"].includes(was.get(job.id)) && !["waiting", "running"].includes(job.state));
+  if (ended.length) byId("announcement").textContent = ended.map((job) => `${job.name}: ${stateOf(job)}`).join(". ");
 }
 
 async function follow() {
@@ -460,7 +469,7 @@ async function begin() {
   pictures = Object.fromEntries(VERSIONS.map((version) => [version, new Spectrogram(document.querySelector(`.picture[data-version="${version}"] canvas`), colours)]));
   Object.values(pictures).forEach((picture) => makeTouchable(picture, { seek: (seconds) => player.seek(seconds), select: () => {}, changed: draw }));
   byId("version").textContent = state.options.version;
-  byId("format").replaceChildren(...state.options.formats.map((name) => element("option", {}, name)));
+  byId("format").replaceChildren(...state.options.formats.map((name) => element("option", {}, name)), element("option", { value: "keep" }, "as the recording"));
   listModels();
   if (state.options.has_folder) {
     const { files } = await ask("GET", "/api/folder");
