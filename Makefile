@@ -1,4 +1,5 @@
 # Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
+# `make serve` opens the page for people.
 # `make fuzz` runs the commands on N damaged files (N=20000 for more, SEED=1 for others, CASE=123 for one of them again).
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ CONSTRAINTS := constraints.txt
 N ?= 2000
 SEED ?= 0
 
-.PHONY: demo test test-lowest fuzz format clean
+.PHONY: demo serve test test-lowest fuzz format clean
 
 $(BIN)/concertclean: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +31,13 @@ demo: $(BIN)/concertclean
 	@echo
 	@echo "Restored recordings (_clean), what was removed (_removed) and pages to compare them (_report.html) are in demo/:"
 	@ls demo
+
+$(VENV)/serve: $(BIN)/concertclean
+	$(PIP) install -c $(CONSTRAINTS) -e '.[serve]'
+	@touch $@
+
+serve: $(VENV)/serve
+	$(BIN)/concertclean serve --open
 
 test: $(VENV)/dev
 	$(BIN)/ruff format --check .

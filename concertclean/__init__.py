@@ -16,6 +16,7 @@ The map of the house; imports only ever go down, rooms on one line do not know e
 
 ====  =======================================  =====================================================================
 11    ``cli``                                  words to calls: the only place that prints and knows flags
+10    ``serve``                                a page for people: queue, before and after, sliders, saving
 10    ``reproduce``                            the tables of the papers, from their corpora to what was published
 9     ``evaluate``                             models and tools over many recordings, to a table
 8     ``train``                                networks from training items

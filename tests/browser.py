@@ -21,8 +21,12 @@ class Browser:
 
     def open(self, page: Path) -> None:
         """Loads a file and waits until its script has finished opening it."""
+        self.visit(page.as_uri())
+
+    def visit(self, address: str) -> None:
+        """As `open`, for any address."""
         self.driver.get_log("browser")  # forgets what an earlier page said
-        self.driver.get(page.as_uri())
+        self.driver.get(address)
         self.until("return document.readyState == 'complete' && Boolean(window.concertclean)")
 
     def run(self, script: str, *values: object) -> Any:

@@ -24,6 +24,7 @@ from concertclean.cli import (
     models,
     report,
     reproduce,
+    serve,
     train,
 )
 from concertclean.errors import ConcertCleanError, UnexpectedError, foreseen
@@ -43,6 +44,7 @@ app.command(name="eval", epilog=help.epilog("eval"))(evaluate.evaluate)
 app.command(name="bench", epilog=help.epilog("bench"))(bench.bench)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="reproduce", epilog=help.epilog("reproduce"))(reproduce.reproduce)
+app.command(name="serve", epilog=help.epilog("serve"))(serve.serve)
 app.command(name="train", epilog=help.epilog("train"))(train.train)
 app.add_typer(listen.app, name="listen")
 app.add_typer(models.app, name="models")

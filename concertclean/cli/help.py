@@ -25,6 +25,7 @@ EXAMPLES = {
         "concertclean reproduce",
         "concertclean reproduce kanunet-eca table1 --data corpus/ --weights DCCRN=dccrn.safetensors",
     ),
+    "serve": ("concertclean serve --open", "concertclean serve --folder tapes/"),
     "train": (
         "concertclean train -c recipes/concert.toml --set run.steps=2000",
         "concertclean train -c recipes/concert.toml --resume auto",

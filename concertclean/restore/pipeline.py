@@ -65,7 +65,7 @@ class Denoiser:
     def run(
         self,
         source: Stream,
-        target: Stream,
+        target: Stream | None,
         *,
         removed_target: Path | None = None,
         overwrite: bool = False,
@@ -76,7 +76,8 @@ class Denoiser:
 
         Args:
             source: file or binary stream.
-            target: file or binary stream; a file appears only when it is complete.
+            target: file or binary stream; a file appears only when it is complete. None: only what was removed is
+                written, as it is.
             removed_target: where what was removed goes, or None.
             overwrite: replace existing outputs, though never the recording itself.
             progress: receives, after each block, how many seconds of the recording are done.
@@ -98,22 +99,21 @@ class Denoiser:
             reader = stack.enter_context(AudioReader(source, audio_stream=self.settings.audio_stream))
             report = self._report(reader.info, target)
             self._go_to_start(reader)
-            writers = [
-                stack.enter_context(self._writer(each, report, overwrite=overwrite))
-                for each in (target, removed_target)
-                if each is not None
-            ]
+            targets = [each for each in (target, removed_target) if each is not None]
+            writers = [stack.enter_context(self._writer(each, report, overwrite=overwrite)) for each in targets]
             report.warnings += writers[0].warnings
             restorer, warnings = self._restorer_for(source, reader, first_pass)
             report.warnings += warnings
             pairs = self._restored(restorer, self._original(reader), report, progress)
-            Finisher(self.settings, report, *writers).write(pairs)
+            alone = target is None
+            write = partial(_write_removed, writers[0]) if alone else Finisher(self.settings, report, *writers).write
+            write(pairs)
             report.warnings += reader.warnings
         report.networks = self._networks(before)
         report.elapsed_seconds = time.perf_counter() - begin
         return report
 
-    def _report(self, info: AudioInfo, target: Stream) -> Report:
+    def _report(self, info: AudioInfo, target: Stream | None) -> Report:
         """What is known before the first sample."""
         output = output_format(info, self.settings)
         return Report(
@@ -268,6 +268,11 @@ def _whole(path: Path, audio_stream: int) -> Iterator[Array]:
     """Blocks of a whole file."""
     with AudioReader(path, audio_stream=audio_stream) as reader:
         yield from reader.blocks(round(_BLOCK_SECONDS * reader.info.sample_rate))
+
+
+def _write_removed(writer: AudioWriter, pairs: Iterator[tuple[Array, Array]]) -> None:
+    for _, removed in pairs:
+        writer.write(removed)
 
 
 def _is_tonal(noise: Material) -> bool:

@@ -78,7 +78,7 @@ async function open(index) {
   byId("subject").textContent = "Opening …";
   showFacts(recording);
   const sounds = ["before", "after"].map((name) => soundOf(`${recording.id}-sound-${name}`, recording.sampleRate));
-  const levels = await Promise.all(VERSIONS.map((version) => levelsOf(`${recording.id}-picture-${version}`)));
+  const levels = await Promise.all(VERSIONS.map((version) => levelsOf(pictureOf(`${recording.id}-picture-${version}`))));
   const tracks = await Promise.all(sounds);
   if (state.index !== index) return;
   const topHz = recording.sampleRate / 2;
@@ -89,6 +89,8 @@ async function open(index) {
   byId("app").setAttribute("aria-busy", "false");
   refresh();
 }
+
+function pictureOf(id) { return new Blob([bytesOf(id)], { type: "image/png" }); }
 
 function showFacts(recording) {
   document.querySelectorAll("#recordings button").forEach((button, i) => button.setAttribute("aria-current", String(i === state.index)));

@@ -44,9 +44,9 @@ class View {
   placeOf(hz) { return this.isLog ? Math.log(hz / LOWEST_HZ) / Math.log(this.topHz / LOWEST_HZ) : hz / this.topHz; }
 }
 
-/** Levels of a grey picture: one byte per point, rows from high to low frequencies. */
-async function levelsOf(id) {
-  const image = await createImageBitmap(new Blob([bytesOf(id)], { type: "image/png" }), { colorSpaceConversion: "none" });
+/** Levels of a grey picture, a PNG as a Blob: one byte per point, rows from high to low frequencies. */
+async function levelsOf(png) {
+  const image = await createImageBitmap(png, { colorSpaceConversion: "none" });
   const canvas = new OffscreenCanvas(image.width, image.height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(image, 0, 0);
