@@ -64,7 +64,7 @@ def work(place: Workplace, job: Job, monitor: Monitor) -> dict[str, Any]:
     Args:
         place: the working folder.
         job: of it.
-        monitor: is told where the work is.
+        monitor: receives where the work is.
 
     Returns:
         The fields of the job that change.

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,10 @@ def folder(tmp_path: Path, song: bytes) -> Path:
         path.write_bytes(song)
     (folder / "leak.wav").symlink_to(tmp_path / "secret.wav")
     (folder / "away").symlink_to(tmp_path)
+    (folder / ".hidden.wav").write_bytes(song)
+    (folder / "notes.txt").write_bytes(song)
+    with suppress(OSError):  # a file system whose names are UTF-8
+        Path(os.fsdecode(os.fsencode(folder) + b"/\xe9.wav")).write_bytes(song)
     return folder
 
 
@@ -150,6 +155,11 @@ def test_nothing_outside_the_folder_is_read(start: Start, folder: Path, tmp_path
     client = start(folder=folder).client
     assert client("POST", "/api/jobs", {"file": name}).status == 422
     assert not files_in(tmp_path / "work")
+
+
+@pytest.mark.parametrize("name", [".hidden.wav", "notes.txt", "side", "none.wav"])
+def test_only_what_is_listed_can_be_picked(start: Start, folder: Path, name: str) -> None:
+    assert start(folder=folder).client("POST", "/api/jobs", {"file": name}).status == 404
 
 
 def test_a_recording_that_became_a_link_is_not_read(start: Start, folder: Path, tmp_path: Path) -> None:
