@@ -199,7 +199,9 @@ class Workplace:
         if job.file is None:
             return self.files(job) / str(job.stored)
         if self.folder is None:
-            raise RefusalError(HTTPStatus.NOT_FOUND, f"{job.name}: lies in a folder that is not served now")
+            raise RefusalError(
+                HTTPStatus.NOT_FOUND, f"{job.name}: lies in a folder that is not served now; serve it again"
+            )
         path = inside(self.folder, job.file, "the request")
         is_listed = path.suffix.lower() in AUDIO_EXTENSIONS and not any(map(is_hidden, job.file.split("/")))
         if not is_listed or not os.path.isfile(path):

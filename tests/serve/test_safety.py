@@ -174,6 +174,17 @@ def test_a_recording_that_became_a_link_is_not_read(start: Start, folder: Path, 
     assert "symbolic link" in client.until(job, "failed", "done")["error"]
 
 
+def test_a_folder_that_is_not_served_any_more_fails_its_jobs_in_words(start: Start, folder: Path) -> None:
+    first = start(folder=folder)
+    job = first.client("POST", "/api/jobs", {"file": "one.wav", "model": "declick"}).json["id"]
+    first.client.until(job, "done")
+    first.stop()
+    client = start().client
+    client("POST", f"/api/jobs/{job}/retry")
+    assert client.until(job, "failed")["error"] == "one.wav: lies in a folder that is not served now; serve it again"
+    assert client("POST", f"/api/jobs/{job}/save", {}).status == 409
+
+
 def test_a_recording_that_has_changed_is_not_saved_with_the_old_residual(
     start: Start, folder: Path, tmp_path: Path
 ) -> None:
