@@ -13,7 +13,7 @@ from concertclean.errors import (
 )
 
 
-class RefusalError(Exception):
+class RefusalError(ConcertCleanError):
     """A request that is refused.
 
     Args:

@@ -220,7 +220,7 @@ def make_app(place: Workplace, worker: Worker) -> Starlette:
         ("GET", "/api/results/{name}", desk.result),
     ]
     routes = [Route(path, handler, methods=[method]) for method, path, handler in table]
-    kinds = (RefusalError, ConcertCleanError, ClientDisconnect, HTTPException, Exception)
+    kinds = (ConcertCleanError, ClientDisconnect, HTTPException, Exception)
     handlers = {kind: _failed for kind in kinds}
     return Starlette(routes=routes, exception_handlers=handlers)
 
@@ -230,7 +230,7 @@ async def _failed(request: Request, error: Exception) -> Response:
         return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody reads it
     if isinstance(error, HTTPException):
         return JSONResponse({"error": f"{request.method} {request.url.path}: {error.detail}"}, error.status_code)
-    if not isinstance(error, RefusalError | ConcertCleanError):
+    if not isinstance(error, ConcertCleanError):
         fault = f"unexpected {type(error).__name__}; this is a fault of concertclean, please report it"
         return JSONResponse({"error": fault}, HTTPStatus.INTERNAL_SERVER_ERROR)
     return JSONResponse({"error": str(error)}, status_of(error))

@@ -64,7 +64,7 @@ def work(place: Workplace, job: Job, monitor: Monitor) -> dict[str, Any]:
     Args:
         place: the working folder.
         job: of it.
-        monitor: is told where the work is.
+        monitor: receives where the work is.
 
     Returns:
         The fields of the job that change.
@@ -80,7 +80,8 @@ def work(place: Workplace, job: Job, monitor: Monitor) -> dict[str, Any]:
             job = place.change(job.id, **_look(place, job, source, monitor))
         return {"result": _found(place, job, source, monitor)}
     except ConcertCleanError as error:
-        raise type(error)(str(error).replace(str(source), job.name)) from error
+        error.args = (str(error).replace(str(source), job.name),)  # people know it by its name
+        raise
 
 
 def save(place: Workplace, job: Job, request: SaveRequest) -> tuple[Path, Report]:

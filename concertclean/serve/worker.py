@@ -8,7 +8,6 @@ from typing import Any
 
 from concertclean.errors import ConcertCleanError, foreseen
 from concertclean.serve.jobs import Job
-from concertclean.serve.refusals import RefusalError
 from concertclean.serve.workplace import Workplace
 
 
@@ -147,5 +146,5 @@ class Worker:
                 return {**self._work(self._place, job, monitor), "state": "done"}
         except Stopped:
             return {"state": "cancelled"} if monitor.is_cancelled else {}
-        except (ConcertCleanError, RefusalError) as error:
+        except ConcertCleanError as error:
             return {"state": "failed", "error": str(error)}

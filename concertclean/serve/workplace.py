@@ -27,7 +27,7 @@ from concertclean.errors import NoInputError, OutputError
 from concertclean.files.atomic import disk_errors, write_text
 from concertclean.files.lock import FolderLock
 from concertclean.files.names import inside
-from concertclean.files.walk import find_files
+from concertclean.files.walk import find_files, is_hidden
 from concertclean.serve.jobs import Job, State, Wish
 from concertclean.serve.refusals import RefusalError
 
@@ -199,20 +199,24 @@ class Workplace:
         if job.file is None:
             return self.files(job) / str(job.stored)
         if self.folder is None:
-            raise RefusalError(HTTPStatus.NOT_FOUND, f"{job.name}: lies in a folder that is not served now")
+            raise RefusalError(
+                HTTPStatus.NOT_FOUND, f"{job.name}: lies in a folder that is not served now; serve it again"
+            )
         path = inside(self.folder, job.file, "the request")
-        if not os.path.isfile(path):
+        is_listed = path.suffix.lower() in AUDIO_EXTENSIONS and not any(map(is_hidden, job.file.split("/")))
+        if not is_listed or not os.path.isfile(path):
             raise NoInputError(f"{job.file}: no such recording in the folder; reload the page")
         return path
 
     def picks(self) -> list[str]:
-        """Recordings in the folder, relative to it, with "/"; links out of it are left out."""
+        """Recordings in the folder, relative to it, with "/"; without links out of it, and names that are not UTF-8."""
         if self.folder is None:
             return []
         real = Path(os.path.realpath(self.folder))
         found = find_files(self.folder, AUDIO_EXTENSIONS, unreadable=lambda error: None)
         inner = [path for path in found if Path(os.path.realpath(path)).is_relative_to(real)]
-        return [path.relative_to(self.folder).as_posix() for path in inner]
+        names = [path.relative_to(self.folder).as_posix() for path in inner]
+        return [name for name in names if name.isascii() or name.encode("utf-8", "ignore").decode() == name]
 
     def result(self, name: str) -> Path:
         """A saved file.

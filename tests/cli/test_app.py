@@ -106,6 +106,6 @@ def test_help_ends_with_examples_and_shows_no_type_of_a_flag(program, command) -
     assert "<bool>" not in shown
     assert shown[shown.rindex("╯") :].count("concertclean") == len(EXAMPLES[command])
     for example in EXAMPLES[command]:
-        assert example.startswith(f"concertclean {command} ")
+        assert f"{example} ".startswith(f"concertclean {command} ")
         for word in example.split():
             assert not word.startswith("--") or word in shown[: shown.rindex("╯")]

@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("uvicorn", reason="the extra serve is not installed")
-
 COMMAND = [sys.executable, "-m", "concertclean", "serve", "--port", "0"]
 
 

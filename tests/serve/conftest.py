@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 import soundfile
 
-pytest.importorskip("uvicorn", reason="the extra serve is not installed")
-
 from concertclean.files.download import file_sha256
 from concertclean.serve.server import PageServer, ServeOptions
 from concertclean.serve.tasks import work

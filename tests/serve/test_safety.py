@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,10 @@ def folder(tmp_path: Path, song: bytes) -> Path:
         path.write_bytes(song)
     (folder / "leak.wav").symlink_to(tmp_path / "secret.wav")
     (folder / "away").symlink_to(tmp_path)
+    (folder / ".hidden.wav").write_bytes(song)
+    (folder / "notes.txt").write_bytes(song)
+    with suppress(OSError):  # a file system whose names are UTF-8
+        Path(os.fsdecode(os.fsencode(folder) + b"/\xe9.wav")).write_bytes(song)
     return folder
 
 
@@ -152,6 +157,11 @@ def test_nothing_outside_the_folder_is_read(start: Start, folder: Path, tmp_path
     assert not files_in(tmp_path / "work")
 
 
+@pytest.mark.parametrize("name", [".hidden.wav", "notes.txt", "side", "none.wav"])
+def test_only_what_is_listed_can_be_picked(start: Start, folder: Path, name: str) -> None:
+    assert start(folder=folder).client("POST", "/api/jobs", {"file": name}).status == 404
+
+
 def test_a_recording_that_became_a_link_is_not_read(start: Start, folder: Path, tmp_path: Path) -> None:
     running = start(folder=folder)
     client = running.client
@@ -162,6 +172,17 @@ def test_a_recording_that_became_a_link_is_not_read(start: Start, folder: Path, 
     assert client("POST", f"/api/jobs/{job}/save", {}).status == 422
     client("POST", f"/api/jobs/{job}/retry")
     assert "symbolic link" in client.until(job, "failed", "done")["error"]
+
+
+def test_a_folder_that_is_not_served_any_more_fails_its_jobs_in_words(start: Start, folder: Path) -> None:
+    first = start(folder=folder)
+    job = first.client("POST", "/api/jobs", {"file": "one.wav", "model": "declick"}).json["id"]
+    first.client.until(job, "done")
+    first.stop()
+    client = start().client
+    client("POST", f"/api/jobs/{job}/retry")
+    assert client.until(job, "failed")["error"] == "one.wav: lies in a folder that is not served now; serve it again"
+    assert client("POST", f"/api/jobs/{job}/save", {}).status == 409
 
 
 def test_a_recording_that_has_changed_is_not_saved_with_the_old_residual(
