@@ -162,7 +162,9 @@ class Enhancer:
                 while pending:
                     yield from pending.popleft().result()
             finally:
-                pool.shutdown(cancel_futures=True)
+                # A generator that nobody reads to its end may be collected in one of these threads, which cannot wait
+                # for itself; read to its end, nothing is left to wait for.
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def _batch(self, batch: list[Segment], model: WaveformModel) -> list[Segment]:
         """Estimates of some windows, context cut off; halves the work until it fits into memory."""

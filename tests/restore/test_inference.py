@@ -1,5 +1,6 @@
 """Segmenting: any length, any segment, the same result; and what happens when memory runs out."""
 
+import threading
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -252,3 +253,29 @@ def test_cuda_gives_the_cpu_result(noise: Callable[..., np.ndarray]) -> None:
     cpu = enhance(Enhancer(network(), device="cpu", precision="fp32", segment_seconds=0.7), waveform)
     cuda = enhance(Enhancer(network(), device="cuda", precision="fp32", segment_seconds=0.7), waveform)
     assert error_db(cpu, cuda) < -60
+
+
+def test_a_stream_may_be_ended_by_one_of_its_own_threads(noise: Callable[..., np.ndarray]) -> None:
+    """The garbage collector closes generators in whatever thread it runs; such a thread cannot wait for itself."""
+    is_read, is_closed = threading.Event(), threading.Event()
+    faults: list[BaseException] = []
+
+    class Closing(Pointwise):
+        def forward(self, waveform: Tensor) -> Tensor:
+            if self.shapes and not is_closed.is_set():
+                is_read.wait(10)
+                try:
+                    stream.close()
+                except RuntimeError as error:
+                    faults.append(error)
+                is_closed.set()
+            return super().forward(waveform)
+
+    model = Closing()
+    stream = Enhancer(model, device="cpu", precision="fp32", segment_seconds=0.16, threads=1).stream(
+        blocks(noise(4000)), 2
+    )
+    next(stream)
+    is_read.set()
+    assert is_closed.wait(10)
+    assert not faults

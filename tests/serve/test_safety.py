@@ -201,10 +201,10 @@ def test_a_recording_that_has_changed_is_not_saved_with_the_old_residual(
 def test_faults_are_reported_as_all_errors_are(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     client = start().client
 
-    def fail(self: object) -> None:
+    def fail() -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("concertclean.serve.workplace.Workplace.picks", fail)
+    monkeypatch.setattr(client.server.place, "picks", fail)
     answer = client("GET", "/api/folder")
     assert answer.status == 500
     assert "fault of concertclean" in answer.json["error"]
