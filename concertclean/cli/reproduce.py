@@ -79,11 +79,11 @@ def _blocks(lines: list[list[str]], width: int) -> list[list[list[str]]]:
     """A table as several, none wider than the screen; what was published stays beside what it belongs to."""
     from concertclean.reproduce.table import PUBLISHED
 
-    first, *columns = ([str(cell) for cell in column] for column in zip(*lines, strict=True))
+    first, *columns = map(list, zip(*lines, strict=True))
     pairs: list[list[list[str]]] = []
     for column in columns:
         if column[0].endswith(PUBLISHED):
-            pairs[-1].append([PUBLISHED.lstrip(", "), *column[1:]])
+            pairs[-1].append([PUBLISHED.removeprefix(", "), *column[1:]])
         else:
             pairs.append([column])
     blocks: list[list[list[str]]] = []

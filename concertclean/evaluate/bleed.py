@@ -124,11 +124,8 @@ def judge(folder: Path, band: BandSet, methods: Sequence[str]) -> list[Judged]:
     found = []
     for method in methods:
         begin = time.perf_counter()
-        heard = excerpt(iter([mixture]), mixture.shape[1], rate)  # as for `debleed`
-        reduction = learn(method, heard[:, None], rate, tracks=band.tracks)
-        stems = np.concatenate(list(reduction.apply(iter([mixture[:, None]]))), axis=2)[:, 0]
+        stems, matrix = reduced(method, mixture, rate, band.tracks)
         seconds = time.perf_counter() - begin
-        matrix = reduction.channels[0].matrix
         error = None
         if matrix is not None and band.matrix is not None:
             error = float(np.linalg.norm(matrix - np.array(band.matrix)))
@@ -136,6 +133,27 @@ def judge(folder: Path, band: BandSet, methods: Sequence[str]) -> list[Judged]:
         published = _published(truth, mixture, rate), _published(truth, stems, rate)
         found.append(Judged(method, band, before[0], after[0], before[1], after[1], error, seconds, *published))
     return found
+
+
+def reduced(method: str, microphones: Array, sample_rate: int, tracks: Sequence[str]) -> tuple[Array, Array | None]:
+    """Microphones of one band after bleed reduction, and the mixing matrix that the method estimated, if it does.
+
+    Args:
+        method: name, see `bleed.methods`.
+        microphones: `(microphone, time)`, full scale ±1.
+        sample_rate: Hz.
+        tracks: names of the microphones.
+
+    Returns:
+        The same shape as `microphones`, and `(microphone, stem)` or None.
+
+    Raises:
+        ModelError: the method is unknown, or does not fit these microphones.
+    """
+    heard = excerpt(iter([microphones]), microphones.shape[1], sample_rate)  # as for `debleed`
+    reduction = learn(method, heard[:, None], sample_rate, tracks=tracks)
+    stems = np.concatenate(list(reduction.apply(iter([microphones[:, None]]))), axis=2)[:, 0]
+    return stems, reduction.channels[0].matrix
 
 
 def method_table(judged: Sequence[Judged]) -> tuple[list[str], list[list[str]]]:

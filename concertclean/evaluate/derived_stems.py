@@ -15,14 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from concertclean.bleed.methods import learn
-from concertclean.bleed.microphones import excerpt
 from concertclean.config.text import parse_json, read_text
 from concertclean.dataset.bleed.build import LIST, SIDES, list_songs, write_stem
 from concertclean.dataset.bleed.conditions import CONDITIONS, images
 from concertclean.dataset.bleed.mixer import read_song
-from concertclean.dsp.arrays import Array
 from concertclean.errors import ConfigError
+from concertclean.evaluate.bleed import reduced
 from concertclean.files.atomic import write_text
 
 Progress = Callable[[str, int, int], None]
@@ -68,7 +66,7 @@ def derive_stems(
         tracks = [path.stem for path in paths]
         stems = heard.sum(axis=1)
         if method is not None:
-            stems = reduced(method, stems, sample_rate, tracks)
+            stems, _ = reduced(method, stems, sample_rate, tracks)
         scale = min(1.0, _PEAK / max(np.abs(stems).max(), 1e-9))
         for track, stem in zip(tracks, stems, strict=True):
             write_stem(folder / side / paths[0].parent.name / f"{track}.npy", scale * stem)
@@ -87,23 +85,3 @@ def _songs(source: Path, instruments: Sequence[str]) -> list[tuple[str, int, lis
         for paths in songs
         if set(instruments) <= {path.stem for path in paths}
     ]
-
-
-def reduced(method: str, microphones: Array, sample_rate: int, tracks: Sequence[str]) -> Array:
-    """Microphones of one band after bleed reduction.
-
-    Args:
-        method: name, see `bleed.methods`.
-        microphones: `(microphone, time)`, full scale ±1.
-        sample_rate: Hz.
-        tracks: names of the microphones.
-
-    Returns:
-        The same shape.
-
-    Raises:
-        ModelError: the method is unknown, or does not fit these microphones.
-    """
-    heard = excerpt(iter([microphones]), microphones.shape[1], sample_rate)  # as for `debleed`
-    reduction = learn(method, heard[:, None], sample_rate, tracks=tracks)
-    return np.concatenate(list(reduction.apply(iter([microphones[:, None]]))), axis=2)[:, 0]

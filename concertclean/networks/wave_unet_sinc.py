@@ -40,8 +40,8 @@ def sinc_filter(stride: int) -> Tensor:
     return (taps / taps.sum()).float()
 
 
-class Downsampling(nn.Module):
-    """Every `stride`th sample after a low-pass; beyond the ends lies the mirror image."""
+class _LowPass(nn.Module):
+    """The filter between two levels, the same for every channel."""
 
     taps: Tensor
 
@@ -49,29 +49,30 @@ class Downsampling(nn.Module):
         super().__init__()
         self.channels, self.stride = channels, stride
         self.register_buffer("taps", sinc_filter(stride), persistent=False)
+
+    @property
+    def kernel(self) -> Tensor:
+        """Its taps as weights of a convolution, `(channel, 1, tap)`."""
+        return self.taps.expand(self.channels, 1, -1)
+
+
+class Downsampling(_LowPass):
+    """Every `stride`th sample after a low-pass; beyond the ends lies the mirror image."""
 
     def forward(self, waves: Tensor) -> Tensor:
         """Maps `(batch, channel, time)` to `(batch, channel, 1 + (time - 1) / stride)`."""
-        kernel = self.taps.expand(self.channels, 1, -1)
-        return F.conv1d(F.pad(waves, (_HALF, _HALF), "reflect"), kernel, stride=self.stride, groups=self.channels)
+        padded = F.pad(waves, (_HALF, _HALF), "reflect")
+        return F.conv1d(padded, self.kernel, stride=self.stride, groups=self.channels)
 
 
-class Upsampling(nn.Module):
+class Upsampling(_LowPass):
     """Zeros between the samples, then a low-pass; beyond the ends lies the mirror image."""
-
-    taps: Tensor
-
-    def __init__(self, channels: int, stride: int) -> None:
-        super().__init__()
-        self.channels, self.stride = channels, stride
-        self.register_buffer("taps", sinc_filter(stride), persistent=False)
 
     def forward(self, waves: Tensor) -> Tensor:
         """Maps `(batch, channel, time)` to `(batch, channel, 1 + (time - 1) * stride)`."""
         n_beyond = _HALF // self.stride  # as many as the filter reaches
-        kernel = self.taps.expand(self.channels, 1, -1)
         padded = F.pad(waves, (n_beyond, n_beyond), "reflect")
-        spread = F.conv_transpose1d(padded, kernel, stride=self.stride, groups=self.channels)
+        spread = F.conv_transpose1d(padded, self.kernel, stride=self.stride, groups=self.channels)
         first = n_beyond * self.stride + _HALF
         return spread[..., first : first + 1 + (waves.shape[-1] - 1) * self.stride]
 

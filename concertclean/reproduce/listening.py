@@ -7,16 +7,14 @@ what listeners save.
 from collections.abc import Mapping
 from pathlib import Path
 
-from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.whole import write_waveform
 from concertclean.config.listening import ListeningItem, ListeningSettings
 from concertclean.dsp.arrays import Array
-from concertclean.dsp.downmix import downmix
 from concertclean.dsp.resample import resample
 from concertclean.errors import ConfigError
 from concertclean.evaluate.methods import Method
 from concertclean.report.listening import write_listening_test
-from concertclean.reproduce.mixtures import folder_of
+from concertclean.reproduce.mixtures import folder_of, read_mono
 from concertclean.reproduce.table import Outcome, Request, Row
 
 _SECONDS = 8.0
@@ -72,9 +70,7 @@ def listening_page(
 
 def _middle(path: Path) -> Array:
     """The middle of a recording, mono, `(1, time)`."""
-    with AudioReader(path) as reader:
-        rate = reader.info.sample_rate
-        whole = downmix(reader.read_all())
+    whole, rate = read_mono(path)
     n_samples = min(round(_SECONDS * rate), whole.shape[1])
     start = (whole.shape[1] - n_samples) // 2
     return resample(whole[:, start : start + n_samples], rate, _RATE)

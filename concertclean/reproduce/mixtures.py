@@ -60,6 +60,16 @@ def folder_of(data: Path, name: str) -> list[Path]:
     return paths
 
 
+def read_mono(path: Path) -> tuple[Array, int]:
+    """All of a recording, mono, `(1, time)`, and its sample rate in Hz.
+
+    Raises:
+        AudioFileError: the file cannot be read.
+    """
+    with AudioReader(path) as reader:
+        return downmix(reader.read_all()), reader.info.sample_rate
+
+
 def excerpt(paths: Sequence[Path], rng: np.random.Generator, seconds: float, sample_rate: int) -> tuple[Waveform, str]:
     """An excerpt of one of the files, mono, from anywhere; from where it sounds, if that is found in a few tries.
 
@@ -76,9 +86,7 @@ def excerpt(paths: Sequence[Path], rng: np.random.Generator, seconds: float, sam
         AudioFileError: the file cannot be read.
     """
     path = paths[int(rng.integers(len(paths)))]
-    with AudioReader(path) as reader:
-        rate = reader.info.sample_rate
-        whole = downmix(reader.read_all())
+    whole, rate = read_mono(path)
     wanted = round(seconds * rate)
     for _ in range(_TRIES):
         start = int(rng.integers(0, max(1, whole.shape[1] - wanted + 1)))

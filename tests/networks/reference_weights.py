@@ -14,6 +14,11 @@ def wave(*shape: int, pace: float) -> Tensor:
     return torch.from_numpy(0.5 * np.sin(pace * (1 + np.arange(math.prod(shape))))).reshape(shape).float()
 
 
+def named_wave(*shape: int, name: str, amplitude: float = 0.5) -> Tensor:
+    """Deterministic numbers of a shape, ± the amplitude, different for every name."""
+    return 2 * amplitude * wave(*shape, pace=0.37 + 0.001 * sum(map(ord, name)))
+
+
 def stored(file: str, name: str) -> Tensor:
     """A batch of one from a file of tests/reference."""
     entry = json.loads((Path(__file__).parents[1] / "reference" / f"{file}.json").read_text())[name]

@@ -3,20 +3,14 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from concertclean.networks.dccrn import DCCRN
+from tests.networks.reference_weights import named_wave
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 SMALL = {"n_fft": 16, "win_length": 16, "hop_length": 8, "widths": (4, 6), "rnn_units": 4}
-
-
-def wave(*shape: int, name: str) -> torch.Tensor:
-    """The numbers of tests/reference/make_dccrn.py."""
-    pace = 0.37 + 0.001 * sum(map(ord, name))
-    return torch.from_numpy(0.25 * np.sin(pace * (1 + np.arange(np.prod(shape))))).float().reshape(shape)
 
 
 def n_parameters(network: torch.nn.Module) -> int:
@@ -41,8 +35,11 @@ def test_the_whole_network_gives_the_values_of_an_independent_computation(maskin
     network = DCCRN(**SMALL, masking=masking).eval()
     for name, parameter in network.named_parameters():
         if "real" in name or "imaginary" in name:  # not those of the normalisation
-            parameter.copy_(wave(*parameter.shape, name=name))
-    degraded = 4 * torch.complex(wave(9, 6, name="spectrogram real"), wave(9, 6, name="spectrogram imaginary"))
+            parameter.copy_(named_wave(*parameter.shape, name=name, amplitude=0.25))
+    degraded = 4 * torch.complex(
+        named_wave(9, 6, name="spectrogram real", amplitude=0.25),
+        named_wave(9, 6, name="spectrogram imaginary", amplitude=0.25),
+    )
     (estimate,) = network.stages(degraded[None, None])
     real, imaginary = json.loads((REFERENCE / "dccrn.json").read_text())[masking]
     expected = torch.complex(torch.tensor(real), torch.tensor(imaginary))

@@ -3,27 +3,21 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from concertclean.dsp import stft
 from concertclean.networks.layers.spectral_discriminator import SpectralDiscriminator, SpectralDiscriminators
 from concertclean.networks.seanet import SEANet
+from tests.networks.reference_weights import named_wave
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 SMALL = {"n_fft": 126, "hop_length": 32, "widths": (2, 2, 3, 3, 2, 2, 4), "code": 2}
 
 
-def wave(*shape: int, name: str) -> torch.Tensor:
-    """The numbers of tests/reference/make_seanet.py."""
-    pace = 0.37 + 0.001 * sum(map(ord, name))
-    return torch.from_numpy(0.5 * np.sin(pace * (1 + np.arange(np.prod(shape))))).float().reshape(shape)
-
-
 def fill(network: torch.nn.Module) -> None:
     for name, parameter in network.named_parameters():
-        parameter.data.copy_(wave(*parameter.shape, name=name))
+        parameter.data.copy_(named_wave(*parameter.shape, name=name))
 
 
 def stored(name: str) -> torch.Tensor:
@@ -45,7 +39,7 @@ def test_as_many_parameters_as_published():
 def test_the_generator_gives_the_values_of_an_independent_computation():
     network = SEANet(**SMALL, weight_norm=False).eval()
     fill(network.scales[0])
-    planes = wave(2, 8, 64, name="planes")
+    planes = named_wave(2, 8, 64, name="planes")
     degraded = torch.view_as_complex(planes.permute(2, 1, 0).contiguous())[None, None] / network.window.sum()
     (estimate,) = network.stages(degraded)
     found = torch.view_as_real(estimate[0, 0] * network.window.sum()).permute(2, 1, 0)
@@ -57,7 +51,7 @@ def test_the_generator_gives_the_values_of_an_independent_computation():
 def test_the_discriminator_gives_the_values_of_an_independent_computation():
     network = SpectralDiscriminator(n_fft=126, hop_length=32, widths=SMALL["widths"], code=2).eval()
     fill(network.layers)
-    planes = wave(2, 8, 64, name="planes")
+    planes = named_wave(2, 8, 64, name="planes")
     expected = stored("discriminator")
     found = network.layers(torch.cat([planes, -planes], dim=1)[None])[0]
     assert found.shape == expected.shape
