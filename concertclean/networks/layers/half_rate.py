@@ -46,6 +46,12 @@ def doubled(waveform: Tensor, n_samples: int) -> Tensor:
 @lru_cache(maxsize=8)
 def _taps(device: torch.device, dtype: torch.dtype) -> Tensor:
     """A windowed sinc of half amplitude at a quarter of the rate, sum one, `(1, 1, tap)`."""
+    with torch.inference_mode(mode=False):  # kept for training too, whoever asks first
+        return _sinc().to(device, dtype)
+
+
+def _sinc() -> Tensor:
+    """The same on the CPU, in double precision."""
     place = torch.arange(-2 * _REACH, 2 * _REACH + 1, dtype=torch.float64)
     taps = torch.sinc(place / 2) * torch.kaiser_window(len(place), periodic=False, beta=_BETA, dtype=torch.float64)
-    return (taps / taps.sum())[None, None].to(device, dtype)
+    return (taps / taps.sum())[None, None]
