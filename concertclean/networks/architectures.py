@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from torch import nn
 
+from concertclean.networks.band_split_lstm import BandSplitLSTM
 from concertclean.networks.cae import CAE
 from concertclean.networks.dccrn import DCCRN
 from concertclean.networks.ddae import DDAE
@@ -53,6 +54,13 @@ _REDUCES_BLEED = "reduces bleed between tracks; use `concertclean debleed`"
 _SMALL_WAVE_UNET: Mapping[str, Any] = {"levels": 3, "filters": 4, "kernel_size": 5, "merge_size": 3}
 
 ARCHITECTURES: dict[str, Architecture] = {
+    "band_split_lstm": Architecture(
+        BandSplitLSTM,
+        "restore",
+        {"n_fft": 256, "hop_length": 64, "bands": 40, "groups": 8, "features": 4, "hidden": 4, "layers": 2},
+        "relative",
+        _RESTORES,
+    ),
     "cae": Architecture(
         CAE, "debleed", {"n_fft": 256, "hop_length": 64, "widths": [4, 8], "code": 16}, "magnitude", _REDUCES_BLEED
     ),

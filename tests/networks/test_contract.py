@@ -41,6 +41,11 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {"channels": 2, "n_fft": 256, "hop_length": 64, "base": 2, "convolution": "plain", "eca_frames": 3, "bands": 40,
          "align_corners": False, "recurrent_layers": 2, "recurrent_units": 4},
     ),
+    "band_split_mono": (
+        "band_split_lstm",
+        {"channels": 1, "n_fft": 256, "hop_length": 64, "bands": 32, "groups": 4, "features": 4, "hidden": 4,
+         "layers": 1},
+    ),
     "seanet_scales": (
         "seanet",
         {"n_fft": 256, "hop_length": 64, "widths": [2, 2, 2, 4, 4, 4, 4], "code": 4, "scales": 3},
