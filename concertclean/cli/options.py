@@ -62,6 +62,14 @@ Duration = Annotated[
     float | None,
     Option(parser=time_parser(), metavar=METAVAR, help="Process only so much.", rich_help_panel=RESTORING),
 ]
+Leave = Annotated[
+    str | None,
+    Option(
+        metavar="START-END,...",
+        help="Leave these parts as they are, such as 3:10-3:40 for speech between songs.",
+        rich_help_panel=RESTORING,
+    ),
+]
 AudioStream = Annotated[
     int | None,
     Option(

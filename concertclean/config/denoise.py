@@ -1,14 +1,14 @@
 """Settings of `concertclean denoise`, as they come from the command line or a TOML file."""
 
-import re
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, Field, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, field_validator, model_validator
 
 from concertclean.config.reading import STRICT, read_toml, validated
-from concertclean.config.times import Time, parse_time
+from concertclean.config.times import Stretch, Time, is_stretch, parse_stretch
 from concertclean.errors import ConfigError
 
 OutputFormat = Literal["keep", "wav", "flac", "m4a", "alac", "mp3", "opus", "ogg"]
@@ -37,8 +37,12 @@ NETWORK_MAX_REDUCTION_DB = 26.0
 
 NETWORK_FLOOR = 10 ** (-NETWORK_MAX_REDUCTION_DB / 20)
 
-_STRETCH = re.compile(r"([\d:.]+)-([\d:.]+)")
 _SHORTEST_SECONDS = 0.1
+
+
+def _split(value: object) -> object:
+    """Parts between commas, as the command line has them."""
+    return value.split(",") if isinstance(value, str) else value
 
 
 class RestoringSettings(BaseModel):
@@ -72,17 +76,15 @@ class RestoringSettings(BaseModel):
     @field_validator("noise_profile")
     @classmethod
     def _readable_stretch(cls, value: str | None) -> str | None:
-        if value is not None and _STRETCH.fullmatch(value):
-            start, stop = _stretch(value)
-            if stop - start < _SHORTEST_SECONDS:
-                raise ValueError(f"must end {_SHORTEST_SECONDS} s or more after it starts, as 0:00-0:01 does")
+        if value is not None and is_stretch(value):
+            parse_stretch(value, least_seconds=_SHORTEST_SECONDS)
         return value
 
     @property
     def noise_stretch(self) -> tuple[float, float] | None:
         """Start and end of the noise in the recording, s; None where the noise is a file, or not given."""
-        is_stretch = self.noise_profile is not None and _STRETCH.fullmatch(self.noise_profile)
-        return _stretch(str(self.noise_profile)) if is_stretch else None
+        given = self.noise_profile
+        return parse_stretch(given) if given is not None and is_stretch(given) else None
 
     @property
     def noise_file(self) -> Path | None:
@@ -136,6 +138,7 @@ class OutputSettings(BaseModel):
     Attributes:
         start_seconds: what is processed begins here; also as 1:15.
         duration_seconds: and is so long; None: to the end.
+        leave: parts of the recording that stay as they are, START-END as 1:15-2:05, several between commas.
         audio_stream: which sound of a film, from 1; None: the one that the file marks as default, as players do.
         format: of the output; "keep" takes the recording's own.
         bit_depth: of a lossless output; "keep" takes the recording's own, 24 for lossy ones.
@@ -148,12 +151,21 @@ class OutputSettings(BaseModel):
 
     start_seconds: Annotated[Time, Field(ge=0)] = 0.0
     duration_seconds: Annotated[Time, Field(gt=0)] | None = None
+    leave: Annotated[tuple[Stretch, ...], BeforeValidator(_split)] = ()
     audio_stream: Annotated[int, Field(ge=1)] | None = None
     format: OutputFormat = "wav"
     bit_depth: BitDepth = "keep"
     loudness: Literal["off", "match"] | Annotated[float, Field(ge=-70, le=0)] = "off"
     clip: Clip = "warn"
     removed: bool = Field(default=False, validation_alias=AliasChoices("removed", "residual"))
+
+    @field_validator("leave")
+    @classmethod
+    def _ordered(cls, value: tuple[Stretch, ...]) -> tuple[Stretch, ...]:
+        wrong = next((part for part in value if not 0 <= part[0] < part[1] < math.inf), None)
+        if wrong is not None:
+            raise ValueError(f"{wrong[0]:g} to {wrong[1]:g} s: must end after it starts")
+        return value
 
     def processed_seconds(self, declared: float | None) -> float | None:
         """Seconds that are processed of a recording that declares a length, which may be unknown, s."""
@@ -193,9 +205,3 @@ def read_settings(path: Path | None, overrides: Mapping[str, object], *, place: 
     if {"model", "preset"} <= values.keys() and values["model"] != PRESETS.get(str(values["preset"])):
         raise ConfigError(f"{path or place}: a preset stands for a model; choose one of them")
     return validated(DenoiseSettings, values, str(path or place))
-
-
-def _stretch(text: str) -> tuple[float, float]:
-    """Seconds of "1:02.5-1:04"; ValueError for what is no time."""
-    start, stop = (parse_time(part) for part in text.split("-"))
-    return start, stop

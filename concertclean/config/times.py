@@ -1,4 +1,4 @@
-"""Times as people write them: seconds, minutes and seconds, or hours, minutes and seconds."""
+"""Times as people write them: seconds, minutes and seconds, or hours, minutes and seconds; and parts between two."""
 
 import re
 from typing import Annotated
@@ -7,6 +7,7 @@ from pydantic import BeforeValidator
 
 _SECONDS = r"(\d+(?:\.\d*)?|\.\d+)"
 _SIXTY = r"([0-5]?\d(?:\.\d*)?)"
+_STRETCH = re.compile(r"([\d:.]+)-([\d:.]+)", re.ASCII)
 _FORMS = [re.compile(form, re.ASCII) for form in (_SECONDS, rf"(\d+):{_SIXTY}", rf"(\d+):([0-5]?\d):{_SIXTY}")]
 
 
@@ -28,11 +29,43 @@ def parse_time(text: str) -> float:
     return sum((float(part) * 60.0**place for place, part in enumerate(reversed(found.groups()))), 0.0)
 
 
+def is_stretch(text: str) -> bool:
+    """Whether a text looks like "1:02.5-1:04"."""
+    return _STRETCH.fullmatch(text) is not None
+
+
+def parse_stretch(text: str, *, least_seconds: float = 0.0) -> tuple[float, float]:
+    """Start and end of a part of a recording.
+
+    Args:
+        text: two times with a hyphen between them, "1:02.5-1:04".
+        least_seconds: between the two.
+
+    Returns:
+        Both in seconds.
+
+    Raises:
+        ValueError: it is no such part, or too short; the message shows how to write one.
+    """
+    found = _STRETCH.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text} is no part of a recording; write START-END, as 1:15-2:05")
+    start, end = map(parse_time, found.groups())
+    if end <= start or end - start < least_seconds:
+        least = f"{least_seconds:g} s or more " if least_seconds else ""
+        raise ValueError(f"{text}: must end {least}after it starts, as 0:00-0:01 does")
+    return start, end
+
+
 def clock(seconds: float) -> str:
     """Minutes and seconds, "1:04", with hours in front if needed."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _stretch(value: object) -> object:
+    return parse_stretch(value) if isinstance(value, str) else value
 
 
 def _parsed(value: object) -> object:
@@ -41,3 +74,6 @@ def _parsed(value: object) -> object:
 
 Time = Annotated[float, BeforeValidator(_parsed)]
 """Seconds in a record that is read from a file; a text such as "1:15" is understood."""
+
+Stretch = Annotated[tuple[float, float], BeforeValidator(_stretch)]
+"""Start and end of a part of a recording in seconds; a text such as "1:15-2:05" is understood."""

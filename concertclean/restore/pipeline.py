@@ -30,6 +30,7 @@ from concertclean.dsp.tonality import tonal_share
 from concertclean.errors import ConfigError, OutputError
 from concertclean.restore.build import Restorer, noise_stretch_of
 from concertclean.restore.finishing import Finisher
+from concertclean.restore.left_alone import share_removed
 from concertclean.restore.results import (
     NetworkUse,
     Report,
@@ -234,8 +235,12 @@ class Denoiser:
                 held.push(block)
                 yield block
 
-        for removed in restorer.removed(measured(), info.channels, info.sample_rate):
-            original = held.pop(removed.shape[1])
+        start, leave = round(self.settings.start_seconds * info.sample_rate), self.settings.leave
+        for found in restorer.removed(measured(), info.channels, info.sample_rate):
+            original = held.pop(found.shape[1])
+            removed = found
+            if leave:
+                removed = found * share_removed(leave, start + n_done, found.shape[1], info.sample_rate)
             restored = original - removed
             for meter, block in zip(bands, (original, restored), strict=True):
                 meter.add(block)

@@ -25,13 +25,14 @@ _UNLIMITED_DB = 400.0  # leaves 1e-20, less than the smallest step of a double b
 
 
 def finding(settings: DenoiseSettings) -> DenoiseSettings:
-    """Settings that find everything: full strength, no floor, samples as they are calculated.
+    """Settings that find everything: full strength, no floor, nothing left alone, samples as they are calculated.
 
     Args:
         settings: of the results that are wanted later; its model, its part of the recording and how it runs are kept.
     """
     everything: dict[str, Any] = {
         "strength": 1.0, "max_reduction_db": _UNLIMITED_DB, "format": "wav", "bit_depth": "64f", "loudness": "off",
+        "leave": (),
     }  # fmt: skip
     return settings.model_copy(update=everything)
 

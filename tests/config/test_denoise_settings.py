@@ -68,3 +68,18 @@ def test_a_network_is_held_to_26_db_unless_a_bound_is_given() -> None:
     assert DenoiseSettings().network_floor == pytest.approx(0.05, abs=2e-4)
     assert DenoiseSettings(max_reduction_db=60.0).network_floor == 0
     assert DenoiseSettings(max_reduction_db=60.0).share == pytest.approx(0.999)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["1:15-2:05,3:00-190", ["1:15-2:05", "3:00-3:10"], [[75, 125], [180.0, 190.0]]],
+    ids=["text", "texts", "numbers"],
+)
+def test_parts_to_leave_alone_are_read_from_texts_and_numbers(given: object) -> None:
+    assert read_settings(None, {"leave": given}).leave == ((75.0, 125.0), (180.0, 190.0))
+
+
+@pytest.mark.parametrize("given", ["2:05-1:15", "1:15", "1:15-2:05,", "-3", [[5, 5]], [[-1, 5]], [[0, float("inf")]]])
+def test_parts_that_are_none_are_refused(given: object) -> None:
+    with pytest.raises(ConfigError, match="leave"):
+        read_settings(None, {"leave": given})

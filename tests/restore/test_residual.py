@@ -32,6 +32,15 @@ def residual_of(recording: Path, settings: DenoiseSettings, stages: tuple[str, .
     return target
 
 
+def test_parts_left_alone_are_those_of_a_run(recording: Path, tiny_weights: dict[str, Path], tmp_path: Path) -> None:
+    settings = DenoiseSettings(model=str(tiny_weights["stereo"]), max_reduction_db=26.0, leave=((0.2, 0.5),))
+    residual = residual_of(recording, settings, (settings.model,))
+    assert np.abs(soundfile.read(residual, start=RATE // 4, stop=RATE // 2)[0]).max() > 0
+    restore_with(recording, residual, tmp_path / "mine.wav", settings)
+    denoise(recording, tmp_path / "run.wav", model=settings.model, max_reduction_db=26.0, leave=[(0.2, 0.5)])
+    assert (tmp_path / "mine.wav").read_bytes() == (tmp_path / "run.wav").read_bytes()
+
+
 @pytest.mark.parametrize(("strength", "max_reduction_db"), [(1.0, 26.0), (0.3, 3.0), (0.8, 120.0), (0.0, 26.0)])
 def test_every_strength_is_that_of_a_run(
     recording: Path, tiny_weights: dict[str, Path], tmp_path: Path, strength: float, max_reduction_db: float
