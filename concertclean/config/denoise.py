@@ -1,14 +1,13 @@
 """Settings of `concertclean denoise`, as they come from the command line or a TOML file."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, Field, field_validator, model_validator
 
 from concertclean.config.reading import STRICT, read_toml, validated
-from concertclean.config.times import Stretch, Time, is_stretch, parse_stretch
+from concertclean.config.times import Stretches, Time, is_stretch, parse_stretch
 from concertclean.errors import ConfigError
 
 OutputFormat = Literal["keep", "wav", "flac", "m4a", "alac", "mp3", "opus", "ogg"]
@@ -38,11 +37,6 @@ NETWORK_MAX_REDUCTION_DB = 26.0
 NETWORK_FLOOR = 10 ** (-NETWORK_MAX_REDUCTION_DB / 20)
 
 _SHORTEST_SECONDS = 0.1
-
-
-def _split(value: object) -> object:
-    """Parts between commas, as the command line has them."""
-    return value.split(",") if isinstance(value, str) else value
 
 
 class RestoringSettings(BaseModel):
@@ -151,21 +145,13 @@ class OutputSettings(BaseModel):
 
     start_seconds: Annotated[Time, Field(ge=0)] = 0.0
     duration_seconds: Annotated[Time, Field(gt=0)] | None = None
-    leave: Annotated[tuple[Stretch, ...], BeforeValidator(_split)] = ()
+    leave: Stretches = ()
     audio_stream: Annotated[int, Field(ge=1)] | None = None
     format: OutputFormat = "wav"
     bit_depth: BitDepth = "keep"
     loudness: Literal["off", "match"] | Annotated[float, Field(ge=-70, le=0)] = "off"
     clip: Clip = "warn"
     removed: bool = Field(default=False, validation_alias=AliasChoices("removed", "residual"))
-
-    @field_validator("leave")
-    @classmethod
-    def _ordered(cls, value: tuple[Stretch, ...]) -> tuple[Stretch, ...]:
-        wrong = next((part for part in value if not 0 <= part[0] < part[1] < math.inf), None)
-        if wrong is not None:
-            raise ValueError(f"{wrong[0]:g} to {wrong[1]:g} s: must end after it starts")
-        return value
 
     def processed_seconds(self, declared: float | None) -> float | None:
         """Seconds that are processed of a recording that declares a length, which may be unknown, s."""

@@ -1,9 +1,10 @@
 """Times as people write them: seconds, minutes and seconds, or hours, minutes and seconds; and parts between two."""
 
+import math
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 _SECONDS = r"(\d+(?:\.\d*)?|\.\d+)"
 _SIXTY = r"([0-5]?\d(?:\.\d*)?)"
@@ -68,6 +69,17 @@ def _stretch(value: object) -> object:
     return parse_stretch(value) if isinstance(value, str) else value
 
 
+def _split(value: object) -> object:
+    return value.split(",") if isinstance(value, str) else value
+
+
+def _ordered(stretch: tuple[float, float]) -> tuple[float, float]:
+    start, end = stretch
+    if not 0 <= start < end < math.inf:
+        raise ValueError(f"{start:g} to {end:g} s: must end after it starts")
+    return stretch
+
+
 def _parsed(value: object) -> object:
     return parse_time(value) if isinstance(value, str) else value
 
@@ -75,5 +87,8 @@ def _parsed(value: object) -> object:
 Time = Annotated[float, BeforeValidator(_parsed)]
 """Seconds in a record that is read from a file; a text such as "1:15" is understood."""
 
-Stretch = Annotated[tuple[float, float], BeforeValidator(_stretch)]
+Stretch = Annotated[tuple[float, float], BeforeValidator(_stretch), AfterValidator(_ordered)]
 """Start and end of a part of a recording in seconds; a text such as "1:15-2:05" is understood."""
+
+Stretches = Annotated[tuple[Stretch, ...], BeforeValidator(_split)]
+"""Several of them; a text with commas between them is understood."""

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from concertclean.config.denoise import AUTO, NETWORK_MAX_REDUCTION_DB, BitDepth, OutputFormat
 from concertclean.config.reading import STRICT
+from concertclean.config.times import Stretches
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
@@ -62,36 +63,58 @@ class NewJob(Wish):
         return Wish(**{name: getattr(self, name) for name in Wish.model_fields})
 
 
-class SaveRequest(BaseModel):
-    """What `POST /api/jobs/ID/save` takes; the meaning is that of the settings of these names.
+class Sliders(BaseModel):
+    """How much is removed; the meaning is that of the settings of these names.
 
     Attributes:
         strength: part of what was found that is removed, 0 to 1.
         max_reduction_db: nothing is lowered by more. None: no limit; only for methods without weights, because the
             gains of networks have a floor without one, at which nothing was found here.
-        format, bit_depth, loudness: of the file.
     """
 
     model_config = STRICT
 
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
     max_reduction_db: Annotated[float, Field(gt=0, le=NO_LIMIT_DB)] | None = NETWORK_MAX_REDUCTION_DB
+
+
+class Tuning(Sliders):
+    """What `PUT /api/jobs/ID/tuning` takes: what somebody has set on the page.
+
+    Attributes:
+        leave: parts of the recording that stay as they are, seconds.
+    """
+
+    leave: Stretches = ()
+
+
+class SaveRequest(Tuning):
+    """What `POST /api/jobs/ID/save` takes; the meaning is that of the settings of these names.
+
+    Attributes:
+        format, bit_depth, loudness: of the file.
+    """
+
     format: OutputFormat = "wav"
     bit_depth: BitDepth = "keep"
     loudness: Literal["off", "match"] | Annotated[float, Field(ge=-70, le=0)] = "off"
 
 
 class Listening(BaseModel):
-    """What the page plays and draws: a part of what was processed, five minutes at most.
+    """What the page plays and draws of what was processed.
 
     Attributes:
         start_seconds: within the recording. seconds: length.
         sample_rate: Hz.
+        channels: 1 or 2.
         gain: by which both sounds were lowered, so that they fit below full scale.
         lufs: integrated loudness of the recording, of the result at full strength, and of what is removed; None for
             silence.
         range_db: lowest and highest level to draw.
         column_seconds, lead_seconds: of the pictures: seconds of a column, and how far before 0 the first one begins.
+        is_stream: both sounds are channels of one Opus file, the recording's first; else there is a FLAC of each.
+        tile_seconds: length of a finer picture of a part, numbered from 0; None: there are none.
+        tile_column_seconds: of its columns.
     """
 
     model_config = STRICT
@@ -99,11 +122,15 @@ class Listening(BaseModel):
     start_seconds: float
     seconds: float
     sample_rate: int
+    channels: int = 2
     gain: float
     lufs: tuple[float | None, float | None, float | None]
     range_db: tuple[float, float]
     column_seconds: float
     lead_seconds: float
+    is_stream: bool = False
+    tile_seconds: float | None = None
+    tile_column_seconds: float | None = None
 
 
 class Result(BaseModel):
@@ -145,6 +172,8 @@ class Job(BaseModel):
         diagnosis: see `Diagnosis.record`.
         seconds: length of the recording; None: not known yet.
         result: what was found.
+        sliders: as they were set for this result; None: not yet.
+        leave: parts that stay as they are.
         saved: names of the files that were made from it.
     """
 
@@ -161,4 +190,6 @@ class Job(BaseModel):
     diagnosis: dict[str, Any] | None = None
     seconds: float | None = None
     result: Result | None = None
+    sliders: Sliders | None = None
+    leave: Stretches = ()
     saved: tuple[str, ...] = ()

@@ -8,11 +8,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute, Route
 
-from concertclean.serve.jobs import Job, NewJob, SaveRequest, Wish
+from concertclean.serve.jobs import Job, NewJob, SaveRequest, Tuning, Wish
 
 _TAKEN: Final[dict[tuple[str, str], type[BaseModel]]] = {
     ("POST", "/api/jobs"): NewJob,
     ("POST", "/api/jobs/{id}/retry"): Wish,
+    ("PUT", "/api/jobs/{id}/tuning"): Tuning,
     ("POST", "/api/jobs/{id}/save"): SaveRequest,
 }
 _RETURNED: Final[dict[tuple[str, str], type[BaseModel]]] = {
@@ -20,6 +21,7 @@ _RETURNED: Final[dict[tuple[str, str], type[BaseModel]]] = {
     ("GET", "/api/jobs/{id}"): Job,
     ("POST", "/api/jobs/{id}/cancel"): Job,
     ("POST", "/api/jobs/{id}/retry"): Job,
+    ("PUT", "/api/jobs/{id}/tuning"): Job,
 }
 _CREATED: Final = {("POST", "/api/jobs"), ("POST", "/api/uploads"), ("POST", "/api/jobs/{id}/save")}
 _REFERENCE: Final = "#/components/schemas/{model}"
@@ -76,7 +78,7 @@ def _operation(method: str, route: Route) -> dict[str, Any]:
         operation["parameters"] = parameters
     if key in _TAKEN:
         operation["requestBody"] = {
-            "required": method == "POST" and _TAKEN[key] is not Wish,
+            "required": _TAKEN[key] is not Wish,
             "content": _json(_TAKEN[key]),
         }
     if key == ("POST", "/api/uploads"):

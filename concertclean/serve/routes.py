@@ -28,8 +28,8 @@ from concertclean.config.denoise import PRESETS
 from concertclean.config.reading import validated
 from concertclean.errors import ConcertCleanError
 from concertclean.report.page import palette
-from concertclean.serve import openapi, tasks
-from concertclean.serve.jobs import ENDED, Job, NewJob, SaveRequest, Wish
+from concertclean.serve import listening, openapi, tasks
+from concertclean.serve.jobs import ENDED, Job, NewJob, SaveRequest, Sliders, Tuning, Wish
 from concertclean.serve.refusals import RefusalError, status_of
 from concertclean.serve.uploads import receive
 from concertclean.serve.worker import Worker
@@ -39,6 +39,7 @@ from concertclean.weights.cards import load_cards
 Record = TypeVar("Record", bound=BaseModel)
 
 _MOST_JSON_BYTES: Final = 65_536
+_MOST_DIGITS: Final = 6
 _TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _ASSETS: Final = {
     "index.html": "serve", "serve.css": "serve", "live.js": "serve", "queue.js": "serve", "serve.js": "serve",
@@ -128,10 +129,18 @@ class Desk:
         job = self._job(request)
         wish = await _record(request, Wish, job.wish)
         await run_in_threadpool(tasks.require_known, wish.model)
+        sliders = job.sliders if wish.model == job.wish.model else None  # another treatment has other limits
         changed = await run_in_threadpool(
-            self.place.change, job.id, ENDED, wish=wish, state="waiting", error=None, result=None
+            self.place.change, job.id, ENDED, wish=wish, state="waiting", error=None, result=None, sliders=sliders
         )
         self.worker.wake()
+        return JSONResponse(self._shown(changed))
+
+    async def tune(self, request: Request) -> Response:
+        """Keeps what somebody has set, for the next look at the page."""
+        tuning = await _record(request, Tuning)
+        sliders = Sliders(strength=tuning.strength, max_reduction_db=tuning.max_reduction_db)
+        changed = await run_in_threadpool(self.place.change, self._job(request).id, sliders=sliders, leave=tuning.leave)
         return JSONResponse(self._shown(changed))
 
     async def save(self, request: Request) -> Response:
@@ -154,17 +163,28 @@ class Desk:
         return self._file(request, "peaks.json", "application/json")
 
     async def audio(self, request: Request) -> Response:
-        """What the page plays, "before" or "removed", as FLAC; ranges are understood."""
+        """What the page plays: "before" and "removed" as FLAC; "stream", Opus with the channels of both.
+
+        The first two are there for short results, the last for long ones; ranges are understood.
+        """
         name = request.path_params["sound"]
-        if name not in tasks.SOUNDS:
-            raise RefusalError(HTTPStatus.NOT_FOUND, f"there is no such sound, only {' and '.join(tasks.SOUNDS)}")
+        if name == "stream":
+            return self._file(request, listening.STREAM, "audio/ogg")
+        if name not in listening.SOUNDS:
+            known = ", ".join((*listening.SOUNDS, "stream"))
+            raise RefusalError(HTTPStatus.NOT_FOUND, f"there is no such sound, only {known}")
         return self._file(request, f"{name}.flac", "audio/flac")
 
     async def picture(self, request: Request) -> Response:
         """Levels of a spectrogram, "before", "after" or "removed", as a grey PNG: 2 (dB + 120)."""
-        name = request.path_params["picture"]
-        if name not in tasks.PICTURES:
-            raise RefusalError(HTTPStatus.NOT_FOUND, f"there is no such picture, only {', '.join(tasks.PICTURES)}")
+        return self._file(request, f"{_picture(request)}.png", "image/png")
+
+    async def tile(self, request: Request) -> Response:
+        """The same of a part of a long result, by its number, with finer columns."""
+        number = request.path_params["number"]
+        if not (number.isdecimal() and len(number) <= _MOST_DIGITS):
+            raise RefusalError(HTTPStatus.NOT_FOUND, f"{number}: is no number of a tile; they count from 0")
+        name = listening.tile_name(int(number), _picture(request))
         return self._file(request, f"{name}.png", "image/png")
 
     async def result(self, request: Request) -> Response:
@@ -213,16 +233,26 @@ def make_app(place: Workplace, worker: Worker) -> Starlette:
         ("DELETE", "/api/jobs/{id}", desk.remove),
         ("POST", "/api/jobs/{id}/cancel", desk.cancel),
         ("POST", "/api/jobs/{id}/retry", desk.retry),
+        ("PUT", "/api/jobs/{id}/tuning", desk.tune),
         ("POST", "/api/jobs/{id}/save", desk.save),
         ("GET", "/api/jobs/{id}/peaks", desk.peaks),
         ("GET", "/api/jobs/{id}/audio/{sound}", desk.audio),
         ("GET", "/api/jobs/{id}/pictures/{picture}", desk.picture),
+        ("GET", "/api/jobs/{id}/tiles/{number}/{picture}", desk.tile),
         ("GET", "/api/results/{name}", desk.result),
     ]
     routes = [Route(path, handler, methods=[method]) for method, path, handler in table]
     kinds = (ConcertCleanError, ClientDisconnect, HTTPException, Exception)
     handlers = {kind: _failed for kind in kinds}
     return Starlette(routes=routes, exception_handlers=handlers)
+
+
+def _picture(request: Request) -> str:
+    """The picture that a request names."""
+    name = str(request.path_params["picture"])
+    if name not in listening.PICTURES:
+        raise RefusalError(HTTPStatus.NOT_FOUND, f"there is no such picture, only {', '.join(listening.PICTURES)}")
+    return name
 
 
 async def _failed(request: Request, error: Exception) -> Response:

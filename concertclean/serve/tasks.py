@@ -1,33 +1,26 @@
 """What is done with a recording: look at it, choose a part, find what to remove, prepare what the page plays."""
 
 import json
-import math
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from concertclean.audio_io.formats import FORMATS, Storage
+from concertclean.audio_io.formats import FORMATS
 from concertclean.audio_io.reader import AudioReader
-from concertclean.audio_io.writer import AudioWriter
 from concertclean.classical.catalogue import COMBINATIONS, METHODS
 from concertclean.config.denoise import AUTO, PRESETS, DenoiseSettings
-from concertclean.dsp.arrays import Array
-from concertclean.dsp.levels import EnergyMeter, LoudnessMeter
 from concertclean.errors import AudioFileError, ConcertCleanError, ConfigError, ModelError, foreseen
-from concertclean.files.atomic import write_text, written
-from concertclean.report.change import STEP_SECONDS, most_changed
-from concertclean.report.pairs import Pair, blocks
-from concertclean.report.sound import page_rate
+from concertclean.files.atomic import write_text
+from concertclean.report.pairs import Pair
 from concertclean.restore.build import Restorer, build_restorer
 from concertclean.restore.chain import stages_of
 from concertclean.restore.pipeline import Denoiser
 from concertclean.restore.residual import find_residual, finding, most_changed_start, restore_with
 from concertclean.restore.results import Report, output_format
-from concertclean.serve.jobs import Job, Listening, Result, SaveRequest, Wish
+from concertclean.serve.jobs import Job, Result, SaveRequest, Wish
+from concertclean.serve.listening import prepare
 from concertclean.serve.refusals import RefusalError
 from concertclean.serve.worker import Monitor
 from concertclean.serve.workplace import Workplace
@@ -37,13 +30,9 @@ if TYPE_CHECKING:
     from concertclean.restore.analyse import Diagnosis
 
 PREVIEW_SECONDS: Final = 30.0
-LISTENING_SECONDS: Final = 300.0
-SOUNDS: Final = ("before", "removed")
-PICTURES: Final = ("before", "after", "removed")
 RESIDUAL: Final = "residual.wav"
 _PEAKS_A_SECOND: Final = 20
 _MOST_PEAKS: Final = 2000
-_PICTURE_COLUMNS: Final = 1500
 
 
 def require_known(model: str) -> None:
@@ -178,13 +167,21 @@ def _found(place: Workplace, job: Job, source: Path, monitor: Monitor) -> Result
     )
     monitor.step("Preparing the sound")
     pair = Pair(source, place.files(job) / RESIDUAL, None if is_whole else start)
+    listening = prepare(
+        place.files(job),
+        pair,
+        report.info,
+        report.seconds,
+        check=monitor.check,
+        progress=lambda done: monitor.advance(done, 1.0),
+    )
     return Result(
         model=model,
         has_networks=bool(restorer.networks),
         start_seconds=start,
         seconds=report.seconds,
         is_whole=is_whole,
-        listening=_listening(place.files(job), pair, report, monitor.check),
+        listening=listening,
         stamp=stamp,
         warnings=tuple(report.warnings),
     )
@@ -207,64 +204,3 @@ def _settings(result: Result) -> DenoiseSettings:
         return settings
     part = {"start_seconds": result.start_seconds, "duration_seconds": result.seconds}
     return settings.model_copy(update=part)
-
-
-def _listening(folder: Path, pair: Pair, report: Report, check: Callable[[], None]) -> Listening:
-    """Writes the sounds and the pictures of the part that changed most."""
-    from concertclean.report.spectrogram import Spectrograms, display_range, grey_png
-
-    info = report.info
-    rate, channels = page_rate(info.sample_rate), min(info.channels, 2)
-    start, seconds, gain = _loudest_part(pair, report.seconds, info.sample_rate, check)
-    meters = [LoudnessMeter(rate, channels) for _ in PICTURES]
-    pictures = Spectrograms(len(PICTURES), channels, round(seconds * rate), _PICTURE_COLUMNS)
-    with ExitStack() as stack:
-        storage = Storage("flac", rate, channels, bit_depth=24)
-        sounds = [stack.enter_context(AudioWriter(folder / f"{name}.flac", storage, overwrite=True)) for name in SOUNDS]
-        for before, removed in blocks(pair, rate, start_seconds=start, seconds=seconds):
-            check()
-            both = [before[:channels], removed[:channels]]
-            three = np.stack([both[0], both[0] - both[1], both[1]])
-            pictures.add(three)
-            for meter, block in zip(meters, three, strict=True):
-                meter.add(block)
-            for sound, block in zip(sounds, both, strict=True):
-                sound.write(block * gain)
-    levels = pictures.levels()
-    for name, level in zip(PICTURES, levels, strict=True):
-        with written(folder / f"{name}.png") as file:
-            file.write(grey_png(level))
-    lufs = [meter.integrated() for meter in meters]
-    return Listening(
-        start_seconds=(pair.start_seconds or 0.0) + start,
-        seconds=seconds,
-        sample_rate=rate,
-        gain=gain,
-        lufs=(_finite(lufs[0]), _finite(lufs[1]), _finite(lufs[2])),
-        range_db=display_range(levels),
-        column_seconds=pictures.hop_length * pictures.frames_per_column / rate,
-        lead_seconds=pictures.hop_length / 2 / rate,
-    )
-
-
-def _loudest_part(pair: Pair, seconds: float, rate: int, check: Callable[[], None]) -> tuple[float, float, float]:
-    """Start and length of what the page plays, and the gain at which no sample of it exceeds full scale."""
-    meter, peak = EnergyMeter(round(STEP_SECONDS * rate)), 0.0
-    for before, removed in _checked(blocks(pair, rate), check):
-        meter.add(removed)
-        peak = max(peak, float(np.abs(before).max(initial=0.0)), float(np.abs(removed).max(initial=0.0)))
-    gain = 1.0 if peak < 0.99 else 0.9 / peak  # the rest is for what resampling adds
-    if seconds <= LISTENING_SECONDS:
-        return 0.0, seconds, gain
-    first = most_changed(meter.values(), round(LISTENING_SECONDS / STEP_SECONDS))
-    return first * STEP_SECONDS, LISTENING_SECONDS, gain
-
-
-def _checked(pairs: Iterator[tuple[Array, Array]], check: Callable[[], None]) -> Iterator[tuple[Array, Array]]:
-    for pair in pairs:
-        check()
-        yield pair
-
-
-def _finite(level: float) -> float | None:
-    return level if math.isfinite(level) else None
