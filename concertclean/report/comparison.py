@@ -70,7 +70,7 @@ def write_comparison(
     entries: list[dict[str, Any]] = []
     limit = preview_seconds or _limit(comparisons)
     words = {"title": _title(comparisons), "version": __version__}
-    scripts = ("player.js", "spectrogram.js", "controls.js", "report.js")
+    scripts = ("player.js", "spectrogram.js", "controls.js", "deck.js", "report.js")
     with open_page(target, "report.html", words=words, scripts=scripts, overwrite=overwrite) as page:
         for comparison in comparisons:
             try:

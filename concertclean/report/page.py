@@ -1,7 +1,8 @@
 """One self-contained HTML file: style, script, pictures and sound inside, no server, no network.
 
-The template names its parts `{{style}}`, `{{script}}` and so on; data are in blocks of base64 that the script decodes
-on demand. A content security policy in the template forbids all requests.
+The template names its parts `{{style}}`, `{{script}}` and so on, and pieces that several pages share by their file,
+`{{keys.html}}`. Data are in blocks of base64 that the script decodes on demand. A content security policy in the
+template forbids all requests.
 """
 
 import base64
@@ -19,6 +20,7 @@ from concertclean.files.names import shown
 
 _DATA = "{{data}}"
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
+_PIECE = re.compile(r"\{\{(\w+\.html)\}\}")
 _BLOCK_BYTES = 3 * 2**18  # a multiple of 3, so base64 continues without padding
 
 
@@ -79,7 +81,7 @@ def open_page(
     parts = {name: escape(shown(text)) for name, text in words.items()}
     parts["style"] = asset("page.css")
     parts["script"] = "(() => {\n'use strict';\n" + "\n".join(map(asset, scripts)) + "\n})();"
-    html = asset(template)
+    html = with_pieces(asset(template))
     head, tail = html.split(_DATA)
     part = PartFile(target, overwrite=overwrite)
     try:
@@ -95,6 +97,11 @@ def open_page(
 def asset(name: str) -> str:
     """Text of a file in the package's `report/assets`."""
     return (files("concertclean.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def with_pieces(html: str) -> str:
+    """A template with the pieces that it shares with others, such as `{{keys.html}}`."""
+    return _PIECE.sub(lambda found: asset(found[1]).rstrip(), html)
 
 
 def palette() -> str:

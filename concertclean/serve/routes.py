@@ -27,7 +27,7 @@ from concertclean.classical.catalogue import METHODS
 from concertclean.config.denoise import PRESETS
 from concertclean.config.reading import validated
 from concertclean.errors import ConcertCleanError
-from concertclean.report.page import palette
+from concertclean.report.page import palette, with_pieces
 from concertclean.serve import listening, openapi, tasks
 from concertclean.serve.jobs import ENDED, Job, NewJob, SaveRequest, Sliders, Tuning, Wish
 from concertclean.serve.refusals import RefusalError, status_of
@@ -44,6 +44,7 @@ _TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascri
 _ASSETS: Final = {
     "index.html": "serve", "serve.css": "serve", "live.js": "serve", "queue.js": "serve", "serve.js": "serve",
     "page.css": "report", "player.js": "report", "controls.js": "report", "spectrogram.js": "report",
+    "deck.js": "report",
 }  # fmt: skip
 _MODELS: Final = ("concert", "gramophone")  # besides those that the user has added
 
@@ -64,8 +65,8 @@ class Desk:
         name = request.path_params.get("name", "index.html")
         if name not in _ASSETS:
             raise RefusalError(HTTPStatus.NOT_FOUND, "there is no such file")
-        text = (files(f"concertclean.{_ASSETS[name]}") / "assets" / name).read_bytes()
-        return Response(text, media_type=_TYPES[Path(name).suffix])
+        text = (files(f"concertclean.{_ASSETS[name]}") / "assets" / name).read_text(encoding="utf-8")
+        return Response(with_pieces(text) if name == "index.html" else text, media_type=_TYPES[Path(name).suffix])
 
     async def description(self, request: Request) -> Response:
         """This description."""

@@ -17,7 +17,7 @@ from PIL import Image
 from concertclean.errors import AudioFileError, OutputError
 from concertclean.report import comparison
 from concertclean.report.comparison import Comparison, write_comparison
-from concertclean.report.page import asset, palette
+from concertclean.report.page import asset, palette, with_pieces
 from concertclean.report.pairs import Pair
 from concertclean.report.sound import page_rate
 from concertclean.report.words import together
@@ -200,3 +200,10 @@ def test_keys_of_the_loop_are_explained_where_they_are(name: str) -> None:
     assert "From here <kbd>[</kbd>" in page
     assert "To here <kbd>]</kbd>" in page
     assert not re.search(r"\d (dB|Hz|s)\b(?![^<>]*>)", page)  # outside of tags
+
+
+@pytest.mark.parametrize("name", ["report.html", "listen.html"])
+def test_pieces_are_put_into_templates(name: str) -> None:
+    page = with_pieces(asset(name))
+    assert ".html}}" not in page
+    assert page.count('id="play"') == page.count('id="seek"') == 1

@@ -55,7 +55,8 @@ CONTRAST = """
     });
     return faults;"""
 NAMELESS = """
-    return [...document.querySelectorAll("button, input, select, canvas, progress")].filter((node) => {
+    const controls = document.querySelectorAll("button, input, select, canvas:not([aria-hidden]), progress");
+    return [...controls].filter((node) => {
         const label = [...(node.labels || [])].map((one) => one.textContent).join("");
         const own = node.matches("button") ? node.textContent : "";
         return !(label + (node.getAttribute("aria-label") || "") + own).trim();

@@ -1,15 +1,11 @@
 /* The before/after page. */
-const VERSIONS = ["before", "after", "removed"];
 const BOOST_DB = 12;
 
 const { palette: hexPalette, recordings } = jsonOf("page");
 const colours = paletteOf(hexPalette);
 const player = new Player();
-const pictures = Object.fromEntries(VERSIONS.map((version) => {
-  const canvas = document.querySelector(`.picture[data-version="${version}"] canvas`);
-  return [version, new Spectrogram(canvas, colours)];
-}));
 const state = { index: -1, version: "before", isMatched: true, isBoosted: false, isStack: false, view: null, marked: null };
+const deck = new Deck(player, state, colours, { refresh, select, marked: () => player.loop || state.marked });
 
 /** Gains of the tracks before and after. */
 function gainsOf(version) {
@@ -18,54 +14,13 @@ function gainsOf(version) {
   return { before: [factor(before), 0], after: [0, factor(after)], removed: [removed, -removed] }[version];
 }
 
-function draw() {
-  if (!state.view) return;
-  const loop = player.loop || state.marked;
-  shownVersions().forEach((version) => pictures[version].draw(player.position, loop));
-}
-
-function shownVersions() { return state.isStack ? VERSIONS : [state.version]; }
-
 /** Shows and plays the current state. */
 function refresh() {
   if (state.index < 0) return;
   player.mix(gainsOf(state.version));
-  document.querySelectorAll("#versions button").forEach((button) => setPressed(button, button.dataset.version === state.version));
-  document.querySelectorAll(".picture").forEach((node) => {
-    node.classList.toggle("is-shown", shownVersions().includes(node.dataset.version));
-    node.classList.toggle("is-heard", node.dataset.version === state.version);
-  });
-  byId("pictures").classList.toggle("is-stack", state.isStack);
-  setPressed(byId("match"), state.isMatched);
   setPressed(byId("boost"), state.isBoosted);
-  setPressed(byId("stack"), state.isStack);
-  byId("match-text").textContent = matchText();
-  showView();
-}
-
-function showView() {
-  const { view } = state;
-  if (!view) return;
-  setPressed(byId("scale"), view.isLog);
-  byId("span").value = view.spanDb;
-  byId("span-text").textContent = `${view.spanDb}\u00a0dB`;
-  byId("colours-text").textContent = `${signed(view.topDb - view.spanDb)} to ${signed(view.topDb)}\u00a0dB; a full-scale sine is 0\u00a0dB`;
-  draw();
-}
-
-function signed(number) { return String(number).replace("-", "−"); }
-
-function matchText() {
-  if (!state.isMatched) return "";
-  const [before, after] = recordings[state.index].matchDb;
-  const told = (name, db) => `${name} lowered by ${(-db).toFixed(1)}\u00a0dB`;
-  if (before < -0.05) return told("Before", before);
-  return after < -0.05 ? told("After", after) : "";
-}
-
-function hear(version) {
-  state.version = version;
-  refresh();
+  byId("match-text").textContent = state.isMatched ? matchText(recordings[state.index].matchDb) : "";
+  deck.update();
 }
 
 /** Decodes a recording and shows it. */
@@ -83,7 +38,7 @@ async function open(index) {
   if (state.index !== index) return;
   const topHz = recording.sampleRate / 2;
   state.view = new View({ ...recording, topHz, seconds: tracks[0].duration });
-  VERSIONS.forEach((version, i) => pictures[version].show(levels[i], state.view, recording));
+  deck.show(levels, recording);
   player.load(tracks, gainsOf(state.version));
   byId("subject").textContent = `${recording.before} → ${recording.after}`;
   byId("app").setAttribute("aria-busy", "false");
@@ -146,59 +101,21 @@ function loopFrom(edge) {
   setLoop(region);
 }
 
-function change(name) {
-  state[name] = !state[name];
-  refresh();
-}
-
-function changeView(act) {
-  if (!state.view) return;
-  act(state.view);
-  showView();
-}
-
-function step(seconds) { player.seek(player.position + seconds); }
-
 function openOther(by) {
   const next = state.index + by;
   if (next >= 0 && next < recordings.length) open(next);
 }
 
 function connect() {
-  document.querySelectorAll("#versions button").forEach((button) => onPress(button, () => hear(button.dataset.version)));
   const presses = {
-    match: () => change("isMatched"),
-    boost: () => change("isBoosted"),
-    stack: () => change("isStack"),
+    boost: () => deck.change("isBoosted"),
     loop: toggleLoop,
     "loop-start": () => loopFrom("start"),
     "loop-end": () => loopFrom("end"),
-    "zoom-in": () => changeView((view) => view.zoom(0.5, inView())),
-    "zoom-out": () => changeView((view) => view.zoom(2, inView())),
-    "zoom-fit": () => changeView((view) => view.fit()),
-    scale: () => changeView((view) => { view.isLog = !view.isLog; }),
   };
-  Object.entries(presses).forEach(([id, act]) => onPress(byId(id), act));
-  byId("span").addEventListener("input", () => changeView((view) => { view.spanDb = Number(byId("span").value); }));
-  const press = (id) => () => presses[id]();
-  onKeys({
-    " ": () => player.toggle(),
-    b: () => hear("before"), a: () => hear("after"), r: () => hear("removed"),
-    1: () => hear("before"), 2: () => hear("after"), 3: () => hear("removed"),
-    ArrowLeft: (event) => step(event.shiftKey ? -10 : -2), ArrowRight: (event) => step(event.shiftKey ? 10 : 2),
-    Home: () => player.seek(0),
-    l: press("loop"), "[": press("loop-start"), "]": press("loop-end"), m: press("match"), g: press("boost"),
-    "+": press("zoom-in"), "=": press("zoom-in"), "-": press("zoom-out"), 0: press("zoom-fit"),
-    s: press("stack"), f: press("scale"), n: () => openOther(1), p: () => openOther(-1),
+  deck.connect(presses, {
+    "[": presses["loop-start"], "]": presses["loop-end"], g: presses.boost, n: () => openOther(1), p: () => openOther(-1),
   });
-  const hands = { seek: (seconds) => player.seek(seconds), select, changed: draw };
-  Object.values(pictures).forEach((picture) => makeTouchable(picture, hands));
-}
-
-/** Zooming by button or key keeps the playhead where it is, if it can be seen. */
-function inView() {
-  const { start, end } = state.view;
-  return player.position >= start && player.position <= end ? player.position : (start + end) / 2;
 }
 
 function listRecordings() {
@@ -212,20 +129,13 @@ function listRecordings() {
   });
 }
 
-function drawColours() {
-  const context = byId("colours").getContext("2d");
-  const image = new ImageData(256, 1);
-  new Uint32Array(image.data.buffer).set(colours);
-  context.putImageData(image, 0, 0);
-}
-
+const draw = () => deck.draw();
 const start = () => (state.index < 0 ? 0 : recordings[state.index].startSeconds);
 showProgress(player, { play: byId("play"), seek: byId("seek"), time: byId("time"), start, draw });
 new ResizeObserver(draw).observe(byId("pictures"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 connect();
 listRecordings();
-drawColours();
 window.concertclean = { player, state, recordings }; // a handle for scripts
 open(0).catch((error) => {
   byId("subject").textContent = `This page cannot be opened: ${error.message}`;

@@ -1,11 +1,10 @@
 /* The page: the queue, one recording of it, its sound, and saving. */
-const VERSIONS = ["before", "after", "removed"];
 const OWN_CHAIN = "own";
 const DEFAULT_DB = 26;
 
 const player = new Player();
 const state = { jobs: [], id: null, shown: null, sending: [], options: null, version: "after", isMatched: true, isStack: false, view: null, levels: null, peaks: null, marked: null, listed: null, tuned: null };
-let pictures = {};
+let deck = null;
 let drawing = 0;
 
 function current() { return state.jobs.find((job) => job.id === state.id) || null; }
@@ -330,31 +329,17 @@ function apply() {
   byId("strength").setAttribute("aria-valuetext", `${Math.round(100 * strength)} percent`);
   byId("reduction-text").textContent = hasNoLimit ? "no limit" : `${reduction}\u00a0dB`;
   byId("reduction").setAttribute("aria-valuetext", hasNoLimit ? "no limit" : `${reduction} decibels`);
-  byId("match-text").textContent = matchText(match);
-  document.querySelectorAll("#versions button").forEach((button) => setPressed(button, button.dataset.version === state.version));
-  ["match", "stack", "loop"].forEach((id) => setPressed(byId(id), { match: state.isMatched, stack: state.isStack, loop: player.loop !== null }[id]));
-  document.querySelectorAll(".picture").forEach((node) => {
-    node.classList.toggle("is-shown", state.isStack || node.dataset.version === state.version);
-    node.classList.toggle("is-heard", node.dataset.version === state.version);
-  });
-  byId("pictures").classList.toggle("is-stack", state.isStack);
+  byId("match-text").textContent = state.isMatched ? matchText(match) : "";
+  setPressed(byId("loop"), player.loop !== null);
+  deck.update();
   byId("command").textContent = commandOf(job, wanted());
   clearTimeout(drawing);
   drawing = setTimeout(() => paint(share), 60);
 }
 
-function matchText([before, after]) {
-  if (!state.isMatched) return "";
-  const words = (name, db) => `${name} lowered by ${(-db).toFixed(1)}\u00a0dB`;
-  if (before < -0.05) return words("Before", before);
-  return after < -0.05 ? words("After", after) : "";
-}
-
 function paint(share) {
   if (!state.view || !state.levels) return;
-  setPressed(byId("scale"), state.view.isLog);
-  levelsAt(share, state.levels).forEach((levels, i) => pictures[VERSIONS[i]].show(levels, state.view, timing()));
-  draw();
+  deck.show(levelsAt(share, state.levels), timing());
 }
 
 function timing() {
@@ -362,34 +347,12 @@ function timing() {
   return { columnSeconds, leadSeconds };
 }
 
-function draw() {
-  if (!state.view || !state.levels) return;
-  VERSIONS.filter((version) => state.isStack || version === state.version).forEach((version) => pictures[version].draw(player.position, null));
-}
-
-function hear(version) {
-  state.version = version;
-  apply();
-}
-
-function change(name) {
-  state[name] = !state[name];
-  apply();
-}
-
-function changeView(act) {
-  if (!state.view) return;
-  act(state.view);
-  setPressed(byId("scale"), state.view.isLog);
-  draw();
-}
+function draw() { deck.draw(); }
 
 function repeat() {
   player.setLoop(player.loop ? null : { start: 0, end: player.duration });
   apply();
 }
-
-function step(seconds) { player.seek(player.position + seconds); }
 
 /* Saving. */
 
@@ -433,29 +396,18 @@ function connect() {
     byId("drop").classList.remove("is-over");
     add(await filesOf(event.dataTransfer));
   });
-  document.querySelectorAll("#versions button").forEach((button) => onPress(button, () => hear(button.dataset.version)));
   const presses = {
     cancel: () => attempt(async () => { await ask("POST", `/api/jobs/${state.id}/cancel`); await refresh(); }),
     retry: () => attempt(async () => { await ask("POST", `/api/jobs/${state.id}/retry`); await refresh(); }),
     remove: () => confirm("Remove this recording from the list? What was saved stays.") && attempt(async () => { await ask("DELETE", `/api/jobs/${state.id}`); await refresh(); }),
     "do-whole": () => again("whole"), "do-preview": () => again("preview"), "do-region": () => again("region"),
-    match: () => change("isMatched"), stack: () => change("isStack"), loop: repeat,
-    "zoom-in": () => changeView((view) => view.zoom(0.5)), "zoom-out": () => changeView((view) => view.zoom(2)), "zoom-fit": () => changeView((view) => view.fit()),
-    scale: () => changeView((view) => { view.isLog = !view.isLog; }),
+    loop: repeat,
     save, copy: () => navigator.clipboard.writeText(byId("command").textContent),
     "pick-add": () => attempt(async () => { state.id = (await ask("POST", "/api/jobs", { file: byId("pick-file").value })).id; await refresh(); }),
   };
-  Object.entries(presses).forEach(([id, act]) => onPress(byId(id), act));
+  deck.connect(presses);
   ["strength", "reduction", "format", "depth", "loudness"].forEach((id) => byId(id).addEventListener("input", apply));
   byId("model").addEventListener("input", () => { byId("way").classList.toggle("has-own", byId("model").value === OWN_CHAIN); showJob(); });
-  const press = (id) => () => presses[id]();
-  onKeys({
-    " ": () => player.toggle(),
-    b: () => hear("before"), a: () => hear("after"), r: () => hear("removed"), 1: () => hear("before"), 2: () => hear("after"), 3: () => hear("removed"),
-    ArrowLeft: (event) => step(event.shiftKey ? -10 : -2), ArrowRight: (event) => step(event.shiftKey ? 10 : 2), Home: () => player.seek(0),
-    l: repeat, m: press("match"), s: press("stack"), f: press("scale"),
-    "+": press("zoom-in"), "=": press("zoom-in"), "-": press("zoom-out"), 0: press("zoom-fit"),
-  });
   const start = () => current()?.result?.listening.start_seconds || 0;
   showProgress(player, { play: byId("play"), seek: byId("seek"), time: byId("time"), start, draw });
   new ResizeObserver(() => { draw(); drawWave(); }).observe(byId("app"));
@@ -466,8 +418,7 @@ async function begin() {
   state.options = await ask("GET", "/api/options");
   state.id = location.hash.slice(1) || null;
   const colours = paletteOf(state.options.palette);
-  pictures = Object.fromEntries(VERSIONS.map((version) => [version, new Spectrogram(document.querySelector(`.picture[data-version="${version}"] canvas`), colours)]));
-  Object.values(pictures).forEach((picture) => makeTouchable(picture, { seek: (seconds) => player.seek(seconds), select: () => {}, changed: draw }));
+  deck = new Deck(player, state, colours, { refresh: apply });
   byId("version").textContent = state.options.version;
   byId("format").replaceChildren(...state.options.formats.map((name) => element("option", {}, name)), element("option", { value: "keep" }, "as the recording"));
   listModels();
