@@ -40,6 +40,7 @@ class Browser:
             found = self.run(script, *values)
             if found:
                 return found
+            time.sleep(0.02)  # leaves the core to the page
         raise AssertionError(f"not within {seconds} s: {script}")
 
     def press(self, *keys: str) -> None:

@@ -42,7 +42,8 @@ _MOST_JSON_BYTES: Final = 65_536
 _MOST_DIGITS: Final = 6
 _TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _ASSETS: Final = {
-    "index.html": "serve", "serve.css": "serve", "live.js": "serve", "queue.js": "serve", "serve.js": "serve",
+    "index.html": "serve", "serve.css": "serve", "live.js": "serve", "stream.js": "serve", "tiles.js": "serve",
+    "wave.js": "serve", "queue.js": "serve", "serve.js": "serve",
     "page.css": "report", "player.js": "report", "controls.js": "report", "spectrogram.js": "report",
     "deck.js": "report",
 }  # fmt: skip

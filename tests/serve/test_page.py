@@ -188,7 +188,8 @@ def test_sliders_move_by_keys_and_act_while_it_plays(page: Browser) -> None:
 def test_the_picture_follows_the_sliders(page: Browser) -> None:
     """Nothing removed: the picture after is that before, and that of what is removed is at its floor."""
     script = """
-        const levels = levelsAt(arguments[0], concertclean.state.levels);
+        const share = arguments[0];
+        const levels = levelsAt(() => share, concertclean.state.levels);
         let worst = 0, most = 0;
         levels[0].values.forEach((value, i) => {
             worst = Math.max(worst, Math.abs(value - levels[1].values[i]));

@@ -4,10 +4,10 @@ const VERSIONS = ["before", "after", "removed"];
 class Deck {
   /**
    * `state` has `version`, `isMatched`, `isStack` and `view`; `refresh` shows and plays it after a change; `marked` is the
-   * part that pictures mark, `select` receives a part that is dragged on them.
+   * part that pictures mark, `select` receives a part that is dragged on them, `prepare` is called before they are drawn.
    */
-  constructor(player, state, colours, { refresh, marked = () => player.loop, select = () => {} }) {
-    Object.assign(this, { player, state, refresh, marked });
+  constructor(player, state, colours, { refresh, marked = () => player.loop, select = () => {}, prepare = () => {} }) {
+    Object.assign(this, { player, state, refresh, marked, prepare });
     this.pictures = Object.fromEntries(VERSIONS.map((version) => {
       const canvas = document.querySelector(`.picture[data-version="${version}"] canvas`);
       return [version, new Spectrogram(canvas, colours)];
@@ -21,6 +21,7 @@ class Deck {
 
   draw() {
     if (!this.state.view) return;
+    this.prepare();
     this.shown.forEach((version) => this.pictures[version].draw(this.player.position, this.marked()));
   }
 

@@ -61,6 +61,12 @@ class Player extends EventTarget {
     this.#changed();
   }
 
+  /** Takes other tracks of the same length, where playback is. */
+  replace(tracks) {
+    this.#tracks = tracks;
+    if (this.#voice) this.#restart(this.position);
+  }
+
   /** Sets the mix; a gain for each track. */
   mix(gains) {
     this.#gains = gains;

@@ -103,18 +103,14 @@ function paletteOf(hex) {
 }
 
 class Spectrogram {
-  #image = null;
-  #painted = "";
+  #images = new WeakMap(); // of levels
 
-  /** Draws into a canvas; `timing` maps columns of the picture to time. */
+  /** Draws into a canvas; `timing` maps columns of the picture to time. `details` are finer pictures of parts. */
   constructor(canvas, palette) {
-    Object.assign(this, { canvas, palette, levels: null, view: null, timing: null });
+    Object.assign(this, { canvas, palette, levels: null, view: null, timing: null, details: [] });
   }
 
-  show(levels, view, timing) {
-    Object.assign(this, { levels, view, timing });
-    this.#painted = "";
-  }
+  show(levels, view, timing) { Object.assign(this, { levels, view, timing, details: [] }); }
 
   timeAt(x) {
     const { start, end } = this.view;
@@ -139,27 +135,25 @@ class Spectrogram {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     const box = { width: width - LEFT, height: height - BOTTOM };
-    this.#drawImage(context, box);
+    context.fillStyle = "#000004";
+    context.fillRect(LEFT, 0, box.width, box.height);
+    [this, ...this.details].forEach((picture) => this.#drawImage(context, box, picture));
     drawAxes(context, box, view, getComputedStyle(canvas));
     const xOf = (seconds) => LEFT + ((seconds - view.start) / (view.end - view.start)) * box.width;
     if (loop) drawLoop(context, box, xOf(loop.start), xOf(loop.end));
     drawHead(context, box, xOf(position));
   }
 
-  #drawImage(context, box) {
-    const { view, levels, timing } = this;
+  #drawImage(context, box, { levels, timing }) {
+    const { view } = this;
     const wanted = [view.isLog, view.topDb, view.spanDb].join();
-    if (wanted !== this.#painted) {
-      this.#image = coloured(levels, view, this.palette);
-      this.#painted = wanted;
-    }
+    if (this.#images.get(levels)?.wanted !== wanted) this.#images.set(levels, { wanted, image: coloured(levels, view, this.palette) });
+    const { image } = this.#images.get(levels);
     const columnOf = (seconds) => (seconds + timing.leadSeconds) / timing.columnSeconds;
     const [first, last] = [columnOf(view.start), columnOf(view.end)];
     const top = (1 - view.high) * ROWS;
     context.imageSmoothingQuality = "high";
-    context.fillStyle = "#000004";
-    context.fillRect(LEFT, 0, box.width, box.height);
-    context.drawImage(this.#image, first, top, last - first, (view.high - view.low) * ROWS, LEFT, 0, box.width, box.height);
+    context.drawImage(image, first, top, last - first, (view.high - view.low) * ROWS, LEFT, 0, box.width, box.height);
   }
 }
 

@@ -6,6 +6,7 @@
 const NO_LIMIT_DB = 120; // last place of the slider, for models; methods without weights have no limit at all
 const LAST_DB = 61;
 const LARGEST_MATCH_DB = 12;
+const LEAVE_FADE_SECONDS = 0.3;
 
 /** Part of what was found that is subtracted; `null` decibels are no limit. As `share` of the settings of a run. */
 function shareOf(strength, reductionDb) {
@@ -20,6 +21,33 @@ function reductionAt(place, hasNetworks) {
 
 function powerOf(share, [before, full, removed]) {
   return Math.max(0, (1 - share) * before + share * full + (share ** 2 - share) * removed);
+}
+
+/** Part of what was found that is removed at a time of the recording, where parts are left alone. */
+function shareLeft(seconds, leave) {
+  return leave.reduce((share, [start, end]) => {
+    const distance = Math.max(start - seconds, seconds - end, 0) / LEAVE_FADE_SECONDS;
+    return share * (0.5 - 0.5 * Math.cos(Math.PI * Math.min(1, distance)));
+  }, 1);
+}
+
+/** What is removed, less where parts are left alone; the buffer itself if there are none in it. */
+function fadedOut(buffer, leave, startSeconds) {
+  const { length, sampleRate, numberOfChannels } = buffer;
+  const faded = new AudioBuffer({ length, sampleRate, numberOfChannels });
+  const sampleOf = (seconds) => Math.min(length, Math.max(0, Math.floor((seconds - startSeconds) * sampleRate)));
+  let isFaded = false;
+  for (let channel = 0; channel < numberOfChannels; channel += 1) {
+    const samples = buffer.getChannelData(channel).slice();
+    leave.forEach((part) => {
+      const [first, end] = [sampleOf(part[0] - LEAVE_FADE_SECONDS), sampleOf(part[1] + LEAVE_FADE_SECONDS + 2 / sampleRate)];
+      isFaded ||= end > first;
+      for (let i = first; i < end; i += 1) samples[i] *= shareLeft(startSeconds + i / sampleRate, [part]);
+    });
+    if (!isFaded) return buffer;
+    faded.copyToChannel(samples, channel);
+  }
+  return faded;
 }
 
 /** Gains in decibels that make before and after equally loud; the louder one is lowered. */
@@ -47,14 +75,18 @@ const POWERS = Float64Array.from({ length: 256 }, (_, value) => 10 ** ((value / 
 /** Grey value of a power, as the pictures of the server have it. */
 function greyOf(power) { return power > 0 ? Math.min(255, Math.max(0, Math.round(2 * (10 * Math.log10(power) - FLOOR_DB)))) : 0; }
 
-/** Levels of before, after and removed at a share, from those at full strength. */
-function levelsAt(share, [before, full, removed]) {
-  const after = new Uint8Array(before.values.length);
-  for (let i = 0; i < after.length; i += 1) {
-    after[i] = greyOf(powerOf(share, [POWERS[before.values[i]], POWERS[full.values[i]], POWERS[removed.values[i]]]));
+/** Levels of before, after and removed at a share of each column, from those at full strength. */
+function levelsAt(shareOfColumn, [before, full, removed]) {
+  const { width, values } = before;
+  const [after, lowered] = [new Uint8Array(values.length), new Uint8Array(values.length)];
+  for (let x = 0; x < width; x += 1) {
+    const share = shareOfColumn(x);
+    for (let i = x; i < values.length; i += width) {
+      after[i] = greyOf(powerOf(share, [POWERS[values[i]], POWERS[full.values[i]], POWERS[removed.values[i]]]));
+      lowered[i] = greyOf(share ** 2 * POWERS[removed.values[i]]);
+    }
   }
-  const lowered = Uint8Array.from(POWERS, (power) => greyOf(share ** 2 * power));
-  return [before, { ...full, values: after }, { ...removed, values: removed.values.map((value) => lowered[value]) }];
+  return [before, { ...full, values: after }, { ...removed, values: lowered }];
 }
 
 /** A word of a command line as a shell takes it. */
@@ -71,6 +103,7 @@ function commandOf(job, wanted) {
   if (result.model) add("--model", result.model);
   if (wanted.strength < 1) add("--strength", wanted.strength);
   if (wanted.max_reduction_db !== null) add("--max-reduction", wanted.max_reduction_db);
+  if (wanted.leave.length) add("--leave", wanted.leave.map(([start, end]) => `${start}-${end}`).join(","));
   if (!result.is_whole) {
     add("--start", result.start_seconds);
     add("--duration", result.seconds);

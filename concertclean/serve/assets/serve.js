@@ -2,9 +2,10 @@
 const OWN_CHAIN = "own";
 const DEFAULT_DB = 26;
 
-const player = new Player();
-const state = { jobs: [], id: null, shown: null, sending: [], options: null, version: "after", isMatched: true, isStack: false, view: null, levels: null, peaks: null, marked: null, listed: null, tuned: null };
+const player = new Sound();
+const state = { jobs: [], id: null, shown: null, sending: [], options: null, version: "after", isMatched: true, isStack: false, view: null, levels: null, peaks: null, listed: null, tuned: null, tracks: null, tiles: null, keeping: 0 };
 let deck = null;
+let wave = null;
 let drawing = 0;
 
 function current() { return state.jobs.find((job) => job.id === state.id) || null; }
@@ -29,7 +30,7 @@ async function attempt(act) {
 async function refresh() {
   const { jobs } = await ask("GET", "/api/jobs");
   announce(state.jobs, jobs);
-  state.jobs = jobs;
+  state.jobs = jobs.map((job) => (state.keeping && job.id === state.id ? { ...job, leave: current()?.leave || job.leave } : job));
   if (!current()) state.id = jobs.length ? jobs[jobs.length - 1].id : null;
   if (location.hash.slice(1) !== (state.id || "")) history.replaceState(null, "", `#${state.id || ""}`);
   showQueue();
@@ -136,7 +137,7 @@ function showJob() {
   byId("do-preview").hidden = job.seconds !== null && job.seconds <= 30;
   byId("do-whole").hidden = Boolean(isDone && job.result.is_whole && job.wish.model === modelOf());
   showDiagnosis(job);
-  if (state.peaks?.id !== job.id && job.diagnosis) openPeaks(job);
+  if (state.peaks !== job.id && job.diagnosis) openPeaks(job);
   const key = isDone ? JSON.stringify([job.id, job.result]) : null;
   if (isDone && state.shown !== key) openSound(job, key);
   if (isDone) showSaved(job);
@@ -171,6 +172,7 @@ function modelOf() { return byId("model").value === OWN_CHAIN ? byId("chain").va
 /** The treatment that was asked for, when another recording is shown. */
 function showTreatment({ id, wish }) {
   state.listed = id;
+  showLeft(current());
   const isListed = [...byId("model").options].some((option) => option.value === wish.model);
   byId("model").value = isListed ? wish.model : OWN_CHAIN;
   if (!isListed) byId("chain").value = wish.model;
@@ -185,84 +187,67 @@ function again(part) {
   });
 }
 
-/* The level over time, on which a part can be marked. */
+/* Parts of it. */
 
 async function openPeaks(job) {
-  state.peaks = { id: job.id, peaks: [], seconds: 0 };
-  state.marked = null;
+  state.peaks = job.id;
   await attemptQuietly(async () => {
     const found = await ask("GET", `/api/jobs/${job.id}/peaks`);
     if (state.id !== job.id) return;
-    state.peaks = { id: job.id, ...found };
+    wave.open(found);
     byId("wave-end").textContent = clock(found.seconds, 0);
-    byId("from").max = found.seconds;
-    byId("length").value = Math.min(30, Math.max(0.5, Math.floor(10 * found.seconds) / 10));
-    byId("from").value = 0;
-    drawWave();
   });
 }
 
-function drawWave() {
-  const canvas = byId("wave");
-  const { peaks, seconds } = state.peaks || { peaks: [], seconds: 0 };
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-  if (!width || !seconds) return;
-  const ratio = window.devicePixelRatio || 1;
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  const style = getComputedStyle(canvas);
-  const largest = Math.max(1e-3, ...peaks);
-  context.fillStyle = style.getPropertyValue("--quiet");
-  for (let x = 0; x < width; x += 1) {
-    const [first, end] = [Math.floor((x / width) * peaks.length), Math.ceil(((x + 1) / width) * peaks.length)];
-    const half = Math.max(0.5, (Math.max(...peaks.slice(first, end)) / largest) * (height / 2 - 2));
-    context.fillRect(x, height / 2 - half, 1, 2 * half);
-  }
-  const shade = (start, length, colour, alpha) => {
-    context.globalAlpha = alpha;
-    context.fillStyle = colour;
-    context.fillRect((start / seconds) * width, 0, Math.max(2, (length / seconds) * width), height);
-    context.globalAlpha = 1;
-  };
-  const result = current()?.result;
-  if (result && !result.is_whole) shade(result.start_seconds, result.seconds, style.getPropertyValue("--accent"), 0.3);
-  if (state.marked) shade(...state.marked, style.getPropertyValue("--focus"), 0.35);
+function shades() {
+  const job = current();
+  const result = job?.result && !job.result.is_whole ? [job.result.start_seconds, job.result.seconds] : null;
+  return { result, leave: job ? job.leave : [] };
 }
 
-function markable() {
-  const canvas = byId("wave");
-  const at = (event) => Math.min(Math.max(0, event.offsetX / canvas.clientWidth), 1) * state.peaks.seconds;
-  let start = null;
-  canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || !state.peaks?.seconds) return;
-    canvas.setPointerCapture(event.pointerId);
-    start = at(event);
+/** Changes the parts that are left alone. */
+function setLeave(leave) {
+  const job = current();
+  job.leave = leave;
+  showLeft(job);
+  if (job.result) fade(job);
+  keep();
+}
+
+function leavePart() {
+  const [start, length] = wave.part;
+  const end = Math.min(start + length, wave.seconds);
+  if (end > start) setLeave(withPart(current().leave, [start, Math.round(10 * end) / 10]));
+}
+
+function showLeft(job) {
+  const entries = job.leave.map(([start, end], i) => {
+    const words = `${clock(start)} to ${clock(end)}`;
+    const button = element("button", { type: "button", class: "small", "aria-label": `Restore ${words} again` }, "Restore again");
+    onPress(button, () => setLeave(job.leave.filter((_, other) => other !== i)));
+    return element("li", {}, `${words} stays as it is `, button);
   });
-  canvas.addEventListener("pointermove", (event) => { if (start !== null) mark(start, at(event)); });
-  canvas.addEventListener("pointerup", () => { start = null; });
-  canvas.addEventListener("pointercancel", () => { start = null; });
-  ["from", "length"].forEach((id) => byId(id).addEventListener("input", () => {
-    state.marked = [Number(byId("from").value), Number(byId("length").value)];
-    drawWave();
-  }));
+  byId("left").replaceChildren(...entries);
+  wave.draw();
 }
 
-function mark(one, other) {
-  const from = Math.round(10 * Math.min(one, other)) / 10;
-  const length = Math.min(600, Math.max(0.5, Math.round(10 * Math.abs(one - other)) / 10));
-  byId("from").value = from;
-  byId("length").value = length;
-  state.marked = [from, length];
-  drawWave();
+/** Keeps sliders and parts with the recording, a moment after the last change. */
+function keep() {
+  const { id, leave } = current();
+  clearTimeout(state.keeping);
+  const tuning = { ...sliders(), leave };
+  const mine = setTimeout(async () => {
+    await attempt(() => ask("PUT", `/api/jobs/${id}/tuning`, tuning));
+    if (state.keeping === mine) state.keeping = 0;
+  }, 300);
+  state.keeping = mine;
 }
 
 /* Sound and pictures. */
 
 function closeSound() {
-  state.shown = state.view = state.levels = null;
-  player.load([], []);
+  state.shown = state.view = state.levels = state.tracks = state.tiles = null;
+  player.loadTracks([]);
 }
 
 async function openSound(job, key) {
@@ -272,8 +257,8 @@ async function openSound(job, key) {
   byId("app").setAttribute("aria-busy", "true");
   const tuned = `${job.id} ${job.result.model}`; // a preview and the whole recording share their sliders
   if (state.tuned !== tuned) {
-    byId("reduction").value = job.result.has_networks ? DEFAULT_DB : LAST_DB;
-    byId("strength").value = 100;
+    byId("reduction").value = job.sliders ? placeOf(job.sliders.max_reduction_db) : job.result.has_networks ? DEFAULT_DB : LAST_DB;
+    byId("strength").value = job.sliders ? Math.round(100 * job.sliders.strength) : 100;
   }
   state.tuned = tuned;
   await attempt(async () => {
@@ -281,36 +266,52 @@ async function openSound(job, key) {
       if (!response.ok) throw new Error(`${job.name}: its sound is not there; try it again`);
       return response;
     });
-    const sounds = ["before", "removed"].map(async (name) => {
+    const sounds = (listening.is_stream ? [] : ["before", "removed"]).map(async (name) => {
       const data = await (await bytes(`audio/${name}`)).arrayBuffer();
       return new OfflineAudioContext(1, 1, listening.sample_rate).decodeAudioData(data);
     });
-    const levels = VERSIONS.map(async (name) => levelsOf(await (await bytes(`pictures/${name}`)).blob()));
-    const [tracks, found] = [await Promise.all(sounds), await Promise.all(levels)];
+    const levelsIn = (place) => Promise.all(VERSIONS.map(async (name) => levelsOf(await (await bytes(`${place}/${name}`)).blob())));
+    const [tracks, found] = [await Promise.all(sounds), await levelsIn("pictures")];
     if (state.shown !== key) return;
     const topHz = listening.sample_rate / 2;
-    state.view = new View({ seconds: tracks[0].duration, topHz, startSeconds: listening.start_seconds, rangeDb: listening.range_db });
-    state.levels = found;
-    player.load(tracks, [0, 0]);
+    state.view = new View({ seconds: tracks[0]?.duration || listening.seconds, topHz, startSeconds: listening.start_seconds, rangeDb: listening.range_db });
+    Object.assign(state, { levels: found, tracks });
+    if (listening.is_stream) {
+      player.loadStream(`/api/jobs/${job.id}/audio/stream`, listening.seconds, listening.channels);
+      state.tiles = new Tiles(listening, (number) => levelsIn(`tiles/${number}`), () => deck.draw());
+    } else player.loadTracks(tracks);
     byId("heard").textContent = heardText(job);
-    drawWave();
-    apply();
+    fade(job);
+    wave.draw();
   });
   if (state.shown === key) byId("app").setAttribute("aria-busy", "false");
+}
+
+/** Lets what plays follow the parts that are left alone. */
+function fade(job) {
+  const { leave, result: { listening: { start_seconds: start } } } = job;
+  const tracks = state.tracks?.length ? [state.tracks[0], fadedOut(state.tracks[1], leave, start)] : [];
+  player.fade(tracks, (seconds) => shareLeft(start + seconds, leave));
+  apply();
 }
 
 function heardText({ result }) {
   const { listening } = result;
   const range = `${clock(listening.start_seconds, 0)} to ${clock(listening.start_seconds + listening.seconds, 0)}`;
-  const part = listening.seconds < result.seconds - 0.05 ? `Here: ${range}, where most is removed; all of it was restored. ` : result.is_whole ? "" : `Here: ${range}. `;
+  const stream = listening.is_stream ? "So long a result is played from a compressed stream; what is saved is exact. " : "";
+  const part = (result.is_whole ? "" : `Here: ${range}. `) + stream;
   const alone = result.model ? "" : "Nothing was found that would have to be removed; choose a treatment to try one all the same. ";
   return part + alone + result.warnings.map((text) => sentence(text.replace(/^W\d+ /, ""))).join(" ");
 }
 
 function sentence(text) { return `${text[0].toUpperCase()}${text.slice(1)}.`; }
 
+/** The place of the slider for a largest reduction; `null` is no limit. */
+function placeOf(decibels) { return decibels === null ? LAST_DB : Math.min(LAST_DB, decibels); }
+
 function sliders() {
   const job = current();
+  if (!job.result) return job.sliders || {};
   const strength = Number(byId("strength").value) / 100;
   const reduction = reductionAt(Number(byId("reduction").value), job.result.has_networks);
   return { strength, max_reduction_db: reduction };
@@ -339,7 +340,7 @@ function apply() {
 
 function paint(share) {
   if (!state.view || !state.levels) return;
-  deck.show(levelsAt(share, state.levels), timing());
+  deck.show(drawn(share, state.levels, timing()), timing());
 }
 
 function timing() {
@@ -347,7 +348,33 @@ function timing() {
   return { columnSeconds, leadSeconds };
 }
 
+/** Levels as the sliders and the parts that are left alone make them. */
+function drawn(share, levels, { columnSeconds, leadSeconds }) {
+  const { leave, result: { listening: { start_seconds: start } } } = current();
+  const middle = (x) => start + (x + 0.5) * columnSeconds - leadSeconds;
+  return levelsAt((x) => share * shareLeft(middle(x), leave), levels);
+}
+
+/** Gives the finer pictures of what is looked at to the spectrograms, as far as they are there. */
+function detail() {
+  const job = current();
+  if (!state.tiles || !job?.result) return;
+  const { strength, max_reduction_db: reduction } = sliders();
+  const share = shareOf(strength, reduction);
+  const timed = (number) => state.tiles.timing(number, timing().leadSeconds);
+  const tiles = state.tiles.shown(state.view, JSON.stringify([share, job.leave]), (levels, number) => drawn(share, levels, timed(number)));
+  VERSIONS.forEach((version, i) => {
+    deck.pictures[version].details = tiles.map(({ number, levels }) => ({ levels: levels[i], timing: timed(number) }));
+  });
+}
+
 function draw() { deck.draw(); }
+
+/** A part that is dragged on a spectrogram, on the clock of the result. */
+function selectPart(one, other) {
+  const { start_seconds: start } = current().result.listening;
+  wave.mark(start + one, start + other);
+}
 
 function repeat() {
   player.setLoop(player.loop ? null : { start: 0, end: player.duration });
@@ -358,7 +385,7 @@ function repeat() {
 
 function wanted() {
   const loudness = byId("loudness").value;
-  return { ...sliders(), format: byId("format").value, bit_depth: byId("depth").value, loudness };
+  return { ...sliders(), leave: current().leave, format: byId("format").value, bit_depth: byId("depth").value, loudness };
 }
 
 async function save() {
@@ -401,24 +428,26 @@ function connect() {
     retry: () => attempt(async () => { await ask("POST", `/api/jobs/${state.id}/retry`); await refresh(); }),
     remove: () => confirm("Remove this recording from the list? What was saved stays.") && attempt(async () => { await ask("DELETE", `/api/jobs/${state.id}`); await refresh(); }),
     "do-whole": () => again("whole"), "do-preview": () => again("preview"), "do-region": () => again("region"),
-    loop: repeat,
+    "do-leave": leavePart, loop: repeat,
     save, copy: () => navigator.clipboard.writeText(byId("command").textContent),
     "pick-add": () => attempt(async () => { state.id = (await ask("POST", "/api/jobs", { file: byId("pick-file").value })).id; await refresh(); }),
   };
   deck.connect(presses);
   ["strength", "reduction", "format", "depth", "loudness"].forEach((id) => byId(id).addEventListener("input", apply));
+  ["strength", "reduction"].forEach((id) => byId(id).addEventListener("input", keep));
   byId("model").addEventListener("input", () => { byId("way").classList.toggle("has-own", byId("model").value === OWN_CHAIN); showJob(); });
   const start = () => current()?.result?.listening.start_seconds || 0;
   showProgress(player, { play: byId("play"), seek: byId("seek"), time: byId("time"), start, draw });
-  new ResizeObserver(() => { draw(); drawWave(); }).observe(byId("app"));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { draw(); drawWave(); });
+  new ResizeObserver(() => { draw(); wave.draw(); }).observe(byId("app"));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { draw(); wave.draw(); });
 }
 
 async function begin() {
   state.options = await ask("GET", "/api/options");
   state.id = location.hash.slice(1) || null;
   const colours = paletteOf(state.options.palette);
-  deck = new Deck(player, state, colours, { refresh: apply });
+  deck = new Deck(player, state, colours, { refresh: apply, select: selectPart, prepare: detail });
+  wave = new Wave({ canvas: byId("wave"), from: byId("from"), length: byId("length"), shades });
   byId("version").textContent = state.options.version;
   byId("format").replaceChildren(...state.options.formats.map((name) => element("option", {}, name)), element("option", { value: "keep" }, "as the recording"));
   listModels();
@@ -428,7 +457,6 @@ async function begin() {
     byId("pick-file").replaceChildren(...files.map((name) => element("option", {}, name)));
   }
   connect();
-  markable();
   window.concertclean = { player, state }; // a handle for scripts
   follow();
 }
