@@ -146,6 +146,34 @@ def test_what_plays_is_what_is_saved_and_what_the_command_line_writes(
     assert report.output_path.read_bytes() == latest.read_bytes()
 
 
+def test_a_part_that_is_left_alone_plays_and_is_saved_as_it_was(page: Browser, running: Running, home: Path) -> None:
+    page.run("if (concertclean.state.isMatched) document.getElementById('match').click()")
+    page.press("a")
+    for name, value in (("strength", 90), ("reduction", 61), ("from", "0.8"), ("length", "0.5")):
+        page.run(MOVE, name, value)
+    page.click("#do-leave")
+    page.run(MOVE, "from", "1.2")  # the parts meet and become one
+    page.click("#do-leave")
+    assert page.text("#left").splitlines() == ["0:00.8 to 0:01.7 stays as it is Restore again"]
+    heard = np.array(page.run(RENDERED))
+    result, command = saved(page, running)
+    assert "--leave 0.8-1.7" in command
+    assert np.abs(heard - result[:, 0]).max() < 1e-5
+    before = soundfile.read(home / "my song.wav")[0][:, 0]
+    inside = slice(round(0.8 * 44_100), round(1.7 * 44_100))
+    assert np.abs(heard[inside] - before[inside]).max() < 1e-6
+    assert np.abs(heard[:10_000] - before[:10_000]).max() > 1e-3
+    page.until("return concertclean.state.keeping === 0")
+    page.driver.refresh()
+    page.until("return Boolean(window.concertclean)")
+    page.until(IS_OPEN)
+    assert page.run("return document.getElementById('strength').value") == "90"
+    assert page.text("#left").startswith("0:00.8 to 0:01.7")
+    page.run("document.querySelector('#left button').click()")
+    page.until("return concertclean.state.keeping === 0")
+    assert running.client("GET", f"/api/jobs/{running.server.place.jobs()[0].id}").json["leave"] == []
+
+
 def test_equally_loud_is_measured_from_the_sliders(page: Browser) -> None:
     """The gain shown is the one that makes the results of the audio graph equally loud, within 0.2 dB for a gate."""
     page.run(MOVE, "strength", 60)

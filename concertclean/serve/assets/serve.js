@@ -457,7 +457,7 @@ async function begin() {
     byId("pick-file").replaceChildren(...files.map((name) => element("option", {}, name)));
   }
   connect();
-  window.concertclean = { player, state }; // a handle for scripts
+  window.concertclean = { player, state, deck }; // a handle for scripts
   follow();
 }
 
