@@ -107,9 +107,9 @@ def prepare(
 
 def _clear(folder: Path) -> None:
     """Removes what an earlier result left."""
-    for pattern in ("tile-*.png", "*.flac", STREAM):
-        for path in folder.glob(pattern):
-            path.unlink(missing_ok=True)
+    names = (STREAM, *(f"{name}.flac" for name in SOUNDS))  # by name: the recording itself may be here
+    for path in (*folder.glob("tile-*.png"), *(folder / name for name in names)):
+        path.unlink(missing_ok=True)
 
 
 def _gain(pair: Pair, rate: int, check: Callable[[], None], done: Callable[[float], None]) -> float:

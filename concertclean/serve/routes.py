@@ -3,17 +3,16 @@
 Every error is `{"error": "..."}` with the fact and the cure, and a status that says what kind it is.
 """
 
-import json
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote
 
-from pydantic import BaseModel
+import typer
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -25,10 +24,10 @@ from concertclean import __version__
 from concertclean.audio_io.formats import FORMATS
 from concertclean.classical.catalogue import METHODS
 from concertclean.config.denoise import PRESETS
-from concertclean.config.reading import validated
 from concertclean.errors import ConcertCleanError
 from concertclean.report.page import palette, with_pieces
 from concertclean.serve import listening, openapi, tasks
+from concertclean.serve.bodies import record
 from concertclean.serve.jobs import ENDED, Job, NewJob, SaveRequest, Sliders, Tuning, Wish
 from concertclean.serve.refusals import RefusalError, status_of
 from concertclean.serve.uploads import receive
@@ -36,9 +35,6 @@ from concertclean.serve.worker import Worker
 from concertclean.serve.workplace import Workplace
 from concertclean.weights.cards import load_cards
 
-Record = TypeVar("Record", bound=BaseModel)
-
-_MOST_JSON_BYTES: Final = 65_536
 _MOST_DIGITS: Final = 6
 _TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _ASSETS: Final = {
@@ -52,10 +48,17 @@ _MODELS: Final = ("concert", "gramophone")  # besides those that the user has ad
 
 @dataclass(frozen=True)
 class Desk:
-    """What answers requests: the working folder and its worker."""
+    """What answers requests.
+
+    Attributes:
+        place: the working folder.
+        worker: of it.
+        is_local: only this machine can send requests.
+    """
 
     place: Workplace
     worker: Worker
+    is_local: bool
 
     async def page(self, request: Request) -> Response:
         """The page."""
@@ -108,7 +111,7 @@ class Desk:
 
     async def new_job(self, request: Request) -> Response:
         """Puts a recording into the queue, an upload or one from the folder."""
-        new = await _record(request, NewJob)
+        new = await record(request, NewJob)
         await run_in_threadpool(tasks.require_known, new.model)
         if new.upload is not None:
             job = await run_in_threadpool(self.place.add_upload, new.upload, new.wish)
@@ -129,7 +132,7 @@ class Desk:
     async def retry(self, request: Request) -> Response:
         """Does a job that has ended again; with a body, in another way."""
         job = self._job(request)
-        wish = await _record(request, Wish, job.wish)
+        wish = await record(request, Wish, job.wish)
         await run_in_threadpool(tasks.require_known, wish.model)
         sliders = job.sliders if wish.model == job.wish.model else None  # another treatment has other limits
         changed = await run_in_threadpool(
@@ -140,14 +143,14 @@ class Desk:
 
     async def tune(self, request: Request) -> Response:
         """Keeps what somebody has set, for the next look at the page."""
-        tuning = await _record(request, Tuning)
+        tuning = await record(request, Tuning)
         sliders = Sliders(strength=tuning.strength, max_reduction_db=tuning.max_reduction_db)
         changed = await run_in_threadpool(self.place.change, self._job(request).id, sliders=sliders, leave=tuning.leave)
         return JSONResponse(self._shown(changed))
 
     async def save(self, request: Request) -> Response:
         """Writes a result into the folder of results, from what was found; nothing is found again."""
-        wanted = await _record(request, SaveRequest)
+        wanted = await record(request, SaveRequest)
         job = self._job(request)
         if job.state != "done":
             raise RefusalError(HTTPStatus.CONFLICT, f"{job.name}: is {job.state}; it can be saved when it is done")
@@ -189,6 +192,15 @@ class Desk:
         name = listening.tile_name(int(number), _picture(request))
         return self._file(request, f"{name}.png", "image/png")
 
+    async def show(self, request: Request) -> Response:
+        """Opens the folder of results in the file manager of this machine."""
+        results = self.place.root / "results"
+        if not self.is_local:
+            raise RefusalError(HTTPStatus.FORBIDDEN, f"the folder is on another machine, {results}; download the files")
+        if await run_in_threadpool(typer.launch, str(results)):
+            raise RefusalError(HTTPStatus.NOT_IMPLEMENTED, f"no program shows folders here; the files are in {results}")
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
     async def result(self, request: Request) -> Response:
         """A saved file; ranges are understood."""
         path = await run_in_threadpool(self.place.result, request.path_params["name"])
@@ -214,14 +226,8 @@ class Desk:
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(place: Workplace, worker: Worker) -> Starlette:
-    """The application without its guard.
-
-    Args:
-        place: the working folder.
-        worker: of it.
-    """
-    desk = Desk(place, worker)
+def make_app(desk: Desk) -> Starlette:
+    """The application without its guard."""
     table: list[tuple[str, str, Handler]] = [
         ("GET", "/", desk.page),
         ("GET", "/assets/{name}", desk.asset),
@@ -242,6 +248,7 @@ def make_app(place: Workplace, worker: Worker) -> Starlette:
         ("GET", "/api/jobs/{id}/pictures/{picture}", desk.picture),
         ("GET", "/api/jobs/{id}/tiles/{number}/{picture}", desk.tile),
         ("GET", "/api/results/{name}", desk.result),
+        ("POST", "/api/results", desk.show),
     ]
     routes = [Route(path, handler, methods=[method]) for method, path, handler in table]
     kinds = (ConcertCleanError, ClientDisconnect, HTTPException, Exception)
@@ -266,26 +273,3 @@ async def _failed(request: Request, error: Exception) -> Response:
         fault = f"unexpected {type(error).__name__}; this is a fault of concertclean, please report it"
         return JSONResponse({"error": fault}, HTTPStatus.INTERNAL_SERVER_ERROR)
     return JSONResponse({"error": str(error)}, status_of(error))
-
-
-async def _record(request: Request, kind: type[Record], default: Record | None = None) -> Record:
-    """The body of a request as a record; the default where there is no body.
-
-    Raises:
-        RefusalError: it is no JSON, or too long.
-        ConfigError: its values are unknown or out of range.
-    """
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_JSON_BYTES:
-            raise RefusalError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body exceeds {_MOST_JSON_BYTES} bytes")
-    if not body and default is not None:
-        return default
-    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
-        raise RefusalError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json; set its type")
-    try:
-        values = json.loads(body)
-    except ValueError as error:
-        raise RefusalError(HTTPStatus.BAD_REQUEST, f"the body is no JSON ({error}); correct it") from error
-    return validated(kind, values if isinstance(values, dict) else {"": values}, "the request")

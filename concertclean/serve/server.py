@@ -11,7 +11,7 @@ import uvicorn
 
 from concertclean.errors import ConfigError
 from concertclean.serve.guard import LOOPBACK, Guard
-from concertclean.serve.routes import make_app
+from concertclean.serve.routes import Desk, make_app
 from concertclean.serve.tasks import work
 from concertclean.serve.worker import Work, Worker
 from concertclean.serve.workplace import Workplace
@@ -70,7 +70,13 @@ class PageServer:
         host = f"[{options.host}]" if ":" in options.host else options.host
         self.origin = f"http://{host}:{port}"
         self.address = f"{self.origin}/?token={token}"
-        guard = Guard(make_app(self.place, self._worker), token=token, host=options.host, port=port)
+        desk = Desk(self.place, self._worker, is_local=options.host in LOOPBACK)
+        guard = Guard(
+            make_app(desk),
+            token=token,
+            host=options.host,
+            port=port,
+        )
         config = uvicorn.Config(
             guard, log_level="warning", ws="none", http="h11", loop="asyncio", lifespan="off", access_log=False,
             server_header=False, proxy_headers=False, timeout_graceful_shutdown=_WAIT_SECONDS,

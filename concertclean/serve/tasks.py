@@ -69,7 +69,8 @@ def work(place: Workplace, job: Job, monitor: Monitor) -> dict[str, Any]:
             job = place.change(job.id, **_look(place, job, source, monitor))
         return {"result": _found(place, job, source, monitor)}
     except ConcertCleanError as error:
-        error.args = (str(error).replace(str(source), job.name),)  # people know it by its name
+        message = str(error).replace(str(source), job.name)  # people know it by its name
+        error.args = (message if job.name in message else f"{job.name}: {message}",)
         raise
 
 

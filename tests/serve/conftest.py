@@ -75,7 +75,7 @@ class Client:
             found = self("GET", f"/api/jobs/{job}").json
             if found["state"] in states:
                 return found
-            assert found["state"] not in {"failed"} or "failed" in states, found
+            assert found["state"] != "failed", found["error"]
             time.sleep(0.02)
         raise AssertionError(f"not {states} within {seconds} s: {found}")
 

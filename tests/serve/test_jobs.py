@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from concertclean.serve.jobs import Job
+from concertclean.serve.server import ServeOptions
 from concertclean.serve.worker import Monitor
 from concertclean.serve.workplace import Workplace
 from tests.serve.conftest import RATE, TOKEN, Client, Running, song_bytes
@@ -221,3 +222,26 @@ def test_silence_is_left_alone(shared: Client, tmp_path: Path) -> None:
     assert job["result"]["model"] == ""
     assert job["diagnosis"]["reason"] == "it is silent"
     assert job["result"]["listening"]["lufs"] == [None, None, None]
+
+
+def test_the_folder_of_results_is_opened_where_it_can_be(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("typer.launch", lambda path: opened.append(path) or 0)
+    assert client("POST", "/api/results").status == 204
+    assert opened == [str(tmp_path / "work/results")]
+    monkeypatch.setattr("typer.launch", lambda path: 1)
+    answer = client("POST", "/api/results")
+    assert answer.status == 501
+    assert str(tmp_path / "work/results") in answer.json["error"]
+
+
+def test_no_folder_is_opened_for_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("typer.launch", lambda path: pytest.fail("it was opened"))
+    running = Running(ServeOptions(tmp_path / "work", host="0.0.0.0", token=TOKEN))
+    try:
+        running.client.host = "127.0.0.1"
+        assert running.client("POST", "/api/results").status == 403
+    finally:
+        running.stop()

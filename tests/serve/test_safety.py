@@ -4,9 +4,10 @@ import http.client
 import os
 import shutil
 import socket
+import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from concertclean.errors import ConfigError, NoInputError, OutputError
 from concertclean.serve.server import PageServer, ServeOptions
 from concertclean.serve.workplace import plain
-from tests.serve.conftest import TOKEN, Client, Running
+from tests.serve.conftest import TOKEN, Client, Running, song_bytes
 
 Start = Callable[..., Running]
 
@@ -311,3 +312,37 @@ def test_no_thread_is_left(start: Start) -> None:
     before = threading.active_count()
     start().stop()
     assert threading.active_count() <= before + 1  # of the pool that handles requests
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)], capture_output=True, check=False
+    )
+    if not mounted or mounted.returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_disk_that_is_really_full_refuses_and_keeps_what_was_there(
+    small_disk: Path, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = start(small_disk / "work").client
+    answer = client("POST", "/api/uploads?name=a.wav", song_bytes(tmp_path / "a.wav", 1.0))
+    assert answer.status == 507
+    assert "free some space" in answer.json["error"]
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=10**12))  # it fills up after the look
+    long = client("POST", "/api/uploads?name=b.wav", song_bytes(tmp_path / "b.wav", 20.0))
+    assert long.status == 507, long.body
+    assert not files_in(small_disk)
+    job = client.add(song_bytes(tmp_path / "c.wav", 2.0), "c.wav", model="declick")  # its residual does not fit
+    found = client.until(job, "failed")
+    assert found["error"].startswith("c.wav: ")
+    assert "No space left" in found["error"]
+    assert not list(small_disk.glob("work/files/*/*.part*"))
+    assert client("GET", "/api/jobs").status == 200

@@ -1,5 +1,6 @@
 """What is saved is what the command line writes with the same settings, byte for byte."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,11 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
+from concertclean.audio_io.formats import Cover, Storage
+from concertclean.audio_io.reader import AudioReader
+from concertclean.audio_io.writer import AudioWriter
 from concertclean.restore.denoise import denoise
 from tests.audio_io.sound_bytes import encoded
 from tests.serve.conftest import RATE, Client, song_bytes
@@ -107,3 +112,18 @@ def test_a_method_needs_no_largest_reduction(shared: Client, song: bytes, tmp_pa
     job = shared.until(shared.add(song, model="lsa"), "done")["id"]
     wanted = {"strength": 0.5, "max_reduction_db": None}
     assert saved(shared, job, **wanted) == by_command(tmp_path / "made.wav", tmp_path, model="lsa", **wanted)
+
+
+def test_tags_and_cover_are_kept(shared: Client, tmp_path: Path) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(picture, "PNG")
+    cover = Cover(picture.getvalue(), "image/png")
+    tags = {"title": "Dust My Broom", "artist": "Somebody", "date": "1936"}
+    with AudioWriter(tmp_path / "a.flac", Storage("flac", RATE, 2, bit_depth=16), tags=tags, cover=cover) as writer:
+        writer.write(0.1 * np.random.default_rng(0).normal(size=(2, RATE)))
+    job = shared.add((tmp_path / "a.flac").read_bytes(), "a.flac", model="tiny")
+    shared.until(job, "done")
+    (tmp_path / "saved.flac").write_bytes(saved(shared, job, format="keep", strength=0.5))
+    with AudioReader(tmp_path / "saved.flac") as reader:
+        assert reader.info.tags.items() >= tags.items()
+        assert reader.info.cover == cover

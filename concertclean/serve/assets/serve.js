@@ -428,6 +428,7 @@ function connect() {
     retry: () => attempt(async () => { await ask("POST", `/api/jobs/${state.id}/retry`); await refresh(); }),
     remove: () => confirm("Remove this recording from the list? What was saved stays.") && attempt(async () => { await ask("DELETE", `/api/jobs/${state.id}`); await refresh(); }),
     "do-whole": () => again("whole"), "do-preview": () => again("preview"), "do-region": () => again("region"),
+    folder: () => attempt(() => ask("POST", "/api/results")),
     "do-leave": leavePart, loop: repeat,
     save, copy: () => navigator.clipboard.writeText(byId("command").textContent),
     "pick-add": () => attempt(async () => { state.id = (await ask("POST", "/api/jobs", { file: byId("pick-file").value })).id; await refresh(); }),
