@@ -23,6 +23,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+class Stopped(BaseException):
+    """Work is to end before it is done; no error, so it passes everything that catches errors."""
+
+
 class ConcertCleanError(Exception):
     """Base of every error a user can cause or cure."""
 

@@ -1,5 +1,6 @@
 """`concertclean denoise`: options to settings, progress and results to the terminal."""
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -117,20 +118,22 @@ def _outcomes(
     skip_existing: bool,
 ) -> "Iterator[Outcome]":
     """Outcomes of the jobs, one after the other; no network is loaded if there is nothing to do."""
-    from concertclean.restore import batch
+    from concertclean.restore import execution
     from concertclean.restore.build import Hooks
     from concertclean.restore.denoise import build_denoiser, check
 
+    work = execution.Work(
+        lambda: build_denoiser(settings, Hooks(screen.note, screen.fetching, screen.built)),
+        overwrite=overwrite,
+        skip_existing=skip_existing,
+        check=lambda source: check(source, settings),
+        progress=screen.bar.advance,
+        first_pass=screen.bar.advance_first_pass,
+    )
+    at_once = min(len(jobs), settings.threads or os.cpu_count() or 1)
+    executor = execution.Threads(at_once) if at_once > 1 else execution.Serial()
     with screen.bar:
-        yield from batch.run(
-            jobs,
-            lambda: build_denoiser(settings, Hooks(screen.note, screen.fetching, screen.built)),
-            overwrite=overwrite,
-            skip_existing=skip_existing,
-            check=lambda source: check(source, settings),
-            progress=screen.bar.advance,
-            first_pass=screen.bar.advance_first_pass,
-        )
+        yield from execution.run(jobs, work, executor)
 
 
 def _report(outcomes: "Iterator[Outcome]", n_jobs: int, screen: Screen, sink: Sink) -> list[ConcertCleanError]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from concertclean.audio_io.source import spooled
@@ -28,6 +29,7 @@ class AutoDenoiser:
     def __init__(self, make: Make, look: Look) -> None:
         self._make, self._look = make, look
         self._made: dict[str, Denoiser] = {}
+        self._making = Lock()  # several recordings may be restored at once
 
     def run(
         self,
@@ -53,8 +55,9 @@ class AutoDenoiser:
         """What `run` does, of a source that can be read twice."""
         diagnosis = self._look(_from_start(source))
         model = diagnosis.model
-        if model not in self._made:
-            self._made[model] = self._make(model)
+        with self._making:
+            if model not in self._made:
+                self._made[model] = self._make(model)
         report = self._made[model].run(_from_start(source), target, **options)
         name = str(source) if isinstance(source, Path) else "-"
         report.diagnosis = diagnosis.record(name)

@@ -1,35 +1,17 @@
-"""Many recordings: where their results go, and going on after a bad one."""
+"""Many recordings: where the result of each goes."""
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS, FORMATS
-from concertclean.errors import ConcertCleanError, ConfigError, foreseen
-from concertclean.files.atomic import disk_errors, refuse_existing
+from concertclean.errors import ConcertCleanError, ConfigError
 from concertclean.restore.results import Report
 
 _LONGEST_NAME = 255  # bytes; what common file systems take
-
-
-class Restores(Protocol):
-    """What restores one recording from file to file."""
-
-    def run(
-        self,
-        source: Path | BinaryIO,
-        target: Path | BinaryIO,
-        *,
-        removed_target: Path | None = None,
-        overwrite: bool = False,
-        progress: Callable[[float], None] = ...,
-        first_pass: Callable[[float], None] = ...,
-    ) -> Report:
-        """See `Denoiser.run`."""
 
 
 @dataclass(frozen=True)
@@ -162,74 +144,3 @@ def _marked(folder: Path, stem: str, mark: str, extension: str) -> Path:
     if len(os.fsencode(stem)) > room:
         stem = os.fsencode(stem)[:room].decode(errors="ignore")
     return folder / (stem + mark + extension)
-
-
-def run(
-    jobs: Sequence[Job],
-    make: Callable[[], Restores],
-    *,
-    overwrite: bool,
-    skip_existing: bool,
-    check: Callable[[Path], object] = lambda source: None,
-    progress: Callable[[Job, float], None] = lambda job, seconds: None,
-    first_pass: Callable[[Job, float], None] = lambda job, seconds: None,
-) -> Iterator[Outcome]:
-    """Restores the recordings one after the other; after a bad one the rest go on.
-
-    Args:
-        jobs: from `plan`.
-        make: returns what does one recording; called once, when the first recording is known to be readable and its
-            outputs to be free. What it raises ends the batch.
-        overwrite: replace existing outputs; never the recording itself.
-        skip_existing: leave recordings alone whose output exists. Where only what was removed exists, as after a run
-            that was killed, it stays and the output is written.
-        check: raises what is wrong with a recording; called until one is right, before `make`.
-        progress: receives the job and how many seconds of it are done.
-        first_pass: the same for the pass before, where a method needs one.
-
-    Yields:
-        One outcome a job, in order.
-    """
-    denoiser: Restores | None = None
-    for job in jobs:
-        if skip_existing and os.path.exists(job.target):
-            yield Outcome(job, "skipped")
-            continue
-        removed = None if skip_existing and _exists(job.removed) else job.removed
-        look = check if denoiser is None and job.source_stream is None else None
-        refused = _attempted(job, partial(_prepare, job, removed, look, overwrite=overwrite))
-        if refused.error is not None:
-            yield refused
-            continue
-        denoiser = denoiser or make()
-        callbacks = {"progress": partial(progress, job), "first_pass": partial(first_pass, job)}
-        source, target = job.source_stream or job.source, job.target_stream or job.target
-        work = partial(denoiser.run, source, target, removed_target=removed, overwrite=overwrite, **callbacks)
-        yield _attempted(job, work)
-
-
-def _attempted(job: Job, work: Callable[[], Report | None]) -> Outcome:
-    """What became of a job; whatever goes wrong stays with it."""
-    try:
-        with foreseen(job.source):
-            report = work()
-    except ConcertCleanError as error:
-        return Outcome(job, "failed", error=error)
-    return Outcome(job, "done", report)
-
-
-def _exists(path: Path | None) -> bool:
-    return path is not None and os.path.exists(path)
-
-
-def _prepare(job: Job, removed: Path | None, check: Callable[[Path], object] | None, *, overwrite: bool) -> None:
-    """Refuse what cannot end well before seconds go into a network; make the folder of the output."""
-    if job.target_stream is None:
-        for path in (job.target, removed):
-            if path is not None and not overwrite:
-                refuse_existing(path)
-    if check is not None:
-        check(job.source)
-    if job.target_stream is None:
-        with disk_errors(job.target):
-            job.target.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from math import ceil
-from threading import Lock
+from threading import Lock, local
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from concertclean.networks.layers.waveform_model import WaveformModel
 from concertclean.runtime.devices import choose_device, choose_precision, cpu_threads, tame_allocator
 
 Notify = Callable[[str], None]
+_Timed = tuple[list[Segment], float]
 
 
 class Enhancer:
@@ -44,7 +45,7 @@ class Enhancer:
         notify: receives one sentence, once, when less memory forces a smaller batch, segment or the CPU.
 
     Attributes:
-        network_seconds: spent in the network so far, added up over workers.
+        network_seconds: spent in the network so far for the recordings of the calling thread, added up over workers.
     """
 
     def __init__(
@@ -75,8 +76,14 @@ class Enhancer:
         self._mono = model.eval().to(self.device)
         self._stereo = self._mono if model.channels == 2 else SharedGain(model).eval().to(self.device)
         self.sample_rate = model.sample_rate
-        self.network_seconds = 0.0
+        self._spent = local()  # several recordings at once, each in a thread
+        self._workers: ThreadPoolExecutor | None = None
         self._lock = Lock()
+
+    @property
+    def network_seconds(self) -> float:
+        """See the class."""
+        return float(getattr(self._spent, "seconds", 0.0))
 
     def stream(self, blocks: Iterator[NDArray[np.float64]], channels: int) -> Iterator[NDArray[np.float64]]:
         """Estimate of a recording that comes in blocks.
@@ -144,27 +151,45 @@ class Enhancer:
         for window in windows:
             batch.append(window)
             if len(batch) >= self.batch_size:
-                yield from self._batch(batch, model)
+                yield from self._counted(self._timed(batch, model))
                 batch = []
         if batch:
-            yield from self._batch(batch, model)
+            yield from self._counted(self._timed(batch, model))
 
     def _run_on_cpu(self, windows: Iterator[Segment], model: WaveformModel) -> Iterator[Segment]:
         """One window a worker, one core a worker: twice as fast as two cores on one window."""
-        pending: deque[Future[list[Segment]]] = deque()
+        pending: deque[Future[_Timed]] = deque()
+        pool = self._pool()
         with cpu_threads(1):
-            pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
             try:
                 for window in windows:
-                    pending.append(pool.submit(self._batch, [_without_end(window, model)], model))
+                    pending.append(pool.submit(self._timed, [_without_end(window, model)], model))
                     if len(pending) > self.threads:
-                        yield from pending.popleft().result()
+                        yield from self._counted(pending.popleft().result())
                 while pending:
-                    yield from pending.popleft().result()
+                    yield from self._counted(pending.popleft().result())
             finally:
-                # A generator that nobody reads to its end may be collected in one of these threads, which cannot wait
-                # for itself; read to its end, nothing is left to wait for.
-                pool.shutdown(wait=False, cancel_futures=True)
+                for future in pending:  # of a generator that nobody reads to its end
+                    future.cancel()
+
+    def _pool(self) -> ThreadPoolExecutor:
+        """The workers that all recordings share."""
+        with self._lock:
+            self._workers = self._workers or ThreadPoolExecutor(
+                self.threads, "network", initializer=torch.set_num_threads, initargs=(1,)
+            )
+            return self._workers
+
+    def _counted(self, timed: _Timed) -> list[Segment]:
+        """Estimates, their seconds counted for the recording of this thread."""
+        estimates, seconds = timed
+        self._spent.seconds = self.network_seconds + seconds
+        return estimates
+
+    def _timed(self, batch: list[Segment], model: WaveformModel) -> _Timed:
+        """Estimates of some windows, and the seconds they took."""
+        begin = time.perf_counter()
+        return self._batch(batch, model), time.perf_counter() - begin
 
     def _batch(self, batch: list[Segment], model: WaveformModel) -> list[Segment]:
         """Estimates of some windows, context cut off; halves the work until it fits into memory."""
@@ -208,13 +233,10 @@ class Enhancer:
         channels = batch[0].audio.shape[0]
         together = np.concatenate([grouped(w.audio, model.channels) for w in batch]).astype(np.float32)
         low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
-        begin = time.perf_counter()
         # Many channels are many pairs: a few at a time, so memory does not grow with them.
         size = 1 if self.device.type == "cpu" else self.batch_size
         with torch.inference_mode(), torch.autocast(self.device.type, low, enabled=low is not None):
             parts = [self._estimate(together[k : k + size], model) for k in range(0, len(together), size)]
-        with self._lock:
-            self.network_seconds += time.perf_counter() - begin
         on_cpu = torch.cat(parts)
         result = on_cpu.numpy().astype(np.float64).reshape(len(batch), -1, on_cpu.shape[-1])
         if not np.isfinite(result).all():

@@ -6,13 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from concertclean.errors import ConcertCleanError, foreseen
+from concertclean.errors import ConcertCleanError, Stopped, foreseen
 from concertclean.serve.jobs import Job
 from concertclean.serve.workplace import Workplace
-
-
-class Stopped(BaseException):
-    """The job at work is to end: it was cancelled, or the server stops. It passes everything that catches errors."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from concertclean.report.listening import write_listening_test
 from concertclean.report.pairs import Pair
 from concertclean.report.records import audio_stream_of, read_records, record_of, start_of
 from concertclean.report.scores import read_results, screen, summarise
-from concertclean.restore import batch
+from concertclean.restore import execution
 from concertclean.restore.analyse import analyse
 from concertclean.restore.denoise import build_denoiser, plan
 from concertclean.restore.denoise import check as check_recording
@@ -149,13 +149,13 @@ def _restored(chosen: dict[str, Any], path: Path, rate: int, n_samples: int, out
     """Runs what `concertclean denoise` runs; checks and returns the outputs."""
     settings = read_settings(None, {**chosen, **_ALWAYS})
     jobs = plan([str(path)], out, settings, recursive=False)
-    (outcome,) = batch.run(
-        jobs,
+    work = execution.Work(
         lambda: build_denoiser(settings),
         overwrite=False,
         skip_existing=False,
         check=lambda source: check_recording(source, settings),
     )
+    (outcome,) = execution.run(jobs, work, execution.Serial())
     if outcome.error is not None:
         raise outcome.error
     outputs = {each for each in (outcome.job.target, outcome.job.removed) if each is not None}

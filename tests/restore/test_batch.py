@@ -1,24 +1,18 @@
 """Many recordings: what is found, where it goes, and what happens when one of them is bad."""
 
-import gc
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
 from concertclean.errors import (
-    AudioFileError,
     ConfigError,
     NoInputError,
-    OutputError,
-    OutputExistsError,
 )
-from concertclean.restore.batch import Job, plan, run
+from concertclean.restore.batch import plan
 from concertclean.restore.inference import Enhancer
 from concertclean.restore.pipeline import Denoiser
 from concertclean.restore.recordings import find_recordings
@@ -173,77 +167,3 @@ def test_any_name_has_a_result(tmp_path: Path, noise: Callable[..., np.ndarray],
     assert job.target.stem.endswith("_clean")
     assert job.target.name[:20] == f"{stem}_clean.flac"[:20]
     assert job.target != job.removed
-
-
-# What becomes of it
-
-
-def test_a_bad_file_does_not_stop_the_rest(
-    tmp_path: Path, denoiser: Denoiser, noise: Callable[..., np.ndarray]
-) -> None:
-    for name in ("a.wav", "c.wav"):
-        soundfile.write(tmp_path / name, noise(2000).T, RATE)
-    (tmp_path / "b.wav").write_bytes(b"no music" * 99)
-    (tmp_path / "d.wav").touch()
-    jobs = [Job(tmp_path / f"{stem}.wav", tmp_path / f"out/deep/{stem}.wav") for stem in "abcd"]
-    outcomes = list(run(jobs, lambda: denoiser, overwrite=False, skip_existing=False))
-    assert [outcome.status for outcome in outcomes] == ["done", "failed", "done", "failed"]
-    assert [type(outcome.error) for outcome in outcomes] == [type(None), AudioFileError, type(None), NoInputError]
-    assert sorted(os.listdir(tmp_path / "out/deep")) == ["a.wav", "c.wav"]
-
-
-def test_a_folder_that_cannot_be_made(tmp_path: Path, denoiser: Denoiser, noise: Callable[..., np.ndarray]) -> None:
-    soundfile.write(tmp_path / "a.wav", noise(2000).T, RATE)
-    (tmp_path / "file").touch()
-    (outcome,) = run(
-        [Job(tmp_path / "a.wav", tmp_path / "file/a.wav")], lambda: denoiser, overwrite=False, skip_existing=False
-    )
-    assert type(outcome.error) is OutputError
-    assert "cannot be written" in str(outcome.error)
-
-
-def test_existing_results_are_skipped_refused_or_replaced(
-    tmp_path: Path, denoiser: Denoiser, noise: Callable[..., np.ndarray]
-) -> None:
-    soundfile.write(tmp_path / "a.wav", noise(2000).T, RATE)
-    job = Job(tmp_path / "a.wav", tmp_path / "b.wav")
-    job.target.write_bytes(b"old")
-
-    def outcome(**how: Any) -> Any:
-        (one,) = run([job], lambda: denoiser, **({"overwrite": False, "skip_existing": False} | how))
-        return one
-
-    assert outcome(skip_existing=True).status == "skipped"
-    assert type(outcome().error) is OutputExistsError
-    assert job.target.read_bytes() == b"old"
-    assert outcome(overwrite=True).status == "done"
-    assert job.target.read_bytes() != b"old"
-
-
-def test_progress_names_the_job(tmp_path: Path, denoiser: Denoiser, noise: Callable[..., np.ndarray]) -> None:
-    jobs = []
-    for stem in "ab":
-        soundfile.write(tmp_path / f"{stem}.wav", noise(2000).T, RATE)
-        jobs.append(Job(tmp_path / f"{stem}.wav", tmp_path / f"{stem}_clean.wav"))
-    told: list[tuple[Job, float]] = []
-    list(run(jobs, lambda: denoiser, overwrite=False, skip_existing=False, progress=lambda *news: told.append(news)))
-    assert told == [(job, 2000 / RATE) for job in jobs]
-
-
-def resident_mib() -> float:
-    gc.collect()
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_memory_does_not_grow_over_a_batch(
-    tmp_path: Path, denoiser: Denoiser, noise: Callable[..., np.ndarray]
-) -> None:
-    source = tmp_path / "a.wav"
-    soundfile.write(source, noise(15_000).T, RATE)
-    jobs = [Job(source, tmp_path / f"{number}.flac") for number in range(25)]
-    sizes = []
-    for outcome in run(jobs, lambda: denoiser, overwrite=False, skip_existing=False):
-        assert outcome.error is None
-        sizes.append(resident_mib())
-    assert sizes[-1] - sizes[4] < 20  # twenty recordings, after everything has been loaded once

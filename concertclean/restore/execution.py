@@ -1,0 +1,218 @@
+"""Restores many recordings: several at once, reported in order, going on after a bad one.
+
+What does the work is one callable, from a job to what became of it; an executor decides where it is called. Threads
+suffice on one machine: networks, decoders and encoders run outside Python, and all recordings share one network.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from concertclean.errors import ConcertCleanError, Stopped, foreseen
+from concertclean.files.atomic import disk_errors, refuse_existing
+from concertclean.restore.batch import Job, Outcome
+from concertclean.restore.results import Report
+
+Progress = Callable[[Job, float], None]
+Outcomes = Generator[tuple[int, Outcome]]
+
+
+class Restores(Protocol):
+    """What restores one recording from file to file."""
+
+    def run(
+        self,
+        source: Path | BinaryIO,
+        target: Path | BinaryIO,
+        *,
+        removed_target: Path | None = None,
+        overwrite: bool = False,
+        progress: Callable[[float], None] = ...,
+        first_pass: Callable[[float], None] = ...,
+    ) -> Report:
+        """See `Denoiser.run`."""
+
+
+class Work:
+    """Restores one recording after the other, from any number of threads.
+
+    Pickled, it is what it was made of: where it arrives, it makes what does the work again.
+
+    Args:
+        make: returns what does one recording; called once, when the first recording is known to be readable and its
+            outputs to be free. What it raises ends the batch.
+        overwrite: replace existing outputs; never the recording itself.
+        skip_existing: leave recordings alone whose output exists. Where only what was removed exists, as after a run
+            that was killed, it stays and the output is written.
+        check: raises what is wrong with a recording; called until one is right, before `make`.
+        progress: receives the job and how many seconds of it are done.
+        first_pass: the same for the pass before, where a method needs one.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Restores],
+        *,
+        overwrite: bool,
+        skip_existing: bool,
+        check: Callable[[Path], object] = lambda source: None,
+        progress: Progress = lambda job, seconds: None,
+        first_pass: Progress = lambda job, seconds: None,
+    ) -> None:
+        self._options: dict[str, Any] = {
+            "overwrite": overwrite, "skip_existing": skip_existing, "check": check,
+            "progress": progress, "first_pass": first_pass,
+        }  # fmt: skip
+        self._make, self._check = make, check
+        self._overwrite, self._skip_existing = overwrite, skip_existing
+        self._progress, self._first_pass = progress, first_pass
+        self._made: Restores | None = None
+        self._making = threading.Lock()
+        self._is_stopping = False
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(Work, **self._options), (self._make,)
+
+    def __call__(self, job: Job) -> Outcome:
+        """What became of a job.
+
+        Raises:
+            Stopped: it was asked to stop.
+            ConcertCleanError: nothing can be made that does the work.
+        """
+        if self._skip_existing and os.path.exists(job.target):
+            return Outcome(job, "skipped")
+        removed = None if self._skip_existing and _exists(job.removed) else job.removed
+        with self._making:
+            look = self._check if self._made is None and job.source_stream is None else None
+            refused = _attempted(job, partial(_prepare, job, removed, look, overwrite=self._overwrite))
+            if refused.error is not None:
+                return refused
+            self._made = made = self._made or self._make()
+        work = partial(
+            made.run,
+            job.source_stream or job.source,
+            job.target_stream or job.target,
+            removed_target=removed,
+            overwrite=self._overwrite,
+            progress=partial(self._advance, self._progress, job),
+            first_pass=partial(self._advance, self._first_pass, job),
+        )
+        return _attempted(job, work)
+
+    def stop(self) -> None:
+        """Lets recordings end that are at work, without a result."""
+        self._is_stopping = True
+
+    def _advance(self, progress: Progress, job: Job, seconds: float) -> None:
+        if self._is_stopping:
+            raise Stopped
+        progress(job, seconds)
+
+
+class Executor(Protocol):
+    """Where the work is done."""
+
+    def outcomes(self, work: Work, jobs: Sequence[Job]) -> Outcomes:
+        """What became of each job, with its number, as soon as that is known; closed, it stops what is at work."""
+
+
+class Serial:
+    """One recording after the other, in this thread."""
+
+    def outcomes(self, work: Work, jobs: Sequence[Job]) -> Outcomes:
+        """See `Executor.outcomes`."""
+        yield from enumerate(map(work, jobs))
+
+
+class Threads:
+    """Several recordings at once, in threads of this process.
+
+    Args:
+        count: recordings at once.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def outcomes(self, work: Work, jobs: Sequence[Job]) -> Outcomes:
+        """See `Executor.outcomes`."""
+        running: dict[Future[Outcome], int] = {}
+        pool = ThreadPoolExecutor(self._count, "recording")
+        try:
+            for number, job in enumerate(jobs):
+                running[pool.submit(work, job)] = number
+                if len(running) > self._count:  # one more waits, so that no thread does
+                    yield from _ended(running)
+            while running:
+                yield from _ended(running)
+        finally:
+            if running:
+                work.stop()
+            pool.shutdown(cancel_futures=True)
+
+
+def run(
+    jobs: Sequence[Job], work: Work, executor: Executor, arrived: Callable[[Outcome], None] = lambda outcome: None
+) -> Iterator[Outcome]:
+    """Restores the recordings; after a bad one the rest go on.
+
+    Args:
+        jobs: from `batch.plan`.
+        work: does one.
+        executor: where.
+        arrived: receives each outcome at once, in the order in which the recordings are done.
+
+    Yields:
+        One outcome a job, in the order of the jobs.
+    """
+    waiting: dict[int, Outcome] = {}
+    n_given = 0
+    outcomes = executor.outcomes(work, jobs)
+    try:
+        for number, outcome in outcomes:
+            arrived(outcome)
+            waiting[number] = outcome
+            while n_given in waiting:
+                yield waiting.pop(n_given)
+                n_given += 1
+    finally:
+        outcomes.close()  # what is at work has ended before the caller goes on
+
+
+def _ended(running: dict[Future[Outcome], int]) -> Outcomes:
+    """Takes what has ended out of what is running; waits for it."""
+    for future in wait(running, return_when=FIRST_COMPLETED).done:
+        number = running.pop(future)
+        yield number, future.result()
+
+
+def _attempted(job: Job, work: Callable[[], Report | None]) -> Outcome:
+    """What became of a job; whatever goes wrong stays with it."""
+    try:
+        with foreseen(job.source):
+            report = work()
+    except ConcertCleanError as error:
+        return Outcome(job, "failed", error=error)
+    return Outcome(job, "done", report)
+
+
+def _exists(path: Path | None) -> bool:
+    return path is not None and os.path.exists(path)
+
+
+def _prepare(job: Job, removed: Path | None, check: Callable[[Path], object] | None, *, overwrite: bool) -> None:
+    """Refuse what cannot end well before seconds go into a network; make the folder of the output."""
+    if job.target_stream is None:
+        for path in (job.target, removed):
+            if path is not None and not overwrite:
+                refuse_existing(path)
+    if check is not None:
+        check(job.source)
+    if job.target_stream is None:
+        with disk_errors(job.target):
+            job.target.parent.mkdir(parents=True, exist_ok=True)
