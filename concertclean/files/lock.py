@@ -1,4 +1,4 @@
-"""One process at a time in a folder.
+"""One process at a time in a folder, or with a file.
 
 The system drops the lock with the process, however that ends; so a killed program never locks anybody out.
 """
@@ -22,8 +22,34 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-class FolderLock:
-    """The lock of a folder, held until it is released.
+class FileLock:
+    """The lock of a file, held until it is released.
+
+    Args:
+        path: made if it is missing, with its folder.
+        refusal: message where another process holds it.
+
+    Raises:
+        OutputError: another process holds it, or it cannot be written.
+    """
+
+    def __init__(self, path: Path, refusal: str) -> None:
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        try:
+            _take(self._descriptor)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise OutputError(refusal) from error
+
+    def release(self) -> None:
+        """Lets others in."""
+        os.close(self._descriptor)
+
+
+class FolderLock(FileLock):
+    """The lock of a folder, by a hidden file in it.
 
     Args:
         folder: made if it is missing.
@@ -33,16 +59,4 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        path = folder / ".lock"
-        with disk_errors(path):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        try:
-            _take(self._descriptor)
-        except OSError as error:
-            os.close(self._descriptor)
-            raise OutputError(f"{folder}: another program works here; stop it, or choose another folder") from error
-
-    def release(self) -> None:
-        """Lets others in."""
-        os.close(self._descriptor)
+        super().__init__(folder / ".lock", f"{folder}: another program works here; stop it, or choose another folder")

@@ -24,6 +24,7 @@ class Job:
         removed: what was removed, or None.
         source_stream: read instead of a file.
         target_stream: written instead of a file.
+        replaces: the target may be there already, from an earlier attempt at this job.
     """
 
     source: Path
@@ -31,16 +32,23 @@ class Job:
     removed: Path | None = None
     source_stream: BinaryIO | None = None
     target_stream: BinaryIO | None = None
+    replaces: bool = False
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job: "done" with a report, "skipped", or "failed" with an error."""
+    """What became of a job: "done" with a report, "skipped", or "failed" with an error.
+
+    Attributes:
+        sha256, output_sha256: of the recording and the result, where they were asked for.
+    """
 
     job: Job
     status: str
     report: Report | None = None
     error: ConcertCleanError | None = None
+    sha256: str | None = None
+    output_sha256: str | None = None
 
 
 def plan(

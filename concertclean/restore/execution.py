@@ -6,14 +6,16 @@ suffice on one machine: networks, decoders and encoders run outside Python, and 
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from concertclean.errors import ConcertCleanError, Stopped, foreseen
 from concertclean.files.atomic import disk_errors, refuse_existing
+from concertclean.files.download import file_sha256
 from concertclean.restore.batch import Job, Outcome
 from concertclean.restore.results import Report
 
@@ -51,6 +53,7 @@ class Work:
         check: raises what is wrong with a recording; called until one is right, before `make`.
         progress: receives the job and how many seconds of it are done.
         first_pass: the same for the pass before, where a method needs one.
+        is_hashed: add the hashes of recording and result to what became of a job.
     """
 
     def __init__(
@@ -62,14 +65,15 @@ class Work:
         check: Callable[[Path], object] = lambda source: None,
         progress: Progress = lambda job, seconds: None,
         first_pass: Progress = lambda job, seconds: None,
+        is_hashed: bool = False,
     ) -> None:
         self._options: dict[str, Any] = {
             "overwrite": overwrite, "skip_existing": skip_existing, "check": check,
-            "progress": progress, "first_pass": first_pass,
+            "progress": progress, "first_pass": first_pass, "is_hashed": is_hashed,
         }  # fmt: skip
         self._make, self._check = make, check
         self._overwrite, self._skip_existing = overwrite, skip_existing
-        self._progress, self._first_pass = progress, first_pass
+        self._progress, self._first_pass, self._is_hashed = progress, first_pass, is_hashed
         self._made: Restores | None = None
         self._making = threading.Lock()
         self._is_stopping = False
@@ -84,25 +88,32 @@ class Work:
             Stopped: it was asked to stop.
             ConcertCleanError: nothing can be made that does the work.
         """
-        if self._skip_existing and os.path.exists(job.target):
+        if self._skip_existing and not job.replaces and os.path.exists(job.target):
             return Outcome(job, "skipped")
         removed = None if self._skip_existing and _exists(job.removed) else job.removed
+        overwrite = self._overwrite or job.replaces
         with self._making:
             look = self._check if self._made is None and job.source_stream is None else None
-            refused = _attempted(job, partial(_prepare, job, removed, look, overwrite=self._overwrite))
+            refused = _attempted(job, partial(_prepare, job, removed, look, overwrite=overwrite))
             if refused.error is not None:
                 return refused
             self._made = made = self._made or self._make()
-        work = partial(
-            made.run,
-            job.source_stream or job.source,
-            job.target_stream or job.target,
-            removed_target=removed,
-            overwrite=self._overwrite,
-            progress=partial(self._advance, self._progress, job),
-            first_pass=partial(self._advance, self._first_pass, job),
-        )
-        return _attempted(job, work)
+        hashes: list[str] = []
+
+        def work() -> Report:
+            report = made.run(
+                job.source_stream or job.source,
+                job.target_stream or job.target,
+                removed_target=removed,
+                overwrite=overwrite,
+                progress=partial(self._advance, self._progress, job),
+                first_pass=partial(self._advance, self._first_pass, job),
+            )
+            hashes.extend(map(file_sha256, (job.source, job.target) if self._is_hashed else ()))
+            return report
+
+        outcome = _attempted(job, work)
+        return replace(outcome, sha256=hashes[0], output_sha256=hashes[1]) if hashes else outcome
 
     def stop(self) -> None:
         """Lets recordings end that are at work, without a result."""
@@ -117,14 +128,14 @@ class Work:
 class Executor(Protocol):
     """Where the work is done."""
 
-    def outcomes(self, work: Work, jobs: Sequence[Job]) -> Outcomes:
+    def outcomes(self, work: Work, jobs: Iterable[Job]) -> Outcomes:
         """What became of each job, with its number, as soon as that is known; closed, it stops what is at work."""
 
 
 class Serial:
     """One recording after the other, in this thread."""
 
-    def outcomes(self, work: Work, jobs: Sequence[Job]) -> Outcomes:
+    def outcomes(self, work: Work, jobs: Iterable[Job]) -> Outcomes:
         """See `Executor.outcomes`."""
         yield from enumerate(map(work, jobs))
 
@@ -139,7 +150,7 @@ class Threads:
     def __init__(self, count: int) -> None:
         self._count = count
 
-    def outcomes(self, work: Work, jobs: Sequence[Job]) -> Outcomes:
+    def outcomes(self, work: Work, jobs: Iterable[Job]) -> Outcomes:
         """See `Executor.outcomes`."""
         running: dict[Future[Outcome], int] = {}
         pool = ThreadPoolExecutor(self._count, "recording")
@@ -157,7 +168,12 @@ class Threads:
 
 
 def run(
-    jobs: Sequence[Job], work: Work, executor: Executor, arrived: Callable[[Outcome], None] = lambda outcome: None
+    jobs: Iterable[Job],
+    work: Work,
+    executor: Executor,
+    *,
+    begun: Callable[[Job], None] = lambda job: None,
+    arrived: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Iterator[Outcome]:
     """Restores the recordings; after a bad one the rest go on.
 
@@ -165,6 +181,7 @@ def run(
         jobs: from `batch.plan`.
         work: does one.
         executor: where.
+        begun: receives each job before anybody works on it.
         arrived: receives each outcome at once, in the order in which the recordings are done.
 
     Yields:
@@ -172,7 +189,13 @@ def run(
     """
     waiting: dict[int, Outcome] = {}
     n_given = 0
-    outcomes = executor.outcomes(work, jobs)
+
+    def beginning() -> Iterator[Job]:
+        for job in jobs:
+            begun(job)
+            yield job
+
+    outcomes = executor.outcomes(work, beginning())
     try:
         for number, outcome in outcomes:
             arrived(outcome)

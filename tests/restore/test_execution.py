@@ -140,7 +140,7 @@ def test_several_are_at_work_and_come_back_in_order(tmp_path: Path) -> None:
     slow, jobs = Slow(8), numbered(tmp_path, 8)
     arrived: list[Outcome] = []
     work = Work(lambda: slow, overwrite=False, skip_existing=False)  # type: ignore[arg-type, return-value]
-    found = list(run(jobs, work, Threads(3), arrived.append))
+    found = list(run(jobs, work, Threads(3), arrived=arrived.append))
     assert [outcome.job for outcome in found] == jobs
     assert slow.n_most == 3
     assert {outcome.job for outcome in arrived} == set(jobs)

@@ -1,0 +1,265 @@
+"""The manifest of a batch: a line of JSON for each recording, from which an interrupted or repeated run goes on.
+
+One process writes it, a line when a recording is begun and one when it has ended, and forces the latter to the disk. A
+recording that was begun and never ended was interrupted: its result, should one be there, is made again. The last
+line about a recording counts, so manifests of shards can simply be joined.
+"""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+from concertclean.config.denoise import DenoiseSettings, RunningSettings
+from concertclean.errors import ConfigError, NoInputError
+from concertclean.files.atomic import disk_errors, write_text
+from concertclean.files.download import file_sha256
+from concertclean.files.lock import FileLock
+from concertclean.restore.batch import Job, Outcome
+
+_CURE: Final = "choose another manifest"
+_IRRELEVANT: Final = set(RunningSettings.model_fields) - {"precision"}  # to what comes out
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a manifest says of a recording.
+
+    Attributes:
+        status: "started", "done" or "failed".
+        settings: fingerprint of the settings.
+        bytes, modified_ns, sha256: of the recording.
+        output_bytes, output_sha256: of the result.
+        seconds: of audio.
+        elapsed_seconds: that it took.
+    """
+
+    status: str
+    settings: str = ""
+    bytes: int = -1
+    modified_ns: int = -1
+    sha256: str = ""
+    output_bytes: int = -1
+    output_sha256: str = ""
+    seconds: float = 0.0
+    elapsed_seconds: float = 0.0
+
+
+_FIELDS: Final = tuple(Known.__dataclass_fields__)
+
+
+def fingerprint(settings: DenoiseSettings) -> str:
+    """Of all settings that change a result."""
+    text = settings.model_dump_json(exclude=_IRRELEVANT)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Manifest:
+    """A manifest being continued, or begun; a context manager.
+
+    Args:
+        path: the file; made if it is missing.
+        settings: of the run.
+
+    Raises:
+        OutputError: it cannot be written, or another run is writing it.
+        ConfigError: it is no manifest.
+    """
+
+    def __init__(self, path: Path, settings: DenoiseSettings) -> None:
+        self._path, self._settings = path, fingerprint(settings)
+        self._lock = FileLock(path, f"{path}: another run writes it; wait for that, or {_CURE}")
+        self._known: dict[str, Known] = {}
+        try:
+            with disk_errors(path, cure=_CURE):
+                self._file = open(path, "r+b")  # noqa: SIM115 - closed at the end of the run
+            for name, known in _entries(path):
+                self._known[name] = known
+            self._end_last_line()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._lock.release()
+
+    def left(self, jobs: Sequence[Job], *, verify: bool = False) -> list[Job]:
+        """The jobs that are still to be done: new, failed, interrupted, with other settings, or with other files.
+
+        Args:
+            jobs: of the run.
+            verify: compare files by their hash, not only by their size.
+        """
+        return [
+            replace(job, replaces=_name(job.source) in self._known)
+            for job in jobs
+            if not self._is_done(job, verify=verify)
+        ]
+
+    def begin(self, job: Job) -> None:
+        """Notes that a recording is begun."""
+        self._write({"input": _name(job.source), "output": _name(job.target), "status": "started"})
+
+    def add(self, outcome: Outcome) -> None:
+        """Notes what became of a recording, and forces it to the disk."""
+        if outcome.status == "skipped":
+            return
+        job, report = outcome.job, outcome.report
+        record: dict[str, Any] = {
+            "input": _name(job.source),
+            "output": _name(job.target),
+            "status": outcome.status,
+            "settings": self._settings,
+            "error": None if outcome.error is None else str(outcome.error),
+        }
+        if report is not None:
+            found = os.stat(job.source)
+            record |= {
+                "removed": None if job.removed is None else _name(job.removed),
+                "bytes": found.st_size,
+                "modified_ns": found.st_mtime_ns,
+                "sha256": outcome.sha256,
+                "output_bytes": os.stat(job.target).st_size,
+                "output_sha256": outcome.output_sha256,
+                "model": report.model,
+                "seconds": round(report.seconds, 3),
+                "elapsed_seconds": round(report.elapsed_seconds, 3),
+                "warnings": report.warnings,
+            }
+        self._write(record)
+        with disk_errors(self._path, cure=_CURE):
+            os.fsync(self._file.fileno())
+
+    def _is_done(self, job: Job, *, verify: bool) -> bool:
+        known = self._known.get(_name(job.source))
+        if known is None or known.status != "done" or known.settings != self._settings:
+            return False
+        try:
+            source, target = os.stat(job.source), os.stat(job.target)
+        except OSError:
+            return False
+        if (source.st_size, target.st_size) != (known.bytes, known.output_bytes):
+            return False
+        if job.removed is not None and not os.path.exists(job.removed):
+            return False
+        if not verify:
+            return source.st_mtime_ns == known.modified_ns
+        return (file_sha256(job.source), file_sha256(job.target)) == (known.sha256, known.output_sha256)
+
+    def _write(self, record: dict[str, Any]) -> None:
+        with disk_errors(self._path, cure=_CURE):
+            self._file.write(json.dumps(record).encode() + b"\n")
+            self._file.flush()
+
+    def _end_last_line(self) -> None:
+        """Cuts off what a killed run has left of a line."""
+        size = self._file.seek(0, os.SEEK_END)
+        if size:
+            self._file.seek(size - 1)
+            if self._file.read(1) != b"\n":
+                self._file.seek(0)
+                kept = sum(len(line) for line in self._file if line.endswith(b"\n"))
+                self._file.truncate(kept)
+        self._file.seek(0, os.SEEK_END)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a manifest says as a whole.
+
+    Attributes:
+        counts: recordings by status; "started" are those that were interrupted, or are at work.
+        seconds: of audio that was restored.
+        elapsed_seconds: that this took, added up over recordings.
+        failed: name and error of recordings that failed.
+    """
+
+    counts: dict[str, int]
+    seconds: float
+    elapsed_seconds: float
+    failed: list[tuple[str, str]]
+
+
+def summary(path: Path) -> Summary:
+    """Reads a manifest.
+
+    Raises:
+        NoInputError: there is none.
+        ConfigError: it is no manifest.
+    """
+    last = {str(record["input"]): record for record in _records(path)}
+    done = [record for record in last.values() if record["status"] == "done"]
+    return Summary(
+        dict(Counter(str(record["status"]) for record in last.values())),
+        sum(float(record.get("seconds") or 0.0) for record in done),
+        sum(float(record.get("elapsed_seconds") or 0.0) for record in done),
+        [(name, str(record.get("error") or "")) for name, record in last.items() if record["status"] == "failed"],
+    )
+
+
+def merge(paths: Sequence[Path], target: Path) -> int:
+    """Joins manifests of shards; a recording that is done in one of them is done.
+
+    Args:
+        paths: manifests.
+        target: replaced if it exists.
+
+    Returns:
+        Recordings in it.
+
+    Raises:
+        NoInputError: one is missing.
+        ConfigError: one is no manifest.
+        OutputError: the target cannot be written.
+    """
+    last: dict[str, dict[str, Any]] = {}
+    for record in (record for path in paths for record in _records(path)):
+        known = last.get(record["input"])
+        if known is None or known["status"] != "done" or record["status"] == "done":
+            last[record["input"]] = record
+    write_text(target, "".join(json.dumps(record) + "\n" for record in last.values()), cure=_CURE)
+    return len(last)
+
+
+def _entries(path: Path) -> Iterator[tuple[str, Known]]:
+    """Name of a recording and what is known of it, as far as the memory of a run needs it."""
+    for record in _records(path):
+        yield record["input"], Known(**{name: record[name] for name in _FIELDS if record.get(name) is not None})
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    """Lines of a manifest; the last one may have been cut off."""
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise NoInputError(f"{path}: cannot be read ({error.strerror}); check the name") from error
+    with file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                record = json.loads(line)
+                has_fields = isinstance(record["input"], str) and record["status"] in {"started", "done", "failed"}
+            except (ValueError, KeyError, TypeError):
+                has_fields = False
+            if not has_fields:
+                raise ConfigError(f"{path}: line {number} is none of a manifest; {_CURE}")
+            yield record
+
+
+def _name(path: Path) -> str:
+    """A recording or result wherever the run is started from."""
+    return os.path.abspath(path)
+
+
+def shard_of(names: Iterable[str], count: int) -> list[int]:
+    """The shard of each name, 1 to `count`; the same on every machine and in every listing."""
+    return [int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:8]) % count + 1 for name in names]
