@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from concertclean.audio_io.formats import AUDIO_EXTENSIONS, FORMATS
+from concertclean.audio_io.formats import AUDIO_EXTENSIONS, FORMATS, is_film_name
 from concertclean.errors import ConcertCleanError, ConfigError, foreseen
 from concertclean.files.atomic import disk_errors, refuse_existing
 from concertclean.restore.results import Report
@@ -77,7 +77,7 @@ def plan(
     Args:
         recordings: from `restore.recordings.find_recordings`.
         output: file (for one recording), folder (a tree is mirrored into it), or None: beside the recording.
-        format: of the output; "keep" asks `resolve`.
+        format: of the output; "keep" and "auto" ask `resolve`.
         removed: also write what was removed.
         resolve: name of the kept format of a recording.
 
@@ -89,7 +89,7 @@ def plan(
     """
 
     def kept(source: Path) -> str:
-        return resolve(source) if format == "keep" else format
+        return resolve(source) if format in ("keep", "auto") else format
 
     if output is not None and is_file_name(output):
         if len(recordings) > 1:
@@ -117,7 +117,8 @@ def _require_extension(output: Path, format: str) -> None:
 
 
 def _job(source: Path, target: Path, *, removed: bool) -> Job:
-    path = _marked(target.parent, target.stem, "_removed", target.suffix) if removed else None
+    extension = ".wav" if is_film_name(target) else target.suffix
+    path = _marked(target.parent, target.stem, "_removed", extension) if removed else None
     return Job(source, target, path)
 
 
@@ -129,7 +130,7 @@ def _targets(recordings: Sequence[tuple[Path, Path, str]], output: Path | None) 
     places: list[tuple[Path, Path, str]] = []
     for source, root, format in recordings:
         folder = source.parent if output is None else output / source.parent.relative_to(root)
-        places.append((folder, source, FORMATS[format].extensions[0]))
+        places.append((folder, source, FORMATS[format].extension(source.suffix.lower())))
     short = [_marked(folder, source.stem, "_clean", extension) for folder, source, extension in places]
     counts = Counter(map(_key, short))
     taken: set[str] = set()
