@@ -14,7 +14,7 @@ import numpy as np
 
 from concertclean.audio_io import probe
 from concertclean.audio_io.decoder import damaged, nothing_decoded
-from concertclean.audio_io.formats import AudioInfo, layout_name
+from concertclean.audio_io.formats import AudioInfo, Clock, layout_name
 from concertclean.audio_io.layouts import settled
 from concertclean.audio_io.source import AudioBytes
 from concertclean.errors import AudioFileError
@@ -26,6 +26,7 @@ _MOST_SAMPLES_PER_BYTE: Final = 8192  # the longest frame of FLAC, silence in ei
 _MAX_CONCEALED: Final = 40  # a second of MP3; more is a gap, not a glitch
 # PyAV counts planes up to a null pointer, and an array of eight has none behind it: it reads on, and crashes.
 _UNCOUNTED_PLANES: Final = 8
+_LEAST_GAP_SECONDS: Final = 0.05  # less is rounding, or a clock that runs a little fast
 _FULL_SCALE: Final = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "flt": 1.0, "dbl": 1.0}
 
 
@@ -46,6 +47,7 @@ class AvDecoder:
         declared_samples: length by the header, of one channel, believable or not; None if it states none.
         ended_early: the last packet was broken, as at the end of a truncated file.
         tolerance_samples: by how much the declared length may exceed the true one in a sound file.
+        clock: where the sound lies in time, by its time stamps.
     """
 
     def __init__(self, file: AudioBytes, path: str, audio_stream: int | None = None) -> None:
@@ -72,6 +74,8 @@ class AvDecoder:
         # MP4 may round its times to 1/1000 s.
         self.tolerance_samples = self.info.sample_rate // 500 if is_exact else _MAX_PADDING_SAMPLES
         self._end = self.declared_samples if self.info.codec == "aac" else None
+        self.clock = Clock((None if self._first is None else _seconds(self._first)) or Fraction(0))
+        self._expected: Fraction | None = None  # time of the next frame
 
     def _describe(self, extras: probe.Extras, declared_seconds: Fraction | None) -> AudioInfo:
         """Facts from the first decoded frame: HE-AAC's header may state half the rate, or mono for stereo."""
@@ -96,6 +100,7 @@ class AvDecoder:
             audio_stream=self._container.streams.audio.index(self._stream) + 1,
             n_audio_streams=len(self._container.streams.audio),
             stream_words=probe.stream_words(self._stream),
+            is_film=any(not probe.is_picture(stream) for stream in self._container.streams.video),
         )
 
     def _is_plausible(self) -> bool:
@@ -139,6 +144,7 @@ class AvDecoder:
         """Samples of a frame as `(channel, time)` float64, whatever their storage."""
         info = self.info
         self._refuse_gap(frame)
+        self._note_gap(frame)
         if (frame.sample_rate, frame.layout.nb_channels) != (info.sample_rate, info.channels):
             where = self._position / info.sample_rate
             message = f"{self._path}: rate or channels change at {where:.1f} s; cut the recording there"
@@ -173,6 +179,15 @@ class AvDecoder:
         gap = frame.pts * frame.time_base * self.info.sample_rate - self._position
         if gap > self.tolerance_samples:
             raise self._damage()
+
+    def _note_gap(self, frame: Any) -> None:
+        """Remember where a camera lost sound."""
+        start = _seconds(frame)
+        if start is None:
+            return
+        if self._expected is not None and start - self._expected > _LEAST_GAP_SECONDS:
+            self.clock.gaps.append((self._position, round((start - self._expected) * frame.sample_rate)))
+        self._expected = start + Fraction(frame.samples, frame.sample_rate)
 
     def _damage(self) -> AudioFileError:
         """Error for a recording that cannot be read past the present position."""
@@ -219,6 +234,11 @@ class AvDecoder:
             if packet is None:
                 return
             yield packet
+
+
+def _seconds(frame: Any) -> Fraction | None:
+    """When a frame begins on the clock of its container."""
+    return None if frame.pts is None else Fraction(frame.pts * frame.time_base)
 
 
 def _silent_frame(packet: Any, like: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from concertclean.audio_io.decoder import Decoder
+from concertclean.audio_io.formats import Clock
 from concertclean.audio_io.ogg import BEGINS, MAGIC, PAGE_HEADER, next_page
 from concertclean.audio_io.source import AudioBytes
 from concertclean.errors import AudioFileError
@@ -40,6 +41,7 @@ class ChainDecoder:
         self._path, self._open_link = path, open_link
         self.ended_early = False
         self._n_concealed = self.tolerance_samples = 0
+        self.clock = Clock()
         counts: list[int | None] = []
         self._links: list[AudioBytes] = []
         for link in links:

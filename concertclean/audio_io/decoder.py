@@ -4,12 +4,13 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from concertclean.audio_io.formats import AudioInfo
+from concertclean.audio_io.formats import AudioInfo, Clock
 from concertclean.errors import AudioFileError
 
 LEAST_SAMPLE_RATE: Final = 1000
 LARGEST_SAMPLE_RATE: Final = 768_000
 MOST_CHANNELS: Final = 64
+_BLOCK_SAMPLES: Final = 65_536
 
 
 class Decoder(Protocol):
@@ -19,9 +20,11 @@ class Decoder(Protocol):
         info: facts about it.
         declared_samples: length by the header, of one channel, believable or not; None if it states none.
         tolerance_samples: by how much the declared length may exceed the true one in a sound file.
+        clock: where the sound lies in time.
     """
 
     info: AudioInfo
+    clock: Clock
     declared_samples: int | None
     tolerance_samples: int
 
@@ -41,6 +44,22 @@ class Decoder(Protocol):
 
     def close(self) -> None:
         """Release the library's resources; the file stays open."""
+
+
+def from_sample(decoder: Decoder, start: int, limit: int) -> np.ndarray:
+    """First samples from a place on, found by decoding all before it.
+
+    Args:
+        decoder: at its beginning.
+        start: of the samples that are wanted.
+        limit: as many at most, about.
+    """
+    position = 0
+    while position < start and (waveform := decoder.decode(min(start - position, _BLOCK_SAMPLES))).shape[1]:
+        position += waveform.shape[1]
+        if position > start:
+            return waveform[:, start - position :]
+    return decoder.decode(limit)
 
 
 def refuse_absurd(info: AudioInfo) -> None:

@@ -50,18 +50,21 @@ class Encoder(Protocol):
         """Give back memory; the file is worthless."""
 
 
-class AvEncoder:
-    """Encoder of every format but Vorbis.
+class SoundStream:
+    """The sound of a container that is being written.
 
     Args:
-        file: searchable, empty.
-        encoding: what to write.
+        container: PyAV's, not begun.
+        encoding: codec, rate, channels.
+        position: of the first sample on the container's clock, in samples.
+
+    Attributes:
+        stream: PyAV's.
+        position: of the next sample.
     """
 
-    def __init__(self, file: GuardedFile, encoding: Encoding) -> None:
-        self._file, self._encoding = file, encoding
-        self._position = 0
-        self._n_leading = 0
+    def __init__(self, container: Any, encoding: Encoding, position: int = 0) -> None:
+        self._encoding, self.position = encoding, position
         is_lossless = FORMATS[encoding.format].is_lossless
         is_integer = is_lossless and not encoding.is_float
         self._quantiser = Quantiser(encoding.bit_depth, encoding.seed) if is_integer else None
@@ -70,16 +73,49 @@ class AvEncoder:
         # eight channels beyond their end.
         self._packed = storage.removesuffix("p")
         self._dtype = np.float64 if self._packed == "dbl" else np.float32
+        self.stream: Any = container.add_stream(
+            codec, rate=encoding.sample_rate, layout=encoding.layout, format=storage
+        )
+        self.stream.time_base = Fraction(1, encoding.sample_rate)
+        if not is_lossless:
+            self.stream.bit_rate = encoding.bit_rate
+        self.stream.codec_context.open()
+
+    def packets(self, waveform: np.ndarray) -> list[Any]:
+        """Packets that are complete with `(channel, time)`, finite."""
+        if not waveform.shape[1]:
+            return []
+        encoding = self._encoding
+        samples = self._quantiser.quantise(waveform) if self._quantiser else waveform.astype(self._dtype)
+        packed = np.ascontiguousarray(samples.T).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(packed, format=self._packed, layout=encoding.layout)
+        frame.sample_rate = encoding.sample_rate
+        # Without time stamps an AAC file has no edit list and is 1024 samples late.
+        frame.time_base = Fraction(1, encoding.sample_rate)
+        frame.pts = self.position
+        self.position += waveform.shape[1]
+        return list(self.stream.encode(frame))
+
+    def last_packets(self) -> list[Any]:
+        """What the encoder still holds."""
+        return list(self.stream.encode(None))
+
+
+class AvEncoder:
+    """Encoder of every format but Vorbis, for sound alone.
+
+    Args:
+        file: searchable, empty.
+        encoding: what to write.
+    """
+
+    def __init__(self, file: GuardedFile, encoding: Encoding) -> None:
+        self._file, self._encoding = file, encoding
+        self._n_leading = 0
         # The tags of Opus are written into a copy.
         self._bare = TemporaryOutput() if encoding.format == "opus" else file
         self._container = open_output(self._bare, encoding)
-        self._stream: Any = self._container.add_stream(
-            codec, rate=encoding.sample_rate, layout=encoding.layout, format=storage
-        )
-        self._stream.time_base = Fraction(1, encoding.sample_rate)
-        if not is_lossless:
-            self._stream.bit_rate = encoding.bit_rate
-        self._stream.codec_context.open()
+        self._sound = SoundStream(self._container, encoding)
         add_cover(self._container, encoding)
         self._held: list[np.ndarray] | None = [] if encoding.format == "mp3" else None
 
@@ -100,18 +136,7 @@ class AvEncoder:
         return np.concatenate([np.zeros((self._encoding.channels, n_leading)), *blocks], axis=1)
 
     def _encode(self, waveform: np.ndarray) -> None:
-        if not waveform.shape[1]:
-            return
-        encoding = self._encoding
-        samples = self._quantiser.quantise(waveform) if self._quantiser else waveform.astype(self._dtype)
-        packed = np.ascontiguousarray(samples.T).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(packed, format=self._packed, layout=encoding.layout)
-        frame.sample_rate = encoding.sample_rate
-        # Without time stamps an AAC file has no edit list and is 1024 samples late.
-        frame.time_base = Fraction(1, encoding.sample_rate)
-        frame.pts = self._position
-        self._position += waveform.shape[1]
-        self._container.mux(self._stream.encode(frame))
+        self._container.mux(self._sound.packets(waveform))
         self._bare.check()
 
     def finish(self) -> None:
@@ -119,12 +144,12 @@ class AvEncoder:
         is_mp3 = self._encoding.format == "mp3"
         if self._held:
             self._encode(self._begun_mp3())
-        n_samples = self._position - self._n_leading
+        n_samples = self._sound.position - self._n_leading
         if is_mp3:
             _, n_trailing = silence_around(n_samples, self._encoding.sample_rate)
             self._encode(np.zeros((self._encoding.channels, n_trailing)))
         self._container.start_encoding()
-        self._container.mux(self._stream.encode(None))
+        self._container.mux(self._sound.last_packets())
         self._container.close()
         if is_mp3:
             state_length(self._file, n_samples, self._n_leading)

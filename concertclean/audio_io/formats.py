@@ -4,7 +4,10 @@ One table serves the reader (which files are audio), the writer (which codec, wh
 line (which names the setting `format` takes).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
 from typing import Final
 
 _MPEG_RATES: Final = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -26,6 +29,7 @@ class Format:
         max_channels: most channels that the codec supports.
         default_bit_rate: bit/s and channel, for lossy codecs.
         holds_cover: the container can hold a picture.
+        film_muxer: name of FFmpeg's writer of videos; None for everything else.
     """
 
     name: str
@@ -38,11 +42,20 @@ class Format:
     max_channels: int = 8
     default_bit_rate: int = 0
     holds_cover: bool = True
+    film_muxer: str | None = None
 
     @property
     def is_writable(self) -> bool:
-        """Whether `AudioWriter` accepts this name."""
+        """Whether a recording without a picture can be written in this format."""
         return self.muxer is not None
+
+    def extension(self, source: str) -> str:
+        """Extension of a result: a video keeps its own (.m4v), everything else has the usual one.
+
+        Args:
+            source: extension of the recording, lower case, with dot.
+        """
+        return source if self.film_muxer and source in self.extensions else self.extensions[0]
 
 
 # Default bit rates are those at which nearly nobody hears a difference in published listening tests;
@@ -59,16 +72,22 @@ _TABLE: Final = (
            default_bit_rate=112_000),
     Format("aiff", (".aiff", ".aif", ".aifc"), True, "pcm"),
     Format("caf", (".caf",), True, "pcm"),
-    Format("mp4", (".mp4", ".m4v"), False, "aac"),
-    Format("mov", (".mov",), False, "aac"),
-    Format("3gp", (".3gp", ".3g2"), False, "aac"),
-    Format("mkv", (".mkv", ".mka"), False, "aac"),
-    Format("webm", (".webm",), False, "opus"),
+    Format("mp4", (".mp4", ".m4v"), False, "aac", film_muxer="mp4"),
+    Format("mov", (".mov",), False, "aac", film_muxer="mov"),
+    Format("3gp", (".3gp", ".3g2"), False, "aac", film_muxer="3gp"),
+    Format("mkv", (".mkv", ".mka"), False, "aac", film_muxer="matroska"),
+    Format("webm", (".webm",), False, "opus", film_muxer="webm"),
+    Format("avi", (".avi",), False, "mp3", film_muxer="avi"),
     Format("aac", (".aac",), False, "aac"),
 )  # fmt: skip
 
 FORMATS: Final[dict[str, Format]] = {entry.name: entry for entry in _TABLE}
 """Every format by its name; `Format.is_writable` is true for those that can be written."""
+
+FILM_EXTENSIONS: Final[frozenset[str]] = frozenset(
+    ext for entry in _TABLE if entry.film_muxer for ext in entry.extensions
+)
+"""Extensions of videos that we can write: lower case, with dot."""
 
 AUDIO_EXTENSIONS: Final[frozenset[str]] = frozenset(ext for entry in _TABLE for ext in entry.extensions)
 """Extensions of files that we can read: lower case, with dot."""
@@ -108,6 +127,39 @@ class Cover:
     mime: str
 
 
+@dataclass
+class Clock:
+    """Where sound lies in time.
+
+    Attributes:
+        start_seconds: of the first sample on the clock of a video.
+        gaps: where the sound of a video pauses, as far as it was read: `(sample, length)` in samples of a channel.
+    """
+
+    start_seconds: Fraction = Fraction(0)
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Film:
+    """A video that gets another sound.
+
+    Attributes:
+        source: the video as it came.
+        audio_stream: which of its sounds is replaced, from 1.
+        format: key of `FORMATS` of the new video.
+        sample_rate: Hz of the old sound.
+        clock: returns where the old sound lies, as far as it was read. Where it pauses, the new one is silent, so that
+            the rest keeps in step with the picture.
+    """
+
+    source: Path
+    audio_stream: int
+    format: str
+    sample_rate: int
+    clock: Callable[[], Clock] = Clock
+
+
 @dataclass(frozen=True)
 class Storage:
     """How audio is stored in a file.
@@ -122,6 +174,7 @@ class Storage:
         is_float: floating point; WAV only, 24 bits in FLAC and ALAC.
         bit_rate: bit/s for lossy formats; None for the format's default.
         channel_layout: FFmpeg's name; None for the usual one of so many channels.
+        film: the video whose sound it is, with the codec of `format`; None for sound alone.
     """
 
     format: str
@@ -131,6 +184,7 @@ class Storage:
     is_float: bool = False
     bit_rate: int | None = None
     channel_layout: str | None = None
+    film: Film | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +210,7 @@ class AudioInfo:
         audio_stream: number of the stream that is read, from 1; films may have several.
         n_audio_streams: how many there are.
         stream_words: what the file says about the stream, such as "eng, Commentary, default"; for messages.
+        is_film: there is a moving picture, too; a cover is none.
     """
 
     path: str
@@ -175,11 +230,17 @@ class AudioInfo:
     audio_stream: int = 1
     n_audio_streams: int = 1
     stream_words: str = ""
+    is_film: bool = False
 
     @property
     def duration_seconds(self) -> float | None:
         """Declared length in seconds, None if the file declares none."""
         return None if self.n_samples is None else self.n_samples / self.sample_rate
+
+
+def is_film_name(path: Path) -> bool:
+    """Whether a file is named as a video that we can write."""
+    return path.suffix.lower() in FILM_EXTENSIONS
 
 
 def layout_name(name: str | None, channels: int) -> str:

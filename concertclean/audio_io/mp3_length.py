@@ -22,7 +22,8 @@ from concertclean.audio_io.id3 import tag_bytes
 
 _FRAME_SAMPLES: Final = {3: 1152, 2: 576, 0: 576}  # by version: MPEG-1, 2 and 2.5, layer III
 _MPEG_1_RATE: Final = 32_000
-_USUAL_DELAY: Final = 576 + 529
+USUAL_DELAY: Final = 576 + 529
+"""Samples of silence that an MP3 begins with."""
 KNOWN_SAMPLES: Final = 6 * 1152 - 576 - 4095
 """Samples with which six frames need no more padding than can be stated."""
 
@@ -41,8 +42,8 @@ def silence_around(n_samples: int, sample_rate: int) -> tuple[int, int]:
         sample_rate: Hz.
     """
     if sample_rate < _MPEG_1_RATE:
-        return 2 * 576 - _USUAL_DELAY, max(0, 4 * 576 + 1 - n_samples)
-    leading = 0 if n_samples >= KNOWN_SAMPLES else 3 * 1152 - _USUAL_DELAY
+        return 2 * 576 - USUAL_DELAY, max(0, 4 * 576 + 1 - n_samples)
+    leading = 0 if n_samples >= KNOWN_SAMPLES else 3 * 1152 - USUAL_DELAY
     return leading, max(0, 4 * 1152 + 1 - leading - n_samples)
 
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from typing import Any, Final
 
 import av
@@ -22,6 +23,7 @@ _LOSSLESS_CODECS: Final = frozenset(
 )
 _LENGTH_MARKS: Final = (b"Xing", b"Info", b"VBRI")
 _MPEG_HEADER_BYTES: Final = 4096
+_MEASURED_PACKETS: Final = 500  # ten seconds of AAC
 
 
 @dataclass(frozen=True)
@@ -138,9 +140,25 @@ def read_extras(file: AudioBytes, name: str, number: int | None = None) -> Extra
             cover = _read_cover(container)
         except av.FFmpegError:
             cover = None
-        bit_rate = stream.bit_rate or container.bit_rate or None
+        bit_rate = _bit_rate(container, stream)
         layout = settled(stream)
     return Extras(*layout, bit_rate, with_repeated(tags, _comments(file)), cover, read_chunks(file))
+
+
+def _bit_rate(container: Any, stream: Any) -> int | None:
+    """Bits a second of a stream, measured at its beginning where the file states only those of all streams."""
+    if stream.bit_rate:
+        return int(stream.bit_rate)
+    if all(other is stream or is_picture(other) for other in container.streams):
+        return container.bit_rate or None
+    n_bytes, seconds = 0, Fraction(0)
+    try:
+        for packet in islice(container.demux(stream), _MEASURED_PACKETS):
+            n_bytes += packet.size
+            seconds += (packet.duration or 0) * packet.time_base
+    except av.FFmpegError:  # the decoder reports it
+        return None
+    return round(8 * n_bytes / seconds) if seconds else None
 
 
 def _comments(file: AudioBytes) -> list[tuple[str, str]]:
@@ -217,7 +235,7 @@ def declared_seconds(file: AudioBytes, container: Any, stream: Any) -> Fraction 
     kind = container.format.name
     if kind == "aac" or (kind == "mp3" and not _has_length_header(file)):
         return None
-    is_alone = all(other is stream or _is_picture(other) for other in container.streams)
+    is_alone = all(other is stream or is_picture(other) for other in container.streams)
     start = Fraction(0) if stream.start_time is None else Fraction(stream.start_time * stream.time_base)
     if stream.duration is not None and (kind != "asf" or is_alone):  # ASF has one length, that of the longest stream
         seconds = Fraction(stream.duration * stream.time_base)
@@ -235,8 +253,8 @@ def declared_seconds(file: AudioBytes, container: Any, stream: Any) -> Fraction 
     return max(seconds, Fraction(0))
 
 
-def _is_picture(stream: Any) -> bool:
-    """Whether a stream is a cover, which has no length."""
+def is_picture(stream: Any) -> bool:
+    """Whether a stream is a cover, which has no length and does not move."""
     return stream.type == "video" and bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from concertclean.audio_io.av_decoder import AvDecoder
 from concertclean.audio_io.chained_ogg import ChainDecoder, links_of
-from concertclean.audio_io.decoder import Decoder, damaged, nothing_decoded, refuse_absurd
+from concertclean.audio_io.decoder import Decoder, damaged, from_sample, nothing_decoded, refuse_absurd
 from concertclean.audio_io.formats import AudioInfo
 from concertclean.audio_io.headers import mended
 from concertclean.audio_io.ogg_gaps import first_gap
@@ -41,6 +41,7 @@ class AudioReader:
 
     Attributes:
         info: facts about the recording.
+        clock: where the sound lies in time, if it is that of a video.
         warnings: "W121 ..." the header gives no length, "W122 ..." one of several streams is read; when the end is
             reached also "W103 ..." decoded shorter than declared, "W110 ..." samples that were not finite, "W114 ..."
             damaged packets.
@@ -66,6 +67,7 @@ class AudioReader:
         """Starts decoding at the beginning."""
         self._decoder = self._opened()
         self.info = self._decoder.info
+        self.clock = self._decoder.clock
         self.warnings = [self._remark] * bool(self._remark) + _remarks(self.info)
         self._declared = self._decoder.declared_samples
         self._has_other_tried = False
@@ -216,8 +218,8 @@ class AudioReader:
 
     def _lacks_samples(self) -> bool:
         """Whether fewer samples were found than the file declares."""
-        declared = self._declared
-        return declared is not None and self._n_decoded + self._decoder.tolerance_samples < declared
+        declared, n_found = self._declared, self._n_decoded + sum(length for _, length in self.clock.gaps)
+        return declared is not None and n_found + self._decoder.tolerance_samples < declared
 
     def _from_other_library(self, limit: int) -> np.ndarray:
         """What the other library finds behind the place where the first one stops; it goes on from there.
@@ -231,7 +233,7 @@ class AudioReader:
         try:
             with reading(self._bytes, self._path):
                 other = _other_decoder(self._decoder, self._bytes, self._path)
-                waveform = _from_sample(other, self._n_decoded, limit)
+                waveform = from_sample(other, self._n_decoded, limit)
         except AudioFileError:
             return nothing
         if (other.info.sample_rate, len(waveform)) != (self.info.sample_rate, self.info.channels):
@@ -281,16 +283,6 @@ def _open_decoder(file: AudioBytes, path: str, audio_stream: int | None) -> Deco
 def _other_decoder(decoder: Decoder, file: AudioBytes, path: str) -> Decoder:
     """The same file in the other library."""
     return AvDecoder(file, path) if isinstance(decoder, SoundfileDecoder) else SoundfileDecoder(file, path)
-
-
-def _from_sample(decoder: Decoder, start: int, limit: int) -> np.ndarray:
-    """First samples from a place on, found by decoding all before it."""
-    position = 0
-    while position < start and (waveform := decoder.decode(min(start - position, _BLOCK_SAMPLES))).shape[1]:
-        position += waveform.shape[1]
-        if position > start:
-            return waveform[:, start - position :]
-    return decoder.decode(limit)
 
 
 def _remarks(info: AudioInfo) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 from concertclean.audio_io import probe
-from concertclean.audio_io.formats import DEFAULT_LAYOUTS, VORBIS_ORDER, AudioInfo, layout_name
+from concertclean.audio_io.formats import DEFAULT_LAYOUTS, VORBIS_ORDER, AudioInfo, Clock, layout_name
 from concertclean.audio_io.source import AudioBytes
 from concertclean.errors import AudioFileError
 
@@ -69,6 +69,7 @@ class SoundfileDecoder:
         self._is_integer = sound.subtype.startswith(("PCM_", "ALAC_"))
         self._order = list(np.argsort(_vorbis_order(sound.channels))) if codec == "vorbis" else extras.order
         self.tolerance_samples = 0
+        self.clock = Clock()
         self.declared_samples: int | None = _declared_samples(sound, bit_depth)
         self.info = AudioInfo(
             path=path,

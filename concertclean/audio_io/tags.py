@@ -17,10 +17,10 @@ _TECHNICAL: Final = frozenset(
     | {"gapless_playback", "media_type", "handler_name", "vendor_id", "language", "duration", "tlen", "tsse"}
     | {"creation_time", "encoder_settings", "encoding_settings", "r128_track_gain", "r128_album_gain"}
     | {"metadata_block_picture", "waveformatextensible_channel_mask"}
-    | {"bps", "number_of_frames", "number_of_bytes", "source_id", "soundhandler"}
+    | {"soundhandler"}
 )
 # Statistics of Matroska's tools, also with the language of the stream: "BPS-eng", "_STATISTICS_TAGS".
-_STATISTICS: Final = re.compile(r"_statistics_.*|(bps|duration|number_of_frames|number_of_bytes|source_id)-[a-z]{3}")
+_STATISTICS: Final = re.compile(r"_statistics_.*|(bps|duration|number_of_frames|number_of_bytes|source_id)(-[a-z]{3})?")
 _ALIASES: Final = {
     "albumartist": "album_artist",
     "album artist": "album_artist",
@@ -111,7 +111,12 @@ def _common_name(key: str) -> str:
 
 
 def _is_technical(key: str) -> bool:
-    return key in _TECHNICAL or key.startswith("replaygain_") or _STATISTICS.fullmatch(key) is not None
+    return key in _TECHNICAL or key.startswith("replaygain_") or is_statistic(key)
+
+
+def is_statistic(name: str) -> bool:
+    """Whether a tag counts what is in a stream, as Matroska's tools do, so that it is wrong for any other stream."""
+    return _STATISTICS.fullmatch(name.lower()) is not None
 
 
 def joined(tags: dict[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self, cast
@@ -21,7 +22,8 @@ from concertclean.audio_io.ceiling import Ceiling
 from concertclean.audio_io.containers import Encoding, holds_tags, remarks
 from concertclean.audio_io.covers import fault_of
 from concertclean.audio_io.encoder import AvEncoder, Encoder
-from concertclean.audio_io.formats import FORMATS, Cover, Format, Storage, supported_sample_rate
+from concertclean.audio_io.films import FilmEncoder
+from concertclean.audio_io.formats import FORMATS, Cover, Film, Format, Storage, supported_sample_rate
 from concertclean.audio_io.guarded import GuardedFile
 from concertclean.audio_io.pipe import PipeTarget
 from concertclean.audio_io.storable_layouts import require_last_frame, storable_layout
@@ -42,7 +44,7 @@ class AudioWriter:
 
     Args:
         path: of the output, or a binary stream such as standard output, which need not be searchable.
-        storage: format, sample rate, channels and the rest.
+        storage: format, sample rate, channels and the rest; of a video all but its sound is copied.
         tags: technical ones are left out; several values of one stand between zero characters.
         cover: JPEG or PNG.
         chunks: of the WAV file that the recording was; kept in another WAV file.
@@ -57,7 +59,8 @@ class AudioWriter:
 
     Attributes:
         ceiling: cuts what the format cannot store, and counts it.
-        warnings: "W111 ..." if the cover had to be left out, "W119 ..." for tags and chunks without a place.
+        warnings: "W111 ..." if the cover had to be left out, "W119 ..." for tags and chunks without a place, "W123 ..."
+            for streams of a video without one.
     """
 
     def __init__(
@@ -107,7 +110,7 @@ class AudioWriter:
         else:
             self._target = PipeTarget(cast(BinaryIO, path))
         self._file = self._target.file if isinstance(self._target, PipeTarget) else GuardedFile(self._target.file)
-        self._encoder = self._open_encoder()
+        self._encoder = self._open_encoder(storage.film)
 
     def __enter__(self) -> Self:
         return self
@@ -165,9 +168,12 @@ class AudioWriter:
         self._encode(self._encoder.finish)
         self._target.commit()
 
-    def _open_encoder(self) -> Encoder:
+    def _open_encoder(self, film: Film | None) -> Encoder:
         """Encoder on the target's file, without the cover if that is refused; nothing is left if it refuses, too."""
+        make: Callable[[GuardedFile, Encoding], Encoder]
         make = VorbisEncoder if self._encoding.format == "ogg" else AvEncoder
+        if film is not None:
+            make = partial(FilmEncoder, film=film, remark=self.warnings.append)
         try:
             try:
                 return make(self._file, self._encoding)

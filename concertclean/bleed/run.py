@@ -116,8 +116,9 @@ def plan_tracks(inputs: Sequence[str], output: Path | None, settings: DenoiseSet
         ConfigError: the output of a track would be another track.
     """
     recordings = find_recordings(inputs, recursive=False)
+    format = "wav" if settings.format == "auto" else settings.format
     jobs = batch.plan(
-        recordings, output, settings.format, removed=settings.removed, resolve=partial(kept_format, settings=settings)
+        recordings, output, format, removed=settings.removed, resolve=partial(kept_format, settings=settings)
     )
     left_out = {source for source, _ in recordings} - {job.source for job in jobs}
     if left_out:

@@ -104,7 +104,7 @@ class Sink:
                 "sample_rate": info.sample_rate,
                 "channels": info.channels,
                 "bit_depth": info.bit_depth,
-                "output_format": output.format,
+                "output_format": output.format if output.film is None else output.film.format,
                 "output_sample_rate": output.sample_rate,
                 "output_bit_depth": output.bit_depth,
                 "duration_seconds": report.seconds,

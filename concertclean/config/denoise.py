@@ -10,7 +10,9 @@ from concertclean.config.reading import STRICT, read_toml, validated
 from concertclean.config.times import Stretches, Time, is_stretch, parse_stretch
 from concertclean.errors import ConfigError
 
-OutputFormat = Literal["keep", "wav", "flac", "m4a", "alac", "mp3", "opus", "ogg"]
+OutputFormat = Literal[
+    "auto", "keep", "wav", "flac", "m4a", "alac", "mp3", "opus", "ogg", "mp4", "mov", "3gp", "mkv", "webm", "avi"
+]
 BitDepth = Literal["keep", "16", "24", "32", "32f", "64f"]
 Clip = Literal["warn", "rescale", "limit"]
 
@@ -134,7 +136,8 @@ class OutputSettings(BaseModel):
         duration_seconds: and is so long; None: to the end.
         leave: parts of the recording that stay as they are, START-END as 1:15-2:05, several between commas.
         audio_stream: which sound of a film, from 1; None: the one that the file marks as default, as players do.
-        format: of the output; "keep" takes the recording's own.
+        format: of the output; "auto" leaves a video a video and makes WAV of everything else, "keep" takes the
+            recording's own. Those of videos are for videos; the others take the sound alone.
         bit_depth: of a lossless output; "keep" takes the recording's own, 24 for lossy ones.
         loudness: "off", "match" (as loud as before) or LUFS.
         clip: what happens to samples beyond full scale.
@@ -147,11 +150,16 @@ class OutputSettings(BaseModel):
     duration_seconds: Annotated[Time, Field(gt=0)] | None = None
     leave: Stretches = ()
     audio_stream: Annotated[int, Field(ge=1)] | None = None
-    format: OutputFormat = "wav"
+    format: OutputFormat = "auto"
     bit_depth: BitDepth = "keep"
     loudness: Literal["off", "match"] | Annotated[float, Field(ge=-70, le=0)] = "off"
     clip: Clip = "warn"
     removed: bool = Field(default=False, validation_alias=AliasChoices("removed", "residual"))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the recording is processed."""
+        return not self.start_seconds and self.duration_seconds is None
 
     def processed_seconds(self, declared: float | None) -> float | None:
         """Seconds that are processed of a recording that declares a length, which may be unknown, s."""

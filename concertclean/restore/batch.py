@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from concertclean.audio_io.formats import AUDIO_EXTENSIONS, FORMATS
+from concertclean.audio_io.formats import AUDIO_EXTENSIONS, FORMATS, is_film_name
 from concertclean.errors import ConcertCleanError, ConfigError
 from concertclean.restore.results import Report
 
@@ -67,7 +67,7 @@ def plan(
     Args:
         recordings: from `restore.recordings.find_recordings`.
         output: file (for one recording), folder (a tree is mirrored into it), or None: beside the recording.
-        format: of the output; "keep" asks `resolve`.
+        format: of the output; "keep" and "auto" ask `resolve`.
         removed: also write what was removed.
         resolve: name of the kept format of a recording.
 
@@ -79,7 +79,7 @@ def plan(
     """
 
     def kept(source: Path) -> str:
-        return resolve(source) if format == "keep" else format
+        return resolve(source) if format in ("keep", "auto") else format
 
     if output is not None and is_file_name(output):
         if len(recordings) > 1:
@@ -107,7 +107,8 @@ def _require_extension(output: Path, format: str) -> None:
 
 
 def _job(source: Path, target: Path, *, removed: bool) -> Job:
-    path = _marked(target.parent, target.stem, "_removed", target.suffix) if removed else None
+    extension = ".wav" if is_film_name(target) else target.suffix
+    path = _marked(target.parent, target.stem, "_removed", extension) if removed else None
     return Job(source, target, path)
 
 
@@ -119,7 +120,7 @@ def _targets(recordings: Sequence[tuple[Path, Path, str]], output: Path | None) 
     places: list[tuple[Path, Path, str]] = []
     for source, root, format in recordings:
         folder = source.parent if output is None else output / source.parent.relative_to(root)
-        places.append((folder, source, FORMATS[format].extensions[0]))
+        places.append((folder, source, FORMATS[format].extension(source.suffix.lower())))
     short = [_marked(folder, source.stem, "_clean", extension) for folder, source, extension in places]
     counts = Counter(map(_key, short))
     taken: set[str] = set()

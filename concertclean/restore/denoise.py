@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from concertclean.audio_io.formats import FORMATS, AudioInfo
+from concertclean.audio_io.formats import AUDIO_EXTENSIONS, FILM_EXTENSIONS, FORMATS, AudioInfo
 from concertclean.audio_io.reader import AudioReader
 from concertclean.config.denoise import AUTO, DenoiseSettings, read_settings
 from concertclean.errors import AudioFileError, ConcertCleanError, ConfigError
@@ -17,7 +17,7 @@ from concertclean.restore.build import Hooks, build_restorer
 from concertclean.restore.chain import stages_of
 from concertclean.restore.pipeline import Denoiser
 from concertclean.restore.recordings import find_recordings
-from concertclean.restore.results import Report, kept_format
+from concertclean.restore.results import Report, kept_format, output_format
 
 _EXTENSION: Final = re.compile(r"\.(?=.*[a-z])[a-z0-9]{1,5}")  # not that of "tapes.1987"
 
@@ -34,7 +34,8 @@ def denoise(
 
     Args:
         recording: any file with audio in it.
-        output: file or folder; None: NAME_clean.wav beside the recording. Its extension says the format.
+        output: file or folder; None: NAME_clean.wav beside the recording, or NAME_clean.mp4 and the like for a
+            video. Its extension says the format.
         overwrite: replace a file that exists; never the recording itself.
         progress: receives, once a second of audio, how many seconds are done.
         settings: fields of `config.denoise.DenoiseSettings`, such as `model`, `strength` or `format`.
@@ -106,8 +107,11 @@ def plan(
     """
 
     def kept(source: Path) -> str:
+        is_sound = source.suffix.lower() in AUDIO_EXTENSIONS - FILM_EXTENSIONS
+        if settings.format == "auto" and is_sound:  # a folder may hold many, on slow disks
+            return "wav"
         try:
-            return kept_format(source, settings)
+            return kept_format(source, settings, with_picture=settings.is_whole)
         except ConcertCleanError:
             return "wav"  # the run itself reports what is wrong with the file
 
@@ -127,12 +131,13 @@ def check(source: Path, settings: DenoiseSettings) -> AudioInfo:
 
     Raises:
         AudioFileError: it cannot be read.
-        ConfigError: the part to restore begins after its end.
+        ConfigError: the part to restore begins after its end, or the format is for videos, and it is none.
     """
     with AudioReader(source, audio_stream=settings.audio_stream) as reader:
         seconds = reader.info.duration_seconds
         if seconds is not None and settings.start_seconds > seconds:
             raise ConfigError(f"{source}: is {seconds:.2f} s long, cannot start at {settings.start_seconds:g} s")
+        output_format(reader.info, settings, with_picture=settings.is_whole)
         return reader.info
 
 
@@ -144,7 +149,10 @@ def format_of(output: str | Path | None) -> str | None:
     """
     extension = Path(output or "").suffix.lower()
     formats = {
-        each: name for name, entry in FORMATS.items() if entry.is_writable for each in reversed(entry.extensions)
+        each: name
+        for name, entry in FORMATS.items()
+        if entry.is_writable or entry.film_muxer
+        for each in reversed(entry.extensions)
     }
     if extension in formats:
         return formats[extension]

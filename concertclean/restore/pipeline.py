@@ -28,6 +28,7 @@ from concertclean.dsp.levels import LoudnessMeter, reduction_db, to_db
 from concertclean.dsp.resample import Fifo
 from concertclean.dsp.tonality import tonal_share
 from concertclean.errors import ConfigError, OutputError
+from concertclean.restore import films
 from concertclean.restore.build import Restorer, noise_stretch_of
 from concertclean.restore.finishing import Finisher
 from concertclean.restore.left_alone import share_removed
@@ -37,7 +38,6 @@ from concertclean.restore.results import (
     harm_remarks,
     loud_reduction_db,
     open_writer,
-    output_format,
     remarks,
 )
 
@@ -98,7 +98,7 @@ class Denoiser:
         spare_the_recording(source, (target, removed_target))
         with ExitStack() as stack:
             reader = stack.enter_context(AudioReader(source, audio_stream=self.settings.audio_stream))
-            report = self._report(reader.info, target)
+            report = self._report(reader, source, target)
             self._go_to_start(reader)
             targets = [each for each in (target, removed_target) if each is not None]
             writers = [stack.enter_context(self._writer(each, report, overwrite=overwrite)) for each in targets]
@@ -109,14 +109,14 @@ class Denoiser:
             alone = target is None
             write = partial(_write_removed, writers[0]) if alone else Finisher(self.settings, report, *writers).write
             write(pairs)
-            report.warnings += reader.warnings
+            report.warnings += reader.warnings + films.gap_remarks(reader, report.output)
         report.networks = self._networks(before)
         report.elapsed_seconds = time.perf_counter() - begin
         return report
 
-    def _report(self, info: AudioInfo, target: Stream | None) -> Report:
+    def _report(self, reader: AudioReader, source: Stream, target: Stream | None) -> Report:
         """What is known before the first sample."""
-        output = output_format(info, self.settings)
+        info, output = reader.info, films.output_of(reader, source, target, self.settings)
         return Report(
             info,
             output,
@@ -256,11 +256,11 @@ class Denoiser:
         report.warnings += harm_remarks(loud, self.settings.model)
 
     def _writer(self, target: Stream, report: Report, *, overwrite: bool) -> AudioWriter:
+        is_result = report.output_path in (target, None)
+        output = report.output if is_result else films.sound_alone(report.info, report.output, self.settings)
         n_samples = self._expected_samples(report)
         start = self.settings.start_seconds
-        return open_writer(
-            target, report.info, report.output, n_samples=n_samples, overwrite=overwrite, start_seconds=start
-        )
+        return open_writer(target, report.info, output, n_samples=n_samples, overwrite=overwrite, start_seconds=start)
 
     def _expected_samples(self, report: Report) -> int | None:
         """Length of the output, as far as the recording declares its own."""

@@ -7,13 +7,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from concertclean.audio_io.formats import FORMATS, AudioInfo, Storage, keep_format, supported_sample_rate
+from concertclean.audio_io.film_formats import film_format, sound_format
+from concertclean.audio_io.formats import FORMATS, AudioInfo, Film, Storage, keep_format, supported_sample_rate
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.wave_chunks import moved, moved_reference
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.dsp.arrays import Array
 from concertclean.dsp.band_levels import BANDS_HZ
+from concertclean.errors import ConfigError
 
 _MIN_LOSSY_BIT_RATE = 192_000
 _LOUD_PERCENTILE, _LOUD_RANGE_DB = 90, 6.0  # of the seconds: which ones are the loud parts
@@ -93,14 +95,26 @@ class Report:
         return self.elapsed_seconds / self.seconds if self.seconds else 0.0
 
 
-def output_format(info: AudioInfo, settings: DenoiseSettings) -> Storage:
+def output_format(info: AudioInfo, settings: DenoiseSettings, *, with_picture: bool = False) -> Storage:
     """Format of the output for a recording: `keep` means the recording's own where we can write it.
 
-    WAV by default, the recording's rate, its bit depth if it is lossless and 24 bit if it is lossy.
+    By default a video remains one, its sound with the same codec, and everything else becomes WAV; with the
+    recording's rate, its bit depth if it is lossless and 24 bit if it is lossy.
+
+    Args:
+        info: facts about the recording.
+        settings: format and bit depth.
+        with_picture: the picture of a video can be kept.
+
+    Raises:
+        ConfigError: the format is for videos, and there is no picture, or it cannot be kept.
     """
-    name = keep_format(info) if settings.format == "keep" else settings.format
+    film = film_format(info, settings.format) if with_picture else None
+    name = sound_format(info, film)[0] if film else _sound_alone(info, settings.format)
     rate = supported_sample_rate(name, info.sample_rate)
     shape: Any = {"channels": info.channels, "channel_layout": info.channel_layout}
+    if film:
+        shape["film"] = Film(Path(info.path), info.audio_stream, film, info.sample_rate)
     if not FORMATS[name].is_lossless:
         bit_rate = None if info.is_lossless else max(info.bit_rate or 0, _MIN_LOSSY_BIT_RATE)
         return Storage(name, rate, bit_rate=bit_rate, **shape)
@@ -111,14 +125,33 @@ def output_format(info: AudioInfo, settings: DenoiseSettings) -> Storage:
     return Storage(name, rate, bit_depth=stored, **shape)
 
 
-def kept_format(source: Path, settings: DenoiseSettings) -> str:
-    """Name of the format that the result of a recording has.
+def _sound_alone(info: AudioInfo, format: str) -> str:
+    """Writable key of `FORMATS` for a result without a picture."""
+    if format == "auto":
+        return "wav"
+    if format == "keep":
+        return keep_format(info)
+    if not FORMATS[format].is_writable:
+        fact = "is for whole videos, from file to file" if info.is_film else "is for videos, and this has no picture"
+        raise ConfigError(f"{info.path}: {format} {fact}; choose wav, flac or m4a")
+    return format
+
+
+def kept_format(source: Path, settings: DenoiseSettings, *, with_picture: bool = False) -> str:
+    """Name of the format that the result of a recording has: that of the video, if it remains one.
+
+    Args:
+        source: the recording.
+        settings: format and bit depth.
+        with_picture: the picture of a video can be kept.
 
     Raises:
+        ConfigError: see `output_format`.
         NoInputError, AudioFileError: the recording cannot be read.
     """
     with AudioReader(source, audio_stream=settings.audio_stream) as reader:
-        return output_format(reader.info, settings).format
+        output = output_format(reader.info, settings, with_picture=with_picture)
+        return output.film.format if output.film else output.format
 
 
 def open_writer(
@@ -143,6 +176,8 @@ def open_writer(
     Raises:
         OutputError: the file exists or cannot be written.
     """
+    if output.film is not None:
+        return AudioWriter(target, output, n_samples=n_samples, overwrite=overwrite)
     tags, n_cut = info.tags, round(start_seconds * info.sample_rate)
     if n_cut and "time_reference" in tags:
         tags = tags | {"time_reference": moved_reference(tags["time_reference"], n_cut)}
@@ -165,6 +200,11 @@ def remarks(info: AudioInfo, output: Storage, settings: DenoiseSettings, model_r
         "W1xx ..." messages.
     """
     found = []
+    if output.film is not None:
+        name, reason = sound_format(info, output.film.format)
+        found += [f"W123 {reason}: the sound becomes {FORMATS[name].codec}"] if reason else []
+    elif info.is_film and settings.format in ("auto", "keep"):
+        found.append("W123 only the sound is written: the picture is kept where a whole video goes from file to file")
     if not info.is_lossless:
         again = "; the output is coded once more, flac and wav are not" if output.bit_depth is None else ""
         found.append(f"W102 lossy source ({info.codec}): what the codec lost does not come back{again}")

@@ -21,7 +21,7 @@ def _info(codec, is_lossless, container="mkv"):
 def test_names_that_the_command_line_offers():
     writable = {name for name, entry in FORMATS.items() if entry.is_writable}
     assert writable == {"wav", "flac", "m4a", "alac", "mp3", "opus", "ogg"}
-    assert set(FORMATS) - writable == {"aiff", "caf", "mp4", "mov", "3gp", "mkv", "webm", "aac"}
+    assert set(FORMATS) - writable == {"aiff", "caf", "mp4", "mov", "3gp", "mkv", "webm", "avi", "aac"}
 
 
 def test_extensions_are_lower_case_with_dot():
