@@ -11,6 +11,7 @@ import typer
 from concertclean import __version__
 from concertclean.cli import (
     analyse,
+    batch,
     bench,
     config,
     console,
@@ -49,6 +50,7 @@ app.command(name="train", epilog=help.epilog("train"))(train.train)
 app.add_typer(listen.app, name="listen")
 app.add_typer(models.app, name="models")
 app.add_typer(dataset.app, name="dataset")
+app.add_typer(batch.app, name="batch")
 app.add_typer(config.app, name="config")
 
 

@@ -1,7 +1,9 @@
 """`concertclean denoise`: options to settings, progress and results to the terminal."""
 
 import os
+import re
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from concertclean.config.denoise import DenoiseSettings
     from concertclean.restore.batch import Job, Outcome
+    from concertclean.restore.execution import Work
+    from concertclean.restore.manifest import Manifest
 
 
 def denoise(
@@ -46,6 +50,9 @@ def denoise(
     skip_existing: options.SkipExisting = False,
     dry_run: options.DryRun = False,
     recursive: options.Recursive = False,
+    manifest: options.Manifest = None,
+    verify: options.Verify = False,
+    shard: options.Shard = None,
     device: options.Device = None,
     precision: options.Precision = None,
     segment: options.Segment = None,
@@ -67,6 +74,7 @@ def denoise(
     """
     from concertclean.config.denoise import read_settings
     from concertclean.restore.denoise import format_of, plan
+    from concertclean.restore.manifest import Manifest
 
     settings = read_settings(
         config,
@@ -79,26 +87,36 @@ def denoise(
             "overlap_ratio": overlap, "batch_size": batch_size, "threads": threads, "offline": offline,
         },
     )  # fmt: skip
-    if overwrite and skip_existing:
-        raise ConfigError("--overwrite and --skip-existing exclude each other; choose one")
-    if jsonl_log == console.STREAM and (as_json or output == console.STREAM):
-        raise ConfigError("--jsonl-log - writes to standard output, where other results go; name a file")
+    is_stream = console.STREAM in (*inputs, output)
+    _refuse(overwrite and skip_existing, "--overwrite and --skip-existing exclude each other; choose one")
+    is_printed = jsonl_log == console.STREAM and (as_json or output == console.STREAM)
+    _refuse(is_printed, "--jsonl-log - writes to standard output, where other results go; name a file")
+    _refuse(verify and manifest is None, "--verify compares with a manifest; name it with --manifest")
+    is_kept = manifest is not None or shard is not None
+    _refuse(is_stream and is_kept, "--manifest and --shard are for files; leave them out with -")
     unreadable: list[ConcertCleanError] = []
-    if console.STREAM in (*inputs, output):
+    if is_stream:
         jobs = [_stream_job(inputs, output, settings, as_json=as_json)]
     else:
         folder = None if output is None else Path(output)
-        jobs = plan(inputs, folder, settings, recursive=recursive, unreadable=unreadable.append)
+        part = (1, 1) if shard is None else _shard(shard)
+        jobs = plan(inputs, folder, settings, recursive=recursive, unreadable=unreadable.append, shard=part)
     page = page_of_run(jobs, is_wanted=report or preview, overwrite=overwrite, skip_existing=skip_existing)
-    screen = Screen(settings, len(jobs), quiet=quiet, verbose=verbose, bar=not (quiet or no_progress))
+    screen = Screen(settings, jobs, quiet=quiet, verbose=verbose, bar=not (quiet or no_progress))
     for error in unreadable:
         console.complain(error)
     if dry_run:
         failed = unreadable + show_plan(jobs, settings, page, screen, as_json=as_json)
     else:
-        with console.ending_on_signals(), Sink(settings, as_json=as_json, log=jsonl_log) as sink:
-            outcomes = _outcomes(jobs, settings, screen, overwrite=overwrite, skip_existing=skip_existing)
-            failed = unreadable + _report(outcomes, len(jobs), screen, sink)
+        with (
+            console.ending_on_signals(),
+            Sink(settings, as_json=as_json, log=jsonl_log) as sink,
+            nullcontext() if manifest is None else Manifest(manifest, settings) as kept,
+        ):
+            left = jobs if kept is None else kept.left(jobs, verify=verify)
+            work = _work(settings, screen, overwrite=overwrite, skip_existing=skip_existing, is_hashed=kept is not None)
+            outcomes = _outcomes(left, work, settings, screen, kept)
+            failed = unreadable + _report(outcomes, left, len(jobs), screen, sink, has_manifest=kept is not None)
             if page is not None:
                 failed += report_run(
                     page, jobs, settings, sink.records, preview=preview, overwrite=overwrite, quiet=quiet
@@ -109,35 +127,61 @@ def denoise(
         raise typer.Exit(console.exit_code(failed[0]))
 
 
-def _outcomes(
-    jobs: "list[Job]",
-    settings: "DenoiseSettings",
-    screen: Screen,
-    *,
-    overwrite: bool,
-    skip_existing: bool,
-) -> "Iterator[Outcome]":
-    """Outcomes of the jobs, one after the other; no network is loaded if there is nothing to do."""
-    from concertclean.restore import execution
+def _refuse(is_wrong: bool, message: str) -> None:
+    if is_wrong:
+        raise ConfigError(message)
+
+
+def _work(
+    settings: "DenoiseSettings", screen: Screen, *, overwrite: bool, skip_existing: bool, is_hashed: bool
+) -> "Work":
+    """What restores one recording; no network is loaded before there is something to do."""
     from concertclean.restore.build import Hooks
     from concertclean.restore.denoise import build_denoiser, check
+    from concertclean.restore.execution import Work
 
-    work = execution.Work(
+    return Work(
         lambda: build_denoiser(settings, Hooks(screen.note, screen.fetching, screen.built)),
         overwrite=overwrite,
         skip_existing=skip_existing,
         check=lambda source: check(source, settings),
         progress=screen.bar.advance,
         first_pass=screen.bar.advance_first_pass,
+        is_hashed=is_hashed,
     )
+
+
+def _outcomes(
+    jobs: "list[Job]", work: "Work", settings: "DenoiseSettings", screen: Screen, manifest: "Manifest | None"
+) -> "Iterator[Outcome]":
+    """Outcomes of the jobs in order, as many at work as there are cores; the manifest notes them at once."""
+    from concertclean.restore import execution
+
+    def arrived(outcome: "Outcome") -> None:
+        if manifest is not None:
+            manifest.add(outcome)
+        screen.bar.ended(outcome)
+
     at_once = min(len(jobs), settings.threads or os.cpu_count() or 1)
     executor = execution.Threads(at_once) if at_once > 1 else execution.Serial()
+    begun = (lambda job: None) if manifest is None else manifest.begin
     with screen.bar:
-        yield from execution.run(jobs, work, executor)
+        yield from execution.run(jobs, work, executor, begun=begun, arrived=arrived)
 
 
-def _report(outcomes: "Iterator[Outcome]", n_jobs: int, screen: Screen, sink: Sink) -> list[ConcertCleanError]:
-    """Reports each outcome as it comes; returns what went wrong."""
+def _report(
+    outcomes: "Iterator[Outcome]", jobs: "list[Job]", n_jobs: int, screen: Screen, sink: Sink, *, has_manifest: bool
+) -> list[ConcertCleanError]:
+    """Reports each outcome as it comes; returns what went wrong.
+
+    Args:
+        outcomes: of the jobs.
+        jobs: that are left to do.
+        n_jobs: of the whole batch.
+        screen: for people.
+        sink: for programs.
+        has_manifest: the same command goes on after an interruption.
+    """
     reported: list[Outcome] = []
     try:
         for outcome in outcomes:
@@ -145,12 +189,15 @@ def _report(outcomes: "Iterator[Outcome]", n_jobs: int, screen: Screen, sink: Si
             sink.add(outcome)
             reported.append(outcome)
     except (KeyboardInterrupt, SystemExit):
-        cure = "; the same command with --skip-existing does the rest" if n_jobs > 1 else ""
-        console.complain(f"interrupted, {len(reported)} of {n_jobs} done; unfinished files were removed{cure}")
+        done = f"{len(reported)} of {len(jobs)} done"
+        cure = ""
+        if n_jobs > 1:
+            cure = "; the same command" + (" does the rest" if has_manifest else " with --skip-existing does the rest")
+        console.complain(f"interrupted, {done}; unfinished files were removed{cure}")
         raise
     failed = [outcome.error for outcome in reported if outcome.error is not None]
     if n_jobs > 1:
-        screen.total(reported, len(failed))
+        screen.total(reported, len(failed), n_jobs - len(jobs))
     return failed if sink.failure is None else [*failed, sink.failure]
 
 
@@ -174,6 +221,14 @@ def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSetting
         raise ConfigError("- as input says neither name nor format of the output; use -o NAME.wav, for example")
     (job,) = batch.plan([(source, Path())], Path(output), settings.format, removed=False, resolve=str)
     return replace(job, source_stream=from_stdin)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    """Number and count of "3/16"."""
+    found = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", text, re.ASCII)
+    if found is None or int(found[1]) > int(found[2]):
+        raise ConfigError(f"--shard {text}: write K/N, as 3/16, with K from 1 to N")
+    return int(found[1]), int(found[2])
 
 
 def _standard_input() -> BinaryIO:

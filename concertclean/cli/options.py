@@ -123,6 +123,26 @@ Preview = Annotated[
     bool,
     Option("--preview", help="Like --report, with only the 30 s where most was removed.", rich_help_panel=OUTPUT),
 ]
+Manifest = Annotated[
+    Path | None,
+    Option(
+        metavar="FILE",
+        help="Note what is done, a line of JSON a recording; the same command goes on where it ended.",
+        rich_help_panel=RUNNING,
+    ),
+]
+Verify = Annotated[
+    bool,
+    Option("--verify", help="With --manifest: compare files by their hash, not their size.", rich_help_panel=RUNNING),
+]
+Shard = Annotated[
+    str | None,
+    Option(
+        metavar="K/N",
+        help="Only the recordings of part K of N, such as 3/16; the same on every machine.",
+        rich_help_panel=RUNNING,
+    ),
+]
 Overwrite = Annotated[bool, Option("--overwrite", help="Replace existing outputs.", rich_help_panel=OUTPUT)]
 SkipExisting = Annotated[
     bool, Option("--skip-existing", help="Skip recordings whose output exists.", rich_help_panel=OUTPUT)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from concertclean.cli import console
-from concertclean.config.times import clock
+from concertclean.cli.batch_bar import BatchBar
+from concertclean.config.times import in_words
 from concertclean.errors import ConcertCleanError, OutputExistsError, UnexpectedError
 
 if TYPE_CHECKING:
@@ -26,16 +27,20 @@ class Screen:
 
     Args:
         settings: of the run.
-        n_jobs: number of recordings.
+        jobs: the recordings.
         quiet: errors only.
         verbose: everything.
         bar: show progress.
     """
 
-    def __init__(self, settings: "DenoiseSettings", n_jobs: int, *, quiet: bool, verbose: bool, bar: bool) -> None:
+    def __init__(
+        self, settings: "DenoiseSettings", jobs: "Sequence[Job]", *, quiet: bool, verbose: bool, bar: bool
+    ) -> None:
         self._quiet, self._verbose = quiet, verbose
-        # In a log a bar is only empty lines.
-        self.bar = ProgressBar(n_jobs, settings, shown=bar and console.err.is_terminal)
+        is_shown = bar and console.err.is_terminal  # in a log a bar is only empty lines
+        self.bar: BatchBar | ProgressBar = (
+            BatchBar(jobs, shown=is_shown) if len(jobs) > 1 else ProgressBar(settings, shown=is_shown)
+        )
         self._begin = time.perf_counter()
 
     @contextmanager
@@ -85,18 +90,23 @@ class Screen:
         else:
             console.complain(error)
 
-    def total(self, outcomes: "Sequence[Outcome]", n_failed: int) -> None:
+    def total(self, outcomes: "Sequence[Outcome]", n_failed: int, n_before: int = 0) -> None:
         """A line about a batch that is over.
 
         Args:
             outcomes: of all recordings.
             n_failed: of them and of everything else that was to be done.
+            n_before: recordings that were done before.
         """
         counts = Counter(outcome.status for outcome in outcomes)
-        parts = [f"{counts['done']} restored", f"{counts['skipped']} skipped", f"{n_failed} failed"]
-        if not counts["skipped"]:
+        n_skipped = counts["skipped"] + n_before
+        parts = [f"{counts['done']} restored", f"{n_skipped} skipped", f"{n_failed} failed"]
+        if not n_skipped:
             del parts[1]
-        self.note(f"{', '.join(parts)} in {clock(time.perf_counter() - self._begin)}")
+        elapsed = time.perf_counter() - self._begin
+        seconds = sum(outcome.report.seconds for outcome in outcomes if outcome.report is not None)
+        speed = f" ({seconds / elapsed:.0f} x real time)" if seconds else ""
+        self.note(f"{', '.join(parts)} in {in_words(elapsed)}{speed}")
 
 
 def stream_name(path: Path, kind: str) -> str:
@@ -126,12 +136,11 @@ class ProgressBar:
     before it works gets a bar for that, which says so.
 
     Args:
-        n_jobs: number of recordings.
         settings: of the run.
         shown: whether there is anything to see.
     """
 
-    def __init__(self, n_jobs: int, settings: "DenoiseSettings", *, shown: bool) -> None:
+    def __init__(self, settings: "DenoiseSettings", *, shown: bool) -> None:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
         from concertclean.cli.columns import DescriptionColumn
@@ -146,10 +155,9 @@ class ProgressBar:
             transient=True,
             disable=not shown,
         )
-        self._n_jobs, self._settings, self._number = n_jobs, settings, 0
+        self._settings = settings
         self.shown = shown
         self._current: tuple[Path, str] | None = None
-        self._source: Path | None = None
         self._task: Any = self._progress.add_task("loading model", total=None, speed="")
 
     def __enter__(self) -> Self:
@@ -167,6 +175,9 @@ class ProgressBar:
         yield
         if was_started:
             self._progress.start()
+
+    def ended(self, outcome: "Outcome") -> None:
+        """Takes what became of the recording."""
 
     def advance(self, job: "Job", seconds: float) -> None:
         """Shows how many seconds of a recording are done."""
@@ -188,10 +199,8 @@ class ProgressBar:
 
     def _begin(self, job: "Job", what: str) -> None:
         self._progress.remove_task(self._task)
-        self._number += job.source != self._source
-        self._source, self._current = job.source, (job.source, what)
-        count = f"{self._number}/{self._n_jobs} " if self._n_jobs > 1 else ""
-        name = count + what + stream_name(Path(job.source.name), "input")
+        self._current = (job.source, what)
+        name = what + stream_name(Path(job.source.name), "input")
         self._task = self._progress.add_task(name, total=_seconds_of(job, self._settings), speed="")
 
 

@@ -65,6 +65,15 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def in_words(seconds: float) -> str:
+    """A length of time, "1 h 12 min", "3 min 20 s" or "4.2 s"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
 def _stretch(value: object) -> object:
     return parse_stretch(value) if isinstance(value, str) else value
 

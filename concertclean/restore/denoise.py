@@ -15,6 +15,7 @@ from concertclean.restore import batch
 from concertclean.restore.auto import AutoDenoiser
 from concertclean.restore.build import Hooks, build_restorer
 from concertclean.restore.chain import stages_of
+from concertclean.restore.manifest import shard_of
 from concertclean.restore.pipeline import Denoiser
 from concertclean.restore.recordings import find_recordings
 from concertclean.restore.results import Report, kept_format, output_format
@@ -91,6 +92,7 @@ def plan(
     *,
     recursive: bool,
     unreadable: Callable[[AudioFileError], None] | None = None,
+    shard: tuple[int, int] = (1, 1),
 ) -> list[batch.Job]:
     """Returns which recordings are restored and where their results go.
 
@@ -100,6 +102,8 @@ def plan(
         settings: format of the results, and whether what is removed is written.
         recursive: look into folders of folders.
         unreadable: receives an error for each folder that cannot be read; None: the first is raised.
+        shard: number of a part, from 1, and how many parts there are; a recording belongs to one by its name below
+            the folder that was given, so that it is the same wherever that lies.
 
     Raises:
         NoInputError: a path does not exist, or nothing was found.
@@ -116,7 +120,13 @@ def plan(
             return "wav"  # the run itself reports what is wrong with the file
 
     recordings = find_recordings(inputs, recursive=recursive, unreadable=unreadable)
-    return batch.plan(recordings, output, settings.format, removed=settings.removed, resolve=kept)
+    jobs = batch.plan(recordings, output, settings.format, removed=settings.removed, resolve=kept)
+    number, count = shard
+    if count == 1:
+        return jobs
+    roots = dict(recordings)
+    names = (job.source.relative_to(roots[job.source]).as_posix() for job in jobs)
+    return [job for job, found in zip(jobs, shard_of(names, count), strict=True) if found == number]
 
 
 def check(source: Path, settings: DenoiseSettings) -> AudioInfo:

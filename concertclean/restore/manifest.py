@@ -77,9 +77,13 @@ class Manifest:
         try:
             with disk_errors(path, cure=_CURE):
                 self._file = open(path, "r+b")  # noqa: SIM115 - closed at the end of the run
-            for name, known in _entries(path):
-                self._known[name] = known
-            self._end_last_line()
+            try:
+                for name, known in _entries(path):
+                    self._known[name] = known
+                self._end_last_line()
+            except BaseException:
+                self._file.close()
+                raise
         except BaseException:
             self._lock.release()
             raise

@@ -297,7 +297,7 @@ def test_json_is_the_only_thing_on_stdout(
     assert "b.wav" in failed["error"]
     assert "a_clean.wav" in ended.err
     assert ("\x1b" in ended.err) == shows_progress
-    assert ("1/2 a.wav" in ended.err) == shows_progress
+    assert ("/2 recordings" in ended.err) == shows_progress
 
 
 def test_log_has_a_line_a_recording(denoise: Program, sound: Any, tmp_path: Path) -> None:
@@ -427,7 +427,7 @@ def test_a_bad_recording_among_good_ones(denoise: Program, sound: Any, tmp_path:
     assert ended.code == 3
     assert (tmp_path / "a_clean.wav").exists()
     assert (tmp_path / "[b]c_clean.wav").exists()
-    assert "2 restored, 1 failed in 0:0" in ended.err
+    assert "2 restored, 1 failed in " in ended.err
     assert ended.err.count("[b]b.wav") == 1
 
 
