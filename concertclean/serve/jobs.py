@@ -69,7 +69,8 @@ class SaveRequest(BaseModel):
         strength: part of what was found that is removed, 0 to 1.
         max_reduction_db: nothing is lowered by more. None: no limit; only for methods without weights, because the
             gains of networks have a floor without one, at which nothing was found here.
-        format, bit_depth, loudness: of the file.
+        format, bit_depth, loudness: of the file. The formats "auto" and "keep" leave a video a video, if all of it was
+            processed.
     """
 
     model_config = STRICT
