@@ -113,5 +113,8 @@ def test_a_page_compares_the_sound_that_was_restored(program: Program, clip: Pat
 
 def test_a_plan_shows_the_video(program: Program, clip: Path, tmp_path: Path) -> None:
     ended = program("denoise", clip, *UNCHANGED, "--dry-run", "--json")
-    assert json.loads(ended.out)[0]["output"] == str(tmp_path / "clip_clean.mp4")
+    (record,) = json.loads(ended.out)
+    assert record["output"] == str(tmp_path / "clip_clean.mp4")
+    assert record["duration_seconds"] == pytest.approx(2.0, abs=0.1)
+    assert record["stages"] == ["declick"]
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
