@@ -103,7 +103,8 @@ def choose_stream(container: Any, name: str, number: int | None = None) -> Any:
         return chosen
     if not 1 <= number <= len(streams):
         has = f"has {len(streams)} audio stream{'s' if len(streams) > 1 else ''}"
-        raise AudioFileError(f"{name}: {has}, no number {number}; choose 1 to {len(streams)}")
+        words = "; ".join(f"{place} is {stream_words(stream)}" for place, stream in enumerate(streams, 1))
+        raise AudioFileError(f"{name}: {has}, no number {number}; choose 1 to {len(streams)}: {words}")
     if streams[number - 1].codec_context is None:
         raise AudioFileError(f"{name}: the codec of audio stream {number} is not known here; choose another")
     return streams[number - 1]

@@ -69,8 +69,8 @@ def denoise(
 ) -> None:
     """Restores recordings: finds what is wrong, then removes crowd, disc noise, clicks, hum or hiss.
 
-    The result is NAME_clean.wav beside the recording, with its sample rate and channels; nothing is
-    overwritten without --overwrite.
+    The result is NAME_clean.wav beside the recording, with its sample rate and channels; a video
+    stays a video, with only its sound changed. Nothing is overwritten without --overwrite.
     """
     from concertclean.config.denoise import read_settings
     from concertclean.restore.denoise import format_of, plan
@@ -217,7 +217,7 @@ def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSetting
         if sys.stdout is None:
             raise OutputError("standard output: is closed; name an output file")
         return batch.Job(source, Path(console.STREAM), source_stream=from_stdin, target_stream=sys.stdout.buffer)
-    if settings.format == "keep" or not batch.is_file_name(Path(output)):
+    if settings.format in ("auto", "keep") or not batch.is_file_name(Path(output)):
         raise ConfigError("- as input says neither name nor format of the output; use -o NAME.wav, for example")
     (job,) = batch.plan([(source, Path())], Path(output), settings.format, removed=False, resolve=str)
     return replace(job, source_stream=from_stdin)

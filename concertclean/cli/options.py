@@ -84,14 +84,15 @@ Output = Annotated[
     Option(
         "-o",
         "--output",
-        help="File or folder; - writes standard output. \\[default: NAME_clean.wav beside]",
+        help="File or folder; - writes standard output. \\[default: NAME_clean.wav beside; a video's is a video]",
         rich_help_panel=OUTPUT,
     ),
 ]
 OutputFormat = Annotated[
     str | None,
     Option(
-        help="keep, wav, flac, m4a, alac, mp3, opus or ogg. \\[default: by -o, else wav]",
+        help="keep, wav, flac, m4a, alac, mp3, opus or ogg; of a video also mp4, mov, 3gp, mkv, webm or avi, "
+        "the others take its sound alone. \\[default: by -o, else wav, and a video stays one]",
         rich_help_panel=OUTPUT,
         autocompletion=completion.formats,
     ),

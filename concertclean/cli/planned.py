@@ -62,6 +62,8 @@ def show_plan(
 
 def _planned(job: "Job", settings: "DenoiseSettings", failed: list[ConcertCleanError]) -> dict[str, Any]:
     """The record of a recording; what is wrong with it is also added to `failed`."""
+    from concertclean.config.denoise import AUTO
+    from concertclean.restore.chain import stages_of
     from concertclean.restore.denoise import check
 
     record: dict[str, Any] = {
@@ -69,6 +71,8 @@ def _planned(job: "Job", settings: "DenoiseSettings", failed: list[ConcertCleanE
         "output": str(job.target),
         "removed": None if job.removed is None else str(job.removed),
         "status": "planned",
+        "model": settings.model,
+        "stages": None if settings.model == AUTO else list(stages_of(settings.model)),  # a look at it decides
         "output_exists": job.target_stream is None and os.path.exists(job.target),
         "duration_seconds": None,
         "error": None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from concertclean.audio_io.formats import AUDIO_EXTENSIONS
+from concertclean.audio_io.formats import AUDIO_EXTENSIONS, is_film_name
 from concertclean.audio_io.reader import AudioReader
 from concertclean.dsp.arrays import Array, Blocks
 from concertclean.dsp.resample import Fifo, resampled
@@ -34,6 +34,11 @@ class Pair:
     after: Path
     start_seconds: float | None = None
     audio_stream: int | None = None
+
+    @property
+    def result_stream(self) -> int | None:
+        """Which sound of the result it is: a video keeps all of its own."""
+        return self.audio_stream if is_film_name(self.after) else None
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,10 @@ def facts(pair: Pair) -> PairFacts:
     Raises:
         AudioFileError: a file cannot be opened, or the numbers of channels differ.
     """
-    with AudioReader(pair.before, audio_stream=pair.audio_stream) as before, AudioReader(pair.after) as after:
+    with (
+        AudioReader(pair.before, audio_stream=pair.audio_stream) as before,
+        AudioReader(pair.after, audio_stream=pair.result_stream) as after,
+    ):
         if before.info.channels != after.info.channels:
             channels = f"{after.info.channels} channels, {pair.before} has {before.info.channels}"
             raise AudioFileError(f"{pair.after}: has {channels}; give the result of this recording")
@@ -111,7 +119,10 @@ def blocks(
     Raises:
         AudioFileError: a file is damaged, or one of them is longer than the other.
     """
-    with AudioReader(pair.before, audio_stream=pair.audio_stream) as before, AudioReader(pair.after) as after:
+    with (
+        AudioReader(pair.before, audio_stream=pair.audio_stream) as before,
+        AudioReader(pair.after, audio_stream=pair.result_stream) as after,
+    ):
         before.skip(round(((pair.start_seconds or 0.0) + start_seconds) * before.info.sample_rate))
         after.skip(round(start_seconds * after.info.sample_rate))
         yield from _in_step(

@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -87,7 +88,7 @@ def plan(
         source = recordings[0][0]
         _require_extension(output, kept(source))
         return [_job(source, output, removed=removed)]
-    targets = _targets([(source, root, kept(source)) for source, root in recordings], output)
+    targets = _targets([(source, root, kept(source)) for source, root in recordings], output, removed=removed)
     jobs = [_job(source, target, removed=removed) for (source, _), target in zip(recordings, targets, strict=True)]
     results = {os.path.abspath(path) for job in jobs for path in (job.target, job.removed) if path is not None}
     return [job for job in jobs if os.path.abspath(job.source) not in results]
@@ -112,39 +113,41 @@ def _job(source: Path, target: Path, *, removed: bool) -> Job:
     return Job(source, target, path)
 
 
-def _targets(recordings: Sequence[tuple[Path, Path, str]], output: Path | None) -> list[Path]:
+def _targets(recordings: Sequence[tuple[Path, Path, str]], output: Path | None, *, removed: bool) -> list[Path]:
     """`NAME_clean.EXT`; `NAME_mp3_clean.EXT` and `NAME_m4a_clean.EXT` where a.mp3 and a.m4a would meet.
 
-    Both get the longer name, so that it does not depend on which came first.
+    Both get the longer name, so that it does not depend on which came first. What was removed may meet, too.
     """
+    key = partial(_key, removed=removed)
     places: list[tuple[Path, Path, str]] = []
     for source, root, format in recordings:
         folder = source.parent if output is None else output / source.parent.relative_to(root)
         places.append((folder, source, FORMATS[format].extension(source.suffix.lower())))
     short = [_marked(folder, source.stem, "_clean", extension) for folder, source, extension in places]
-    counts = Counter(map(_key, short))
+    counts = Counter(map(key, short))
     taken: set[str] = set()
     targets: list[Path] = []
     for place, target in zip(places, short, strict=True):
-        is_free = counts[_key(target)] == 1 and _key(target) not in taken
-        targets.append(target if is_free else _free_name(*place, taken))
-        taken.add(_key(targets[-1]))
+        is_free = counts[key(target)] == 1 and key(target) not in taken
+        targets.append(target if is_free else _free_name(*place, taken, key))
+        taken.add(key(targets[-1]))
     return targets
 
 
-def _free_name(folder: Path, source: Path, extension: str, taken: set[str]) -> Path:
+def _free_name(folder: Path, source: Path, extension: str, taken: set[str], key: Callable[[Path], str]) -> Path:
     mark = f"_{source.suffix.lstrip('.').lower()}_clean"
     target = _marked(folder, source.stem, mark, extension)
     number = 2
-    while _key(target) in taken:
+    while key(target) in taken:
         target = _marked(folder, source.stem, f"{mark}_{number}", extension)
         number += 1
     return target
 
 
-def _key(path: Path) -> str:
+def _key(path: Path, *, removed: bool) -> str:
     """What two names must differ in; many file systems do not distinguish A from a."""
-    return os.path.abspath(path).casefold()
+    beside = _job(path, path, removed=removed).removed
+    return os.path.abspath(beside or path).casefold()
 
 
 def _marked(folder: Path, stem: str, mark: str, extension: str) -> Path:

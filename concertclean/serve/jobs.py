@@ -92,10 +92,11 @@ class SaveRequest(Tuning):
     """What `POST /api/jobs/ID/save` takes; the meaning is that of the settings of these names.
 
     Attributes:
-        format, bit_depth, loudness: of the file.
+        format, bit_depth, loudness: of the file. The formats "auto" and "keep" leave a video a video, if all of it was
+            processed.
     """
 
-    format: OutputFormat = "wav"
+    format: OutputFormat = "auto"
     bit_depth: BitDepth = "keep"
     loudness: Literal["off", "match"] | Annotated[float, Field(ge=-70, le=0)] = "off"
 

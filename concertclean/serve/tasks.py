@@ -18,7 +18,7 @@ from concertclean.restore.build import Restorer, build_restorer
 from concertclean.restore.chain import stages_of
 from concertclean.restore.pipeline import Denoiser
 from concertclean.restore.residual import find_residual, finding, most_changed_start, restore_with
-from concertclean.restore.results import Report, output_format
+from concertclean.restore.results import Report, kept_format
 from concertclean.serve.jobs import Job, Result, SaveRequest, Wish
 from concertclean.serve.listening import prepare
 from concertclean.serve.refusals import RefusalError
@@ -98,9 +98,8 @@ def save(place: Workplace, job: Job, request: SaveRequest) -> tuple[Path, Report
         message = f"{job.name}: has changed since it was restored; restore it again"
         raise RefusalError(HTTPStatus.CONFLICT, message)
     settings = _settings(job.result).model_copy(update=request.model_dump())
-    with AudioReader(source) as reader:
-        extension = _extension(output_format(reader.info, settings).format)
-    target = place.free_result(job, extension)
+    format = kept_format(source, settings, with_picture=settings.is_whole)
+    target = place.free_result(job, FORMATS[format].extension(source.suffix.lower()))
     with foreseen(job.name):
         report = restore_with(source, place.files(job) / RESIDUAL, target, settings)
     place.add_saved(job.id, target.name)
@@ -111,10 +110,6 @@ def _stamp(source: Path) -> tuple[int, int]:
     """What changes when a file changes."""
     found = source.stat()
     return found.st_size, found.st_mtime_ns
-
-
-def _extension(format: str) -> str:
-    return FORMATS[format].extensions[0]
 
 
 def _look(place: Workplace, job: Job, source: Path, monitor: Monitor) -> dict[str, Any]:

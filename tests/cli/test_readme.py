@@ -1,18 +1,17 @@
 """The commands for daily use run from the top of their block in the README to its end, in an empty folder."""
 
-import io
 import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 import soundfile
 
-from tests.audio_io.sound_bytes import add, encoded
+from tests.audio_io.film_maker import Sound, make_film
+from tests.audio_io.sound_bytes import encoded
 
 RATE = 44_100
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -25,23 +24,14 @@ def commands(heading: str) -> list[str]:
     return found[1].splitlines()
 
 
-def film(waveforms: list[np.ndarray]) -> bytes:
-    """A Matroska file with a sound for each waveform."""
-    file = io.BytesIO()
-    with av.open(file, "w", format="matroska") as target:
-        streams = [target.add_stream("flac", rate=RATE, layout="stereo") for _ in waveforms]
-        for stream, waveform in zip(streams, waveforms, strict=True):
-            add(target, stream, waveform, av.AudioResampler(format="s16", layout="stereo", rate=RATE), "stereo", RATE)
-    return file.getvalue()
-
-
 @pytest.fixture
 def files(tmp_path: Path, noise: Callable[..., np.ndarray]) -> Path:
     """What the block works on; quiet, so that the default finds little to do in it."""
     whisper = noise(7 * RATE, level=1e-5)
     (tmp_path / "recording.m4a").write_bytes(encoded(whisper, "mp4", "aac", "stereo"))
     short = noise(RATE, level=0.01)
-    (tmp_path / "film.mkv").write_bytes(film([short, short]))
+    sounds = [Sound(np.tile(short, (2, 1))[:2], codec="flac", storage="s16", rate=RATE)] * 2
+    make_film(tmp_path / "film.mkv", sounds, muxer="matroska", seconds=1.0)
     (tmp_path / "tapes/side").mkdir(parents=True)
     for name in ("disc.flac", "lp.flac", "tape.flac", "tapes/one.flac", "tapes/side/two.flac"):
         soundfile.write(tmp_path / name, short.T, RATE)
@@ -66,8 +56,8 @@ def test_daily_use(program: Callable[..., Any], files: Path) -> None:
             target.write_bytes(ended.out)
     expected = {
         "recording_clean.wav", "quiet.wav", "disc_clean.wav", "lp_clean.wav", "tape_clean.wav", "out.m4a", "both.wav",
-        "recording_half.wav", "gentle.wav", "both_removed.wav", "heard_report.html", "part.wav", "film_clean.wav",
-        "clean.wav", "restored/one_clean.wav", "restored/side/two_clean.wav",
+        "recording_half.wav", "gentle.wav", "both_removed.wav", "heard_report.html", "part.wav", "film_clean.mkv",
+        "sound.wav", "clean.wav", "restored/one_clean.wav", "restored/side/two_clean.wav",
     }  # fmt: skip
     assert all((files / name).stat().st_size > 1000 for name in expected)
     assert soundfile.info(files / "part.wav").duration < 3

@@ -15,6 +15,7 @@ from concertclean.audio_io.formats import Cover, Storage
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.restore.denoise import denoise
+from tests.audio_io.film_maker import Sound, make_film, packets
 from tests.audio_io.sound_bytes import encoded
 from tests.serve.conftest import RATE, Client, song_bytes
 
@@ -87,6 +88,20 @@ def test_a_lossy_recording_equals_the_command_line(
     job = shared.until(shared.add((tmp_path / "song.m4a").read_bytes(), "song.m4a", model="tiny"), "done")["id"]
     wanted = {"strength": 1.0, "max_reduction_db": 12.0, "format": "wav"}
     assert saved(shared, job, **wanted) == by_command(tmp_path / "song.m4a", tmp_path, model="tiny", **wanted)
+
+
+@pytest.mark.parametrize("format", ["keep", "auto"])
+def test_a_video_keeps_its_picture(
+    shared: Client, tmp_path: Path, noise: Callable[..., np.ndarray], format: str
+) -> None:
+    source = tmp_path / "clip.mp4"
+    make_film(source, [Sound(noise(RATE, level=0.1, channels=2), rate=RATE)], muxer="mp4", seconds=1.0)
+    job = shared.until(shared.add(source.read_bytes(), "clip.mp4", model="tiny"), "done")["id"]
+    answer = shared("POST", f"/api/jobs/{job}/save", {"format": format})
+    assert Path(answer.json["name"]).suffix == ".mp4"
+    result = shared.server.place.root / "results" / answer.json["name"]
+    assert packets(result, "video") == packets(source, "video")
+    assert saved(shared, job, format="wav")[:4] == b"RIFF"
 
 
 def test_every_save_is_a_file_of_its_own(shared: Client, song: bytes, tmp_path: Path) -> None:

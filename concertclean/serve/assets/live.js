@@ -108,7 +108,7 @@ function commandOf(job, wanted) {
     add("--start", result.start_seconds);
     add("--duration", result.seconds);
   }
-  if (wanted.format !== "wav") add("--format", wanted.format);
+  if (wanted.format !== "auto") add("--format", wanted.format);
   if (wanted.bit_depth !== "keep") add("--bit-depth", wanted.bit_depth);
   if (wanted.loudness !== "off") add("--loudness", wanted.loudness);
   return words.join(" ");

@@ -450,7 +450,11 @@ async function begin() {
   deck = new Deck(player, state, colours, { refresh: apply, select: selectPart, prepare: detail });
   wave = new Wave({ canvas: byId("wave"), from: byId("from"), length: byId("length"), shades });
   byId("version").textContent = state.options.version;
-  byId("format").replaceChildren(...state.options.formats.map((name) => element("option", {}, name)), element("option", { value: "keep" }, "as the recording"));
+  byId("format").replaceChildren(
+    element("option", { value: "auto" }, "WAV; a video keeps its picture"),
+    element("option", { value: "keep" }, "as the recording"),
+    ...state.options.formats.map((name) => element("option", { value: name }, `sound as ${name}`)),
+  );
   listModels();
   if (state.options.has_folder) {
     const { files } = await ask("GET", "/api/folder");
