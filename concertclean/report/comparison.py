@@ -12,7 +12,7 @@ from concertclean import __version__
 from concertclean.config.times import clock
 from concertclean.dsp.levels import LoudnessMeter
 from concertclean.errors import ConcertCleanError, foreseen
-from concertclean.report.change import STEP_SECONDS, Change, level_match_db, measure, most_changed
+from concertclean.report.change import STEP_SECONDS, Change, measure, most_changed
 from concertclean.report.page import Page, open_page, palette
 from concertclean.report.pairs import Pair, PairFacts, blocks, facts
 from concertclean.report.sound import Flac, page_rate
@@ -70,7 +70,7 @@ def write_comparison(
     entries: list[dict[str, Any]] = []
     limit = preview_seconds or _limit(comparisons)
     words = {"title": _title(comparisons), "version": __version__}
-    scripts = ("player.js", "spectrogram.js", "controls.js", "deck.js", "report.js")
+    scripts = ("player.js", "spectrogram.js", "controls.js", "deck.js", "mix.js", "report.js")
     with open_page(target, "report.html", words=words, scripts=scripts, overwrite=overwrite) as page:
         for comparison in comparisons:
             try:
@@ -132,28 +132,36 @@ def _excerpt(change: Change, limit: float) -> _Excerpt:
 def _embedded(
     pair: Pair, known: PairFacts, change: Change, excerpt: _Excerpt
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Facts for the script, and the blocks of data: two sounds, three pictures."""
+    """Facts for the script, and the blocks of data: two sounds, three pictures.
+
+    The sounds are the result and what was removed. Their sum is the recording, and the result at a lower strength is a
+    sum of them as well, so what a codec adds to one of them is never left over from a difference.
+    """
     rate, channels = page_rate(known.sample_rate), min(known.channels, 2)
-    meters = [LoudnessMeter(rate, channels) for _ in range(2)]
+    meters = [LoudnessMeter(rate, channels) for _ in VERSIONS]
     pictures = Spectrograms(len(VERSIONS), channels, round(excerpt.seconds * rate))
-    sounds = [Flac(rate, channels, _headroom(change)) for _ in range(2)]
+    played = _headroom(change.peak_before_db, change.peak_after_db)
+    stored = min(played, _headroom(change.peak_after_db, change.peak_removed_db))
+    sounds = [Flac(rate, channels, stored) for _ in range(2)]
     with sounds[0], sounds[1]:
         for both in blocks(pair, rate, start_seconds=excerpt.start, seconds=excerpt.seconds):
             before, after = (block[:channels] for block in both)
-            pictures.add(np.stack([before, after, before - after]))
-            for block, meter, sound in zip((before, after), meters, sounds, strict=True):
+            three = (before, after, before - after)
+            pictures.add(np.stack(three))
+            for block, meter in zip(three, meters, strict=True):
                 meter.add(block)
+            for block, sound in zip(three[1:], sounds, strict=True):
                 sound.write(block)
     levels = pictures.levels()
-    match = level_match_db(meters[0].integrated(), meters[1].integrated())
-    data = {"sound-before": sounds[0].data, "sound-after": sounds[1].data}
+    data = {"sound-after": sounds[0].data, "sound-removed": sounds[1].data}
     data |= {f"picture-{version}": grey_png(level) for version, level in zip(VERSIONS, levels, strict=True)}
     entry = {
         "sampleRate": rate,
         "startSeconds": excerpt.start,
         "seconds": excerpt.seconds,
         "wholeSeconds": change.seconds,
-        "matchDb": match,
+        "gain": stored / played,
+        "lufs": [meter.integrated() if math.isfinite(meter.integrated()) else None for meter in meters],
         "rangeDb": display_range(levels),
         "columnSeconds": pictures.hop_length * pictures.frames_per_column / rate,
         "leadSeconds": pictures.hop_length / 2 / rate,
@@ -162,9 +170,9 @@ def _embedded(
     return entry, data
 
 
-def _headroom(change: Change) -> float:
-    """Factor that lowers a recording above full scale to below it; 16 bits would clip."""
-    peak_db = max(change.peak_before_db, change.peak_after_db)
+def _headroom(*peaks_db: float) -> float:
+    """Factor that lowers sounds above full scale to below it; 16 bits would clip."""
+    peak_db = max(peaks_db)
     return 1.0 if peak_db <= 0 else float(10 ** (-(peak_db + 0.1) / 20))
 
 
@@ -189,7 +197,8 @@ def _notes(known: PairFacts, change: Change, excerpt: _Excerpt) -> list[str]:
         notes.append(f"The result is at {known.after_rate} Hz; it was resampled for comparison.")
     if known.channels > 2:
         notes.append(f"This page plays channels 1 and 2 of {known.channels}.")
-    if _headroom(change) < 1:
-        lowered = f"{-20 * math.log10(_headroom(change)):.1f} dB"
+    played = _headroom(change.peak_before_db, change.peak_after_db)
+    if played < 1:
+        lowered = f"{-20 * math.log10(played):.1f} dB"
         notes.append(f"Before and after exceed full scale; in this page both are lowered by {lowered}.")
     return notes

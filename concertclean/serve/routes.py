@@ -43,7 +43,7 @@ _TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascri
 _ASSETS: Final = {
     "index.html": "serve", "serve.css": "serve", "live.js": "serve", "queue.js": "serve", "serve.js": "serve",
     "page.css": "report", "player.js": "report", "controls.js": "report", "spectrogram.js": "report",
-    "deck.js": "report",
+    "deck.js": "report", "mix.js": "report",
 }  # fmt: skip
 _MODELS: Final = ("concert", "gramophone")  # besides those that the user has added
 

@@ -59,10 +59,11 @@ def test_the_sound_is_that_of_the_files(pair: Pair, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     write_comparison(page, [Comparison(pair)])
     blocks = blocks_of(page)
-    for version, path in (("before", pair.before), ("after", pair.after)):
+    before, after = (soundfile.read(path, dtype="int16")[0] for path in (pair.before, pair.after))
+    for version, wanted in (("after", after), ("removed", before - after)):
         inside, rate = soundfile.read(io.BytesIO(base64.b64decode(blocks[f"r0-sound-{version}"])), dtype="int16")
         assert rate == RATE
-        assert np.array_equal(inside, soundfile.read(path, dtype="int16")[0])
+        assert np.array_equal(inside, wanted)
 
 
 def test_pictures_are_of_before_after_and_removed(pair: Pair, tmp_path: Path) -> None:
@@ -102,9 +103,10 @@ def test_numbers_settings_and_level_match(pair: Pair, tmp_path: Path) -> None:
     assert settings["Speed"] == "10.0 times real time"
     assert settings["Remark"] == "W102 lossy"
     assert "Loudness" not in settings  # nothing was done to it
-    before, after = facts["matchDb"]
-    assert before < -0.5  # before is louder by the noise of one second in three
-    assert after == 0
+    before, after, removed = facts["lufs"]
+    assert before > after + 0.5  # before is louder by the noise of one second in three
+    assert removed < before
+    assert facts["gain"] == 1
     assert facts["notes"] == []
 
 
@@ -115,7 +117,7 @@ def test_a_preview_is_where_most_changed(pair: Pair, tmp_path: Path) -> None:
     assert 2.0 <= facts["startSeconds"] <= 2.2
     assert (facts["seconds"], facts["wholeSeconds"]) == (0.8, 3.0)
     assert "0:02 to 0:03 of 0:03" in facts["notes"][0]
-    sound = soundfile.SoundFile(io.BytesIO(base64.b64decode(blocks_of(page)["r0-sound-before"])))
+    sound = soundfile.SoundFile(io.BytesIO(base64.b64decode(blocks_of(page)["r0-sound-after"])))
     assert sound.frames == round(0.8 * RATE)
     assert max(facts["course"][:19]) == 0
     assert max(facts["course"][20:]) == 100
@@ -142,9 +144,22 @@ def test_high_rates_many_channels_and_peaks_are_told(save: Save, noise: Synth, t
     assert "is at 48000\u00a0Hz, the recording at 96000\u00a0Hz" in notes
     assert "channels 1 and 2 of 4" in notes
     assert "lowered by 3.6\u00a0dB" in notes
-    before, _ = soundfile.read(io.BytesIO(base64.b64decode(blocks_of(page)["r0-sound-before"])))
-    assert before.shape == (24_000, 2)
-    assert 0.9 < np.abs(before).max() <= 1
+    after, _ = soundfile.read(io.BytesIO(base64.b64decode(blocks_of(page)["r0-sound-after"])))
+    assert after.shape == (24_000, 2)
+    assert 0.45 < np.abs(after).max() < 0.7  # resampling raises the peaks of noise
+    assert facts["gain"] == 1
+
+
+def test_what_was_removed_may_exceed_full_scale(save: Save, noise: Synth, tmp_path: Path) -> None:
+    """An inverted copy: nothing exceeds full scale but the difference, and the page raises it again."""
+    loud = np.clip(noise(RATE, level=0.9), -0.9, 0.9)
+    page = tmp_path / "page.html"
+    write_comparison(page, [Comparison(Pair(save("a.wav", loud, RATE), save("a_clean.wav", -loud, RATE)))])
+    (facts,) = facts_of(page)["recordings"]
+    assert facts["gain"] == pytest.approx(1 / 1.8, rel=0.03)
+    assert facts["notes"] == []
+    removed, _ = soundfile.read(io.BytesIO(base64.b64decode(blocks_of(page)["r0-sound-removed"])))
+    assert np.abs(removed.T / facts["gain"] - 2 * loud).max() < 2e-4
 
 
 def test_a_bad_pair_does_not_stop_the_others(pair: Pair, save: Save, tmp_path: Path) -> None:

@@ -18,6 +18,29 @@ POSITION = "return concertclean.player.position"
 GAINS_ARE = "return concertclean.player.gains.every((gain, i) => Math.abs(gain - arguments[0][i]) < 1e-3)"
 
 
+MOVE = """
+    const slider = document.getElementById(arguments[0]);
+    slider.value = arguments[1];
+    slider.dispatchEvent(new Event("input", { bubbles: true }));"""
+# What the page's own tracks and gains give in the browser's own mixer, left channel.
+RENDERED = """
+    const { player } = concertclean;
+    const { length, sampleRate } = player.tracks[0];
+    const context = new OfflineAudioContext(2, length, sampleRate);
+    player.gains.forEach((gain, i) => {
+        const source = new AudioBufferSourceNode(context, { buffer: player.tracks[i] });
+        source.connect(new GainNode(context, { gain })).connect(context.destination);
+        source.start();
+    });
+    return context.startRendering().then((mixed) => Array.from(mixed.getChannelData(0)));"""
+
+
+def lowered_db(browser: Browser) -> float:
+    """What makes before as loud as after, which is quieter."""
+    before, after, _ = browser.run("return concertclean.recordings[0].lufs")
+    return float(after - before)
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two recordings: a tone in noise whose noise is removed in the second half, and the same the other way round."""
@@ -52,35 +75,35 @@ def test_it_opens_and_says_nothing_in_the_console(opened: Browser) -> None:
 
 def test_sound_in_the_page_is_exact(opened: Browser, page: Path) -> None:
     """What the browser has decoded is what the files hold, sample by sample; Chromium divides by 32767 above zero."""
-    for track, name in enumerate(("a.wav", "a_clean.wav")):
-        wanted = soundfile.read(page.parent / name)[0]
+    before, after = (soundfile.read(page.parent / name)[0] for name in ("a.wav", "a_clean.wav"))
+    for track, wanted in enumerate((after, before - after)):
         script = "return Array.from(concertclean.player.tracks[arguments[0]].getChannelData(1).slice(30000, 32000))"
         assert opened.run(script, track) == pytest.approx(wanted[30_000:32_000, 1], rel=3.1e-5, abs=1e-9)
 
 
-def test_removed_is_before_minus_after(opened: Browser) -> None:
-    """The gains of the version, rendered offline by the browser's own mixer, give the difference of the tracks."""
-    error = opened.run("""
-        const { player } = concertclean;
-        document.querySelector('[data-version="removed"]').click();
-        const [before, after] = player.tracks;
-        const context = new OfflineAudioContext(2, before.length, before.sampleRate);
-        player.gains.forEach((gain, i) => {
-            const source = new AudioBufferSourceNode(context, { buffer: player.tracks[i] });
-            source.connect(new GainNode(context, { gain })).connect(context.destination);
-            source.start();
-        });
-        return context.startRendering().then((mixed) => {
-            let worst = 0, largest = 0;
-            for (let i = 0; i < before.length; i += 1) {
-                const removed = before.getChannelData(0)[i] - after.getChannelData(0)[i];
-                worst = Math.max(worst, Math.abs(mixed.getChannelData(0)[i] - removed));
-                largest = Math.max(largest, Math.abs(removed));
-            }
-            return [worst, largest];
-        });""")
-    assert error[0] < 1e-8
-    assert error[1] > 0.04
+@pytest.mark.parametrize("strength", [100, 40, 0])
+def test_what_is_heard_follows_the_strength(opened: Browser, page: Path, strength: int) -> None:
+    """The gains of a version, rendered offline by the browser's own mixer: before - strength x (before - after)."""
+    before, after = (soundfile.read(page.parent / name)[0][:, 0] for name in ("a.wav", "a_clean.wav"))
+    removed = strength / 100 * (before - after)
+    if opened.run("return concertclean.state.isMatched"):
+        opened.press("m")
+    opened.run(MOVE, "strength", strength)
+    assert opened.text("#strength-text") == f"{strength} %"
+    for key, wanted in (("b", before), ("a", before - removed), ("r", removed)):
+        opened.press(key)
+        assert np.abs(np.array(opened.run(RENDERED)) - wanted).max() < 3.1e-5
+
+
+def test_the_volume_is_for_the_ear_only_and_remembered(opened: Browser, page: Path) -> None:
+    gains = opened.run("return concertclean.player.gains")
+    opened.run(MOVE, "volume", 50)
+    assert opened.run("return concertclean.player.volume") == pytest.approx(0.25)
+    assert opened.run("return concertclean.player.gains") == gains
+    opened.open(page)
+    assert opened.run("return [concertclean.player.volume, document.getElementById('volume').value]") == [0.25, "50"]
+    opened.run(MOVE, "volume", 100)
+    assert opened.run("return concertclean.player.volume") == 1
 
 
 def test_switching_keeps_the_place(opened: Browser) -> None:
@@ -99,24 +122,38 @@ def test_switching_keeps_the_place(opened: Browser) -> None:
             version,
         )
         assert 0 <= there - here <= gone + 0.05
-        wanted = {"before": [1, 0], "after": [0, 1], "removed": [1, -1]}[version]
-        match = opened.run("return concertclean.recordings[0].matchDb")
-        level = [1.0, 1.0] if version == "removed" else [10 ** (db / 20) for db in match]
-        opened.until(GAINS_ARE, [gain * factor for gain, factor in zip(wanted, level, strict=True)])
+        wanted = {"before": [1, 1], "after": [1, 0], "removed": [0, 1]}[version]
+        level = 10 ** (lowered_db(opened) / 20) if version == "before" else 1.0
+        opened.until(GAINS_ARE, [gain * level for gain in wanted])
         assert opened.run("return concertclean.player.isPlaying")
     assert opened.console() == []
 
 
 def test_both_are_equally_loud_until_it_is_switched_off(opened: Browser) -> None:
-    before, after = opened.run("return concertclean.recordings[0].matchDb")
+    before = lowered_db(opened)
     assert before < -0.3
-    assert after == 0
-    assert opened.run("return concertclean.player.gains") == pytest.approx([10 ** (before / 20), 0])
-    assert "Before lowered by" in opened.text("#match-text")
+    assert opened.run("return concertclean.player.gains") == pytest.approx(2 * [10 ** (before / 20)])
+    assert opened.text("#match-text") == f"Before lowered by {-before:.1f} dB"
     opened.press("m")
-    assert opened.run("return concertclean.player.gains") == [1, 0]
+    assert opened.run("return concertclean.player.gains") == [1, 1]
+    assert opened.text("#match-text") == ""
     opened.press("r", "g")
-    assert opened.run("return concertclean.player.gains") == pytest.approx([3.981, -3.981], abs=1e-3)
+    assert opened.run("return concertclean.player.gains") == pytest.approx([0, 3.981], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("lufs", "strength", "before", "after"),
+    [((-20, -23, -23), 100, -3, 0), ((-23, -20, -20), 100, 0, -3), ((-20, -60, -20), 100, -12, 0),
+     ((-20, None, -20), 100, 0, 0), ((-20, -23, -23), 0, 0, 0)],
+)  # fmt: skip
+def test_the_louder_one_is_lowered(
+    opened: Browser, lufs: tuple[float | None, ...], strength: int, before: float, after: float
+) -> None:
+    opened.run("concertclean.recordings[0].lufs = arguments[0]", list(lufs))
+    opened.run(MOVE, "strength", strength)
+    for key, wanted in (("b", before), ("a", after)):
+        opened.press(key)
+        assert opened.run("return concertclean.player.gains[0]") == pytest.approx(10 ** (wanted / 20))
 
 
 def test_keys(opened: Browser) -> None:
@@ -147,10 +184,24 @@ def test_keys(opened: Browser) -> None:
 
 def test_every_control_can_be_reached_by_tab(opened: Browser) -> None:
     found = []
-    for _ in range(18):
+    for _ in range(20):
         opened.press("\ue004")
         found.append(opened.run("const n = document.activeElement; return n.id || n.dataset.version || n.tagName"))
-    wanted = ["play", "before", "after", "removed", "seek", "match", "boost", "loop", "zoom-in", "stack", "scale"]
+    wanted = [
+        "play",
+        "before",
+        "after",
+        "removed",
+        "volume",
+        "seek",
+        "strength",
+        "match",
+        "boost",
+        "loop",
+        "zoom-in",
+        "stack",
+        "scale",
+    ]
     assert [name for name in found if name in wanted] == wanted
     assert opened.run("return getComputedStyle(document.activeElement).outlineStyle") != "none"
 

@@ -91,6 +91,7 @@ class Deck {
       scale: () => this.changeView((view) => { view.isLog = !view.isLog; }),
       ...presses,
     };
+    connectVolume(this.player, byId("volume"));
     Object.entries(all).forEach(([id, act]) => onPress(byId(id), act));
     document.querySelectorAll("#versions button").forEach((button) => onPress(button, () => this.hear(button.dataset.version)));
     byId("span").addEventListener("input", () => this.changeView((view) => { view.spanDb = Number(byId("span").value); }));

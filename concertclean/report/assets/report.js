@@ -7,19 +7,23 @@ const player = new Player();
 const state = { index: -1, version: "before", isMatched: true, isBoosted: false, isStack: false, view: null, marked: null };
 const deck = new Deck(player, state, colours, { refresh, select, marked: () => player.loop || state.marked });
 
-/** Gains of the tracks before and after. */
-function gainsOf(version) {
-  const [before, after] = state.isMatched ? recordings[state.index].matchDb : [0, 0];
-  const removed = factor(state.isBoosted ? BOOST_DB : 0);
-  return { before: [factor(before), 0], after: [0, factor(after)], removed: [removed, -removed] }[version];
+function share() { return Number(byId("strength").value) / 100; }
+
+function match() { return state.isMatched ? matchOf(share(), recordings[state.index].lufs) : [0, 0]; }
+
+/** Gains of the tracks, the result and what was removed; their sum is the recording. */
+function gains() {
+  const boost = state.isBoosted && state.version === "removed" ? factor(BOOST_DB) : 1;
+  return gainsOf(state.version, share(), recordings[state.index].gain / boost, match(), 1);
 }
 
 /** Shows and plays the current state. */
 function refresh() {
   if (state.index < 0) return;
-  player.mix(gainsOf(state.version));
+  player.mix(gains());
+  showPercent("strength");
   setPressed(byId("boost"), state.isBoosted);
-  byId("match-text").textContent = state.isMatched ? matchText(recordings[state.index].matchDb) : "";
+  byId("match-text").textContent = matchText(match());
   deck.update();
 }
 
@@ -32,14 +36,14 @@ async function open(index) {
   byId("app").setAttribute("aria-busy", "true");
   byId("subject").textContent = "Opening …";
   showFacts(recording);
-  const sounds = ["before", "after"].map((name) => soundOf(`${recording.id}-sound-${name}`, recording.sampleRate));
+  const sounds = ["after", "removed"].map((name) => soundOf(`${recording.id}-sound-${name}`, recording.sampleRate));
   const levels = await Promise.all(VERSIONS.map((version) => levelsOf(pictureOf(`${recording.id}-picture-${version}`))));
   const tracks = await Promise.all(sounds);
   if (state.index !== index) return;
   const topHz = recording.sampleRate / 2;
   state.view = new View({ ...recording, topHz, seconds: tracks[0].duration });
   deck.show(levels, recording);
-  player.load(tracks, gainsOf(state.version));
+  player.load(tracks, gains());
   byId("subject").textContent = `${recording.before} → ${recording.after}`;
   byId("app").setAttribute("aria-busy", "false");
   refresh();
@@ -113,6 +117,7 @@ function connect() {
     "loop-start": () => loopFrom("start"),
     "loop-end": () => loopFrom("end"),
   };
+  byId("strength").addEventListener("input", refresh);
   deck.connect(presses, {
     "[": presses["loop-start"], "]": presses["loop-end"], g: presses.boost, n: () => openOther(1), p: () => openOther(-1),
   });
