@@ -79,6 +79,8 @@ class AvEncoder:
         self._stream.time_base = Fraction(1, encoding.sample_rate)
         if not is_lossless:
             self._stream.bit_rate = encoding.bit_rate
+        if encoding.format == "opus" and encoding.is_capped:
+            self._stream.codec_context.options = {"vbr": "constrained"}
         self._stream.codec_context.open()
         add_cover(self._container, encoding)
         self._held: list[np.ndarray] | None = [] if encoding.format == "mp3" else None

@@ -40,6 +40,7 @@ def denoise(
     removed: options.Removed = False,
     report: options.Report = False,
     preview: options.Preview = False,
+    lossless_report: options.LosslessReport = False,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
     dry_run: options.DryRun = False,
@@ -87,7 +88,8 @@ def denoise(
     else:
         folder = None if output is None else Path(output)
         jobs = plan(inputs, folder, settings, recursive=recursive, unreadable=unreadable.append)
-    page = page_of_run(jobs, is_wanted=report or preview, overwrite=overwrite, skip_existing=skip_existing)
+    is_wanted = report or preview or lossless_report
+    page = page_of_run(jobs, is_wanted=is_wanted, overwrite=overwrite, skip_existing=skip_existing)
     screen = Screen(settings, len(jobs), quiet=quiet, verbose=verbose, bar=not (quiet or no_progress))
     for error in unreadable:
         console.complain(error)
@@ -98,9 +100,8 @@ def denoise(
             outcomes = _outcomes(jobs, settings, screen, overwrite=overwrite, skip_existing=skip_existing)
             failed = unreadable + _report(outcomes, len(jobs), screen, sink)
             if page is not None:
-                failed += report_run(
-                    page, jobs, settings, sink.records, preview=preview, overwrite=overwrite, quiet=quiet
-                )
+                how = {"preview": preview, "lossless": lossless_report, "overwrite": overwrite, "quiet": quiet}
+                failed += report_run(page, jobs, settings, sink.records, **how)
     if len(jobs) + len(unreadable) > 1 and failed:
         raise typer.Exit(console.SOME_FAILED)
     if failed:

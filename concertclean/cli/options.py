@@ -115,6 +115,12 @@ Preview = Annotated[
     bool,
     Option("--preview", help="Like --report, with only the 30 s where most was removed.", rich_help_panel=OUTPUT),
 ]
+LosslessReport = Annotated[
+    bool,
+    Option(
+        "--lossless-report", help="Like --report, with exact sound (FLAC); ten times as large.", rich_help_panel=OUTPUT
+    ),
+]
 Overwrite = Annotated[bool, Option("--overwrite", help="Replace existing outputs.", rich_help_panel=OUTPUT)]
 SkipExisting = Annotated[
     bool, Option("--skip-existing", help="Skip recordings whose output exists.", rich_help_panel=OUTPUT)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from scipy.signal import resample_poly
 
 from concertclean.report.comparison import Comparison, write_comparison
 from concertclean.report.pairs import Pair
@@ -53,7 +54,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, waveform in (("a", before), ("a_clean", after), ("b", after), ("b_clean", before)):
         soundfile.write(folder / f"{name}.wav", waveform, RATE)
     pairs = [Pair(folder / f"{name}.wav", folder / f"{name}_clean.wav") for name in "ab"]
-    write_comparison(folder / "page.html", [Comparison(pair) for pair in pairs])
+    write_comparison(folder / "page.html", [Comparison(pair) for pair in pairs], lossless=True)
+    write_comparison(folder / "opus.html", [Comparison(pair) for pair in pairs])
     return folder / "page.html"
 
 
@@ -79,6 +81,34 @@ def test_sound_in_the_page_is_exact(opened: Browser, page: Path) -> None:
     for track, wanted in enumerate((after, before - after)):
         script = "return Array.from(concertclean.player.tracks[arguments[0]].getChannelData(1).slice(30000, 32000))"
         assert opened.run(script, track) == pytest.approx(wanted[30_000:32_000, 1], rel=3.1e-5, abs=1e-9)
+
+
+def test_compressed_sound_is_in_step_with_the_files(browser: Browser, page: Path) -> None:
+    """At 48 kHz, neither early nor late by a sample; decoders must leave out what the encoder put first."""
+    browser.open(page.with_name("opus.html"))
+    browser.until("return concertclean.player.duration > 0")
+    before, after = (soundfile.read(page.parent / name)[0][:, 0] for name in ("a.wav", "a_clean.wav"))
+    assert browser.run("return concertclean.player.tracks.map((track) => track.length)") == [SECONDS * 48_000] * 2
+    for track, wanted in enumerate((after, before - after)):
+        script = "return Array.from(concertclean.player.tracks[arguments[0]].getChannelData(0))"
+        found = np.array(browser.run(script, track))
+        exact = resample_poly(wanted, 3, 1)
+        fits = [found[1000:-1000] @ np.roll(exact, lag)[1000:-1000] for lag in range(-400, 401)]
+        assert np.argmax(fits) - 400 == 0
+    assert browser.console() == []
+
+
+def test_a_browser_without_opus_says_so(browser: Browser, page: Path) -> None:
+    refuse = "BaseAudioContext.prototype.decodeAudioData = () => Promise.reject(new DOMException('', 'EncodingError'));"
+    command = "Page.addScriptToEvaluateOnNewDocument"
+    script = browser.driver.execute_cdp_cmd(command, {"source": refuse})
+    try:
+        browser.open(page.with_name("opus.html"))
+        browser.until("return document.getElementById('subject').classList.contains('is-fault')")
+        assert "cannot play its sound (Opus). Use a current Firefox" in browser.text("#subject")
+        assert browser.text("#numbers").count("LUFS") == 1
+    finally:
+        browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
 
 @pytest.mark.parametrize("strength", [100, 40, 0])

@@ -165,8 +165,10 @@ function bytesOf(id) {
 }
 
 /** AudioBuffer of a block, at the rate it was stored with, so no sample is changed. */
-function soundOf(id, sampleRate) {
-  return new OfflineAudioContext(1, 1, sampleRate).decodeAudioData(bytesOf(id).buffer);
+function soundOf(id, sampleRate, codec = "FLAC") {
+  return new OfflineAudioContext(1, 1, sampleRate).decodeAudioData(bytesOf(id).buffer).catch(() => {
+    throw new Error(`this browser cannot play its sound (${codec}). Use a current Firefox, Chrome, Edge or Safari, or make the page with lossless sound`);
+  });
 }
 
 function jsonOf(id) { return JSON.parse(document.getElementById(id).textContent); }

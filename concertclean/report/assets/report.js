@@ -27,16 +27,27 @@ function refresh() {
   deck.update();
 }
 
-/** Decodes a recording and shows it. */
+/** Shows a recording, or why it cannot be shown. */
 async function open(index) {
+  try {
+    await opened(index);
+  } catch (error) {
+    byId("app").setAttribute("aria-busy", "false");
+    byId("subject").textContent = `This page cannot be opened: ${error.message}`;
+    byId("subject").classList.add("is-fault");
+  }
+}
+
+async function opened(index) {
   const recording = recordings[index];
   state.index = index;
   state.view = state.marked = null;
   player.load([], []);
   byId("app").setAttribute("aria-busy", "true");
   byId("subject").textContent = "Opening …";
+  byId("subject").classList.remove("is-fault");
   showFacts(recording);
-  const sounds = ["after", "removed"].map((name) => soundOf(`${recording.id}-sound-${name}`, recording.sampleRate));
+  const sounds = ["after", "removed"].map((name) => soundOf(`${recording.id}-sound-${name}`, recording.sampleRate, recording.codec));
   const levels = await Promise.all(VERSIONS.map((version) => levelsOf(pictureOf(`${recording.id}-picture-${version}`))));
   const tracks = await Promise.all(sounds);
   if (state.index !== index) return;
@@ -142,7 +153,4 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 connect();
 listRecordings();
 window.concertclean = { player, state, recordings }; // a handle for scripts
-open(0).catch((error) => {
-  byId("subject").textContent = `This page cannot be opened: ${error.message}`;
-  throw error;
-});
+open(0);
