@@ -94,7 +94,7 @@ def write_comparison(
     entries: list[dict[str, Any]] = []
     form = _Form(preview_seconds or _limit(comparisons), lossless)
     words = {"title": _title(comparisons), "version": __version__}
-    scripts = ("player.js", "spectrogram.js", "controls.js", "deck.js", "mix.js", "report.js")
+    scripts = ("player.js", "spectrogram.js", "controls.js", "deck.js", "mix.js", "spectra.js", "report.js")
     with open_page(target, "report.html", words=words, scripts=scripts, overwrite=overwrite) as page:
         for comparison in comparisons:
             try:
@@ -156,10 +156,11 @@ def _excerpt(change: Change, limit: float) -> _Excerpt:
 def _embedded(
     pair: Pair, known: PairFacts, change: Change, excerpt: _Excerpt, form: _Form
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Facts for the script, and the blocks of data: two sounds, three pictures.
+    """Facts for the script, and the blocks of data: two sounds and their pictures.
 
     The sounds are the result and what was removed. Their sum is the recording, and the result at a lower strength is a
-    sum of them as well, so what a codec adds to one of them is never left over from a difference.
+    sum of them as well, so what a codec adds to one of them is never left over from a difference. The picture of the recording follows in
+    the page.
     """
     rate, channels = form.rate(known), min(known.channels, 2)
     meters = [LoudnessMeter(rate, channels) for _ in VERSIONS]
@@ -178,7 +179,7 @@ def _embedded(
                 sound.write(block)
     levels = pictures.levels()
     data = {"sound-after": sounds[0].data, "sound-removed": sounds[1].data}
-    data |= {f"picture-{version}": grey_png(level, _STEP_DB) for version, level in zip(VERSIONS, levels, strict=True)}
+    data |= {"picture-after": grey_png(levels[1], _STEP_DB), "picture-removed": grey_png(levels[2], _STEP_DB)}
     entry = {
         "sampleRate": rate,
         "codec": "FLAC" if form.lossless else "Opus",
@@ -189,6 +190,8 @@ def _embedded(
         "lufs": [meter.integrated() if math.isfinite(meter.integrated()) else None for meter in meters],
         "rangeDb": display_range(levels),
         "columnSeconds": pictures.hop_length * pictures.frames_per_column / rate,
+        "hopLength": pictures.hop_length,
+        "framesPerColumn": pictures.frames_per_column,
         "leadSeconds": pictures.hop_length / 2 / rate,
         "course": _course(change),
     }

@@ -4,7 +4,9 @@ const BOOST_DB = 12;
 const { palette: hexPalette, recordings } = jsonOf("page");
 const colours = paletteOf(hexPalette);
 const player = new Player();
-const state = { index: -1, version: "before", isMatched: true, isBoosted: false, isStack: false, view: null, marked: null };
+let drawing = 0;
+let painted = {};
+const state = { index: -1, version: "before", isMatched: true, isBoosted: false, isStack: false, view: null, levels: null, isComplete: false, marked: null };
 const deck = new Deck(player, state, colours, { refresh, select, marked: () => player.loop || state.marked });
 
 function share() { return Number(byId("strength").value) / 100; }
@@ -25,6 +27,8 @@ function refresh() {
   setPressed(byId("boost"), state.isBoosted);
   byId("match-text").textContent = matchText(match());
   deck.update();
+  clearTimeout(drawing);
+  drawing = setTimeout(paint, 60);
 }
 
 /** Shows a recording, or why it cannot be shown. */
@@ -41,23 +45,39 @@ async function open(index) {
 async function opened(index) {
   const recording = recordings[index];
   state.index = index;
-  state.view = state.marked = null;
+  state.view = state.marked = state.levels = null;
+  state.isComplete = false;
   player.load([], []);
   byId("app").setAttribute("aria-busy", "true");
   byId("subject").textContent = "Opening …";
   byId("subject").classList.remove("is-fault");
   showFacts(recording);
   const sounds = ["after", "removed"].map((name) => soundOf(`${recording.id}-sound-${name}`, recording.sampleRate, recording.codec));
-  const levels = await Promise.all(VERSIONS.map((version) => levelsOf(pictureOf(`${recording.id}-picture-${version}`))));
+  const levels = await Promise.all(["after", "removed"].map((name) => levelsOf(pictureOf(`${recording.id}-picture-${name}`))));
   const tracks = await Promise.all(sounds);
   if (state.index !== index) return;
   const topHz = recording.sampleRate / 2;
   state.view = new View({ ...recording, topHz, seconds: tracks[0].duration });
-  deck.show(levels, recording);
+  // What is in step follows; until then nothing is.
+  const loose = levels[0].values.map((value, i) => greyOf(POWERS[value] + POWERS[levels[1].values[i]]));
+  state.levels = [{ ...levels[0], values: loose }, ...levels];
   player.load(tracks, gains());
   byId("subject").textContent = `${recording.before} → ${recording.after}`;
   byId("app").setAttribute("aria-busy", "false");
+  paint();
   refresh();
+  const before = await levelsOfSum(levels, tracks, recording, () => state.index === index);
+  if (before === null) return;
+  state.levels = [before, ...levels];
+  state.isComplete = true;
+  refresh();
+}
+
+/** The pictures follow the slider a moment later. */
+function paint() {
+  if (!state.view || (painted.share === share() && painted.levels === state.levels)) return;
+  painted = { share: share(), levels: state.levels };
+  deck.show(levelsAt(share(), state.levels), recordings[state.index]);
 }
 
 function pictureOf(id) { return new Blob([bytesOf(id)], { type: "image/png" }); }
@@ -152,5 +172,5 @@ new ResizeObserver(draw).observe(byId("pictures"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 connect();
 listRecordings();
-window.concertclean = { player, state, recordings }; // a handle for scripts
+window.concertclean = { player, state, recordings, deck }; // a handle for scripts
 open(0);
