@@ -94,7 +94,7 @@ def write_comparison(
     entries: list[dict[str, Any]] = []
     form = _Form(preview_seconds or _limit(comparisons), lossless)
     words = {"title": _title(comparisons), "version": __version__}
-    scripts = ("player.js", "spectrogram.js", "controls.js", "deck.js", "mix.js", "spectra.js", "report.js")
+    scripts = ("player.js", "spectrogram.js", "controls.js", "deck.js", "mix.js", "spectra.js", "wave.js", "report.js")
     with open_page(target, "report.html", words=words, scripts=scripts, overwrite=overwrite) as page:
         for comparison in comparisons:
             try:
@@ -159,8 +159,8 @@ def _embedded(
     """Facts for the script, and the blocks of data: two sounds and their pictures.
 
     The sounds are the result and what was removed. Their sum is the recording, and the result at a lower strength is a
-    sum of them as well, so what a codec adds to one of them is never left over from a difference. The picture of the recording follows in
-    the page.
+    sum of them as well, so what a codec adds to one of them is never left over from a difference. The picture of the
+    recording follows in the page.
     """
     rate, channels = form.rate(known), min(known.channels, 2)
     meters = [LoudnessMeter(rate, channels) for _ in VERSIONS]

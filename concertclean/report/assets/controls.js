@@ -19,6 +19,13 @@ function onPress(button, act) {
 
 function setPressed(button, isPressed) { button.setAttribute("aria-pressed", String(isPressed)); }
 
+/** Offers a Blob as a download. */
+function offer(blob, name) {
+  const link = element("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
 /** Shows what a slider from 0 to 100 is set to. */
 function showPercent(id) {
   const { value } = byId(id);

@@ -84,7 +84,10 @@ class Deck {
   connect(presses, keys = {}) {
     const all = {
       match: () => this.change("isMatched"),
-      stack: () => this.change("isStack"),
+      stack: () => {
+        this.state.isStackChosen = true;
+        this.change("isStack");
+      },
       "zoom-in": () => this.#zoom(0.5),
       "zoom-out": () => this.#zoom(2),
       "zoom-fit": () => this.changeView((view) => view.fit()),

@@ -6,7 +6,7 @@ const colours = paletteOf(hexPalette);
 const player = new Player();
 let drawing = 0;
 let painted = {};
-const state = { index: -1, version: "before", isMatched: true, isBoosted: false, isStack: false, view: null, levels: null, isComplete: false, marked: null };
+const state = { index: -1, version: "before", isMatched: true, isBoosted: false, isStack: false, isStackChosen: false, view: null, levels: null, isComplete: false, marked: null };
 const deck = new Deck(player, state, colours, { refresh, select, marked: () => player.loop || state.marked });
 
 function share() { return Number(byId("strength").value) / 100; }
@@ -48,6 +48,7 @@ async function opened(index) {
   state.view = state.marked = state.levels = null;
   state.isComplete = false;
   player.load([], []);
+  enableDownloads(false);
   byId("app").setAttribute("aria-busy", "true");
   byId("subject").textContent = "Opening …";
   byId("subject").classList.remove("is-fault");
@@ -62,6 +63,7 @@ async function opened(index) {
   const loose = levels[0].values.map((value, i) => greyOf(POWERS[value] + POWERS[levels[1].values[i]]));
   state.levels = [{ ...levels[0], values: loose }, ...levels];
   player.load(tracks, gains());
+  enableDownloads(true);
   byId("subject").textContent = `${recording.before} → ${recording.after}`;
   byId("app").setAttribute("aria-busy", "false");
   paint();
@@ -141,8 +143,18 @@ function openOther(by) {
   if (next >= 0 && next < recordings.length) open(next);
 }
 
+function enableDownloads(isReady) { VERSIONS.forEach((version) => { byId(`download-${version}`).disabled = !isReady; }); }
+
+/** Saves a version as it sounds at this strength, without the level match. */
+function download(version) {
+  const { name, gain } = recordings[state.index];
+  const mark = version === "before" || share() === 1 ? version : `${version}_${Math.round(100 * share())}`;
+  offer(waveOf(player.tracks, gainsOf(version, share(), gain, [0, 0], 1)), `${fileNameOf(name)}_${mark}.wav`);
+}
+
 function connect() {
   const presses = {
+    ...Object.fromEntries(VERSIONS.map((version) => [`download-${version}`, () => download(version)])),
     boost: () => deck.change("isBoosted"),
     loop: toggleLoop,
     "loop-start": () => loopFrom("start"),
@@ -170,7 +182,16 @@ const start = () => (state.index < 0 ? 0 : recordings[state.index].startSeconds)
 showProgress(player, { play: byId("play"), seek: byId("seek"), time: byId("time"), start, draw });
 new ResizeObserver(draw).observe(byId("pictures"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+/** All three pictures where there is room for them, until somebody chooses. */
+const room = matchMedia("(min-width: 1100px)");
+const fillRoom = () => {
+  if (state.isStackChosen) return;
+  state.isStack = room.matches;
+  refresh();
+};
+room.addEventListener("change", fillRoom);
 connect();
+fillRoom();
 listRecordings();
 window.concertclean = { player, state, recordings, deck }; // a handle for scripts
 open(0);
