@@ -44,6 +44,7 @@ class Encoding:
         bit_depth: 16, 24 or 32, in floating point 32 or 64; 0 for lossy codecs.
         is_float: samples are stored as floating point numbers.
         bit_rate: bit/s, ignored by lossless codecs.
+        is_capped: Opus exceeds it for moments only.
         tags: cleaned; several values of one stand between zero characters.
         chunks: of a WAV file.
         cover: picture that the format can hold.
@@ -57,6 +58,7 @@ class Encoding:
     layout: str
     bit_depth: int
     bit_rate: int
+    is_capped: bool = False
     is_float: bool = False
     tags: dict[str, str] = field(default_factory=dict)
     chunks: Chunks = ()

@@ -79,6 +79,8 @@ class SoundStream:
         self.stream.time_base = Fraction(1, encoding.sample_rate)
         if not is_lossless:
             self.stream.bit_rate = encoding.bit_rate
+        if encoding.format == "opus" and encoding.is_capped:
+            self.stream.codec_context.options = {"vbr": "constrained"}
         self.stream.codec_context.open()
 
     def packets(self, waveform: np.ndarray) -> list[Any]:

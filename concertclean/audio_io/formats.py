@@ -173,6 +173,8 @@ class Storage:
             none.
         is_float: floating point; WAV only, 24 bits in FLAC and ALAC.
         bit_rate: bit/s for lossy formats; None for the format's default.
+        is_capped: Opus only: the bit rate is what a file has at most, not what an average recording has; pure tones
+            take twice as much otherwise.
         channel_layout: FFmpeg's name; None for the usual one of so many channels.
         film: the video whose sound it is, with the codec of `format`; None for sound alone.
     """
@@ -183,6 +185,7 @@ class Storage:
     bit_depth: int | None = None
     is_float: bool = False
     bit_rate: int | None = None
+    is_capped: bool = False
     channel_layout: str | None = None
     film: Film | None = None
 

@@ -92,6 +92,7 @@ class AudioWriter:
             bit_depth=_stored_depth(entry, storage.bit_depth, storage.is_float),
             is_float=storage.is_float and entry.name == "wav",
             bit_rate=_usable_bit_rate(entry, storage.bit_rate, storage.sample_rate, storage.channels),
+            is_capped=storage.is_capped,
             tags=kept_tags,
             cover=self._storable_cover(entry, cover, flac_header.header_bytes(vorbis_comments(kept_tags), None)),
             seed=seed,

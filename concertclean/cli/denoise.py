@@ -46,6 +46,7 @@ def denoise(
     removed: options.Removed = False,
     report: options.Report = False,
     preview: options.Preview = False,
+    lossless_report: options.LosslessReport = False,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
     dry_run: options.DryRun = False,
@@ -101,7 +102,8 @@ def denoise(
         folder = None if output is None else Path(output)
         part = (1, 1) if shard is None else _shard(shard)
         jobs = plan(inputs, folder, settings, recursive=recursive, unreadable=unreadable.append, shard=part)
-    page = page_of_run(jobs, is_wanted=report or preview, overwrite=overwrite, skip_existing=skip_existing)
+    is_wanted = report or preview or lossless_report
+    page = page_of_run(jobs, is_wanted=is_wanted, overwrite=overwrite, skip_existing=skip_existing)
     screen = Screen(settings, jobs, quiet=quiet, verbose=verbose, bar=not (quiet or no_progress))
     for error in unreadable:
         console.complain(error)
@@ -118,9 +120,8 @@ def denoise(
             outcomes = _outcomes(left, work, settings, screen, kept)
             failed = unreadable + _report(outcomes, left, len(jobs), screen, sink, has_manifest=kept is not None)
             if page is not None:
-                failed += report_run(
-                    page, jobs, settings, sink.records, preview=preview, overwrite=overwrite, quiet=quiet
-                )
+                how = {"preview": preview, "lossless": lossless_report, "overwrite": overwrite, "quiet": quiet}
+                failed += report_run(page, jobs, settings, sink.records, **how)
     if len(jobs) + len(unreadable) > 1 and failed:
         raise typer.Exit(console.SOME_FAILED)
     if failed:

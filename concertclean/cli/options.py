@@ -144,6 +144,12 @@ Shard = Annotated[
         rich_help_panel=RUNNING,
     ),
 ]
+LosslessReport = Annotated[
+    bool,
+    Option(
+        "--lossless-report", help="Like --report, with exact sound (FLAC); ten times as large.", rich_help_panel=OUTPUT
+    ),
+]
 Overwrite = Annotated[bool, Option("--overwrite", help="Replace existing outputs.", rich_help_panel=OUTPUT)]
 SkipExisting = Annotated[
     bool, Option("--skip-existing", help="Skip recordings whose output exists.", rich_help_panel=OUTPUT)

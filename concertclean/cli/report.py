@@ -44,6 +44,10 @@ def report(
         float | None,
         typer.Option(parser=time_parser(0.5, 600), metavar=METAVAR, help="Only so much, where most changed."),
     ] = None,
+    lossless: Annotated[
+        bool,
+        typer.Option("--lossless", "--lossless-report", help="Exact sound (FLAC, not Opus); ten times as large."),
+    ] = False,
     start: Annotated[
         float | None,
         typer.Option(
@@ -76,7 +80,9 @@ def report(
     target = output or default_page([pair.after for pair in pairs])
     wanted = preview_seconds or (PREVIEW_SECONDS if preview else None)
     with console.ending_on_signals():
-        failures = write_page(target, comparisons, preview_seconds=wanted, overwrite=overwrite, quiet=quiet)
+        failures = write_page(
+            target, comparisons, preview_seconds=wanted, lossless=lossless, overwrite=overwrite, quiet=quiet
+        )
     errors = [error for _, error in failures] + [error for _, error in orphans]
     for _, error in orphans:
         console.complain(error)
@@ -153,6 +159,7 @@ def report_run(
     records: Sequence[Mapping[str, Any]],
     *,
     preview: bool,
+    lossless: bool,
     overwrite: bool,
     quiet: bool,
 ) -> "list[ConcertCleanError]":
@@ -164,6 +171,7 @@ def report_run(
         settings: of the run.
         records: of the run, as in its log.
         preview: half a minute of each.
+        lossless: with exact sound.
         overwrite: replace a page that exists.
         quiet: errors only.
 
@@ -184,7 +192,9 @@ def report_run(
     if not comparisons:
         return []
     wanted = PREVIEW_SECONDS if preview else None
-    failures = write_page(page, comparisons, preview_seconds=wanted, overwrite=overwrite, quiet=quiet)
+    failures = write_page(
+        page, comparisons, preview_seconds=wanted, lossless=lossless, overwrite=overwrite, quiet=quiet
+    )
     return [error for _, error in failures]
 
 
@@ -193,6 +203,7 @@ def write_page(
     comparisons: "Sequence[Comparison]",
     *,
     preview_seconds: float | None,
+    lossless: bool,
     overwrite: bool,
     quiet: bool,
 ) -> "list[tuple[Pair, ConcertCleanError]]":
@@ -201,7 +212,12 @@ def write_page(
 
     with _bar(len(comparisons), quiet=quiet) as progress:
         failures = write_comparison(
-            target, comparisons, preview_seconds=preview_seconds, overwrite=overwrite, progress=progress
+            target,
+            comparisons,
+            preview_seconds=preview_seconds,
+            lossless=lossless,
+            overwrite=overwrite,
+            progress=progress,
         )
     for _, error in failures:
         console.complain(error)

@@ -1,6 +1,5 @@
 """The change from before to after: the numbers, and the excerpt that changed most, in one pass over the files."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,7 +21,7 @@ class Change:
     Attributes:
         seconds: length.
         lufs_before, lufs_after, lufs_removed: integrated loudness; -inf for silence.
-        peak_before_db, peak_after_db: sample peaks, dB of full scale.
+        peak_before_db, peak_after_db, peak_removed_db: sample peaks, dB of full scale.
         reduction_db, reduction_p95_db: level of before over after in each second that is not silent, mean and 95th
             percentile.
         removed_energies: of before minus after, one value per 0.1 s, all channels together.
@@ -34,6 +33,7 @@ class Change:
     lufs_removed: float
     peak_before_db: float
     peak_after_db: float
+    peak_removed_db: float
     reduction_db: float
     reduction_p95_db: float
     removed_energies: NDArray[np.float64]
@@ -70,6 +70,7 @@ def measure(pair: Pair, known: PairFacts, progress: Callable[[float], None] = la
         lufs_removed=meters[2].integrated(),
         peak_before_db=to_db(meters[0].peak),
         peak_after_db=to_db(meters[1].peak),
+        peak_removed_db=to_db(meters[2].peak),
         reduction_db=mean_db,
         reduction_p95_db=p95_db,
         removed_energies=energies[2].values(),
@@ -93,11 +94,3 @@ def most_changed(removed_energies: NDArray[np.float64], n_steps: int) -> int:
         return 0
     sums = np.concatenate([[0.0], np.cumsum(removed_energies)])
     return int(np.argmax(sums[n_steps:] - sums[:-n_steps]))
-
-
-def level_match_db(lufs_before: float, lufs_after: float) -> tuple[float, float]:
-    """Gains that make both equally loud, dB: the louder one is lowered, so nothing clips; by 12 dB at most."""
-    if not (math.isfinite(lufs_before) and math.isfinite(lufs_after)):
-        return 0.0, 0.0
-    excess = min(max(lufs_before - lufs_after, -12.0), 12.0)
-    return -max(excess, 0.0), -max(-excess, 0.0)

@@ -12,16 +12,20 @@ from concertclean import __version__
 from concertclean.config.times import clock
 from concertclean.dsp.levels import LoudnessMeter
 from concertclean.errors import ConcertCleanError, foreseen
-from concertclean.report.change import STEP_SECONDS, Change, level_match_db, measure, most_changed
+from concertclean.report.change import STEP_SECONDS, Change, measure, most_changed
 from concertclean.report.page import Page, open_page, palette
 from concertclean.report.pairs import Pair, PairFacts, blocks, facts
-from concertclean.report.sound import Flac, page_rate
+from concertclean.report.sound import OPUS_RATE, Sound, flac, opus, page_rate
 from concertclean.report.spectrogram import Spectrograms, display_range, grey_png
 from concertclean.report.words import numbers_table, settings_table, together
 
-PAGE_SECONDS = 600.0  # what a browser handles easily: about 160 MB of page, 420 MB of memory
+PAGE_SECONDS = 600.0  # what a browser handles easily: about 15 MB of page, 160 without loss, 480 MB of memory
 PREVIEW_SECONDS = 30.0
 VERSIONS = ("before", "after", "removed")
+# Bit/s and channel of the two sounds, the second of which is heard less: five minutes of stereo make a page of 8 MB.
+_BIT_RATES = (34_000, 22_000)
+_MAX_COLUMNS = 1500  # of pictures
+_STEP_DB = 1.0
 
 Progress = Callable[[Pair, float, float | None], None]
 
@@ -32,6 +36,24 @@ class Comparison:
 
     pair: Pair
     record: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How much of a recording is in the page, in seconds at most, and whether without loss."""
+
+    limit: float
+    lossless: bool
+
+    def rate(self, known: PairFacts) -> int:
+        return page_rate(known.sample_rate) if self.lossless else OPUS_RATE
+
+    def sounds(self, rate: int, channels: int, gain: float) -> tuple[Sound, Sound]:
+        """Encoders of the result and of what was removed."""
+        if self.lossless:
+            return Sound(flac(rate, channels), gain), Sound(flac(rate, channels), gain)
+        left, removed = (Sound(opus(channels, bit_rate), gain) for bit_rate in _BIT_RATES)
+        return left, removed
 
 
 @dataclass(frozen=True)
@@ -47,6 +69,7 @@ def write_comparison(
     comparisons: Sequence[Comparison],
     *,
     preview_seconds: float | None = None,
+    lossless: bool = False,
     overwrite: bool = False,
     progress: Progress = lambda pair, seconds, total: None,
 ) -> list[tuple[Pair, ConcertCleanError]]:
@@ -57,6 +80,7 @@ def write_comparison(
         comparisons: at least one.
         preview_seconds: embed this much of each recording, where it changed most; None: all, if that is ten minutes at
             most, else half a minute of each.
+        lossless: embed the sounds as FLAC, ten times as large as the Opus of other pages.
         overwrite: replace an existing page.
         progress: receives the pair, its seconds measured, and its seconds in total, if known.
 
@@ -68,14 +92,14 @@ def write_comparison(
     """
     failures: list[tuple[Pair, ConcertCleanError]] = []
     entries: list[dict[str, Any]] = []
-    limit = preview_seconds or _limit(comparisons)
+    form = _Form(preview_seconds or _limit(comparisons), lossless)
     words = {"title": _title(comparisons), "version": __version__}
-    scripts = ("player.js", "spectrogram.js", "controls.js", "deck.js", "report.js")
+    scripts = ("player.js", "spectrogram.js", "controls.js", "deck.js", "mix.js", "spectra.js", "wave.js", "report.js")
     with open_page(target, "report.html", words=words, scripts=scripts, overwrite=overwrite) as page:
         for comparison in comparisons:
             try:
                 with foreseen(comparison.pair.after):
-                    entries.append(_add(page, comparison, f"r{len(entries)}", limit, progress))
+                    entries.append(_add(page, comparison, f"r{len(entries)}", form, progress))
             except ConcertCleanError as error:
                 failures.append((comparison.pair, error))
         if not entries:
@@ -100,13 +124,13 @@ def _limit(comparisons: Sequence[Comparison]) -> float:
     return PAGE_SECONDS if total <= PAGE_SECONDS else PREVIEW_SECONDS
 
 
-def _add(page: Page, comparison: Comparison, name: str, limit: float, progress: Progress) -> dict[str, Any]:
+def _add(page: Page, comparison: Comparison, name: str, form: _Form, progress: Progress) -> dict[str, Any]:
     """Measures a pair and puts its sound and pictures into the page; returns its facts for the script."""
     pair = comparison.pair
     known = facts(pair)
     change = measure(pair, known, lambda seconds: progress(pair, seconds, known.seconds))
-    excerpt = _excerpt(change, limit)
-    entry, data = _embedded(pair, known, change, excerpt)
+    excerpt = _excerpt(change, form.limit)
+    entry, data = _embedded(pair, known, change, excerpt, form)
     for block, value in data.items():
         page.add_block(f"{name}-{block}", value)
     return {
@@ -116,7 +140,7 @@ def _add(page: Page, comparison: Comparison, name: str, limit: float, progress: 
         "after": pair.after.name,
         "numbers": [[together(cell) for cell in row] for row in numbers_table(change, comparison.record)],
         "settings": settings_table(comparison.record, known, pair),
-        "notes": [together(note) for note in _notes(known, change, excerpt)],
+        "notes": [together(note) for note in _notes(known, change, excerpt, form)],
         **entry,
     }
 
@@ -130,41 +154,53 @@ def _excerpt(change: Change, limit: float) -> _Excerpt:
 
 
 def _embedded(
-    pair: Pair, known: PairFacts, change: Change, excerpt: _Excerpt
+    pair: Pair, known: PairFacts, change: Change, excerpt: _Excerpt, form: _Form
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Facts for the script, and the blocks of data: two sounds, three pictures."""
-    rate, channels = page_rate(known.sample_rate), min(known.channels, 2)
-    meters = [LoudnessMeter(rate, channels) for _ in range(2)]
-    pictures = Spectrograms(len(VERSIONS), channels, round(excerpt.seconds * rate))
-    sounds = [Flac(rate, channels, _headroom(change)) for _ in range(2)]
+    """Facts for the script, and the blocks of data: two sounds and their pictures.
+
+    The sounds are the result and what was removed. Their sum is the recording, and the result at a lower strength is a
+    sum of them as well, so what a codec adds to one of them is never left over from a difference. The picture of the
+    recording follows in the page.
+    """
+    rate, channels = form.rate(known), min(known.channels, 2)
+    meters = [LoudnessMeter(rate, channels) for _ in VERSIONS]
+    pictures = Spectrograms(len(VERSIONS), channels, round(excerpt.seconds * rate), _MAX_COLUMNS)
+    played = _headroom(change.peak_before_db, change.peak_after_db)
+    stored = min(played, _headroom(change.peak_after_db, change.peak_removed_db))
+    sounds = form.sounds(rate, channels, stored)
     with sounds[0], sounds[1]:
         for both in blocks(pair, rate, start_seconds=excerpt.start, seconds=excerpt.seconds):
             before, after = (block[:channels] for block in both)
-            pictures.add(np.stack([before, after, before - after]))
-            for block, meter, sound in zip((before, after), meters, sounds, strict=True):
+            three = (before, after, before - after)
+            pictures.add(np.stack(three))
+            for block, meter in zip(three, meters, strict=True):
                 meter.add(block)
+            for block, sound in zip(three[1:], sounds, strict=True):
                 sound.write(block)
     levels = pictures.levels()
-    match = level_match_db(meters[0].integrated(), meters[1].integrated())
-    data = {"sound-before": sounds[0].data, "sound-after": sounds[1].data}
-    data |= {f"picture-{version}": grey_png(level) for version, level in zip(VERSIONS, levels, strict=True)}
+    data = {"sound-after": sounds[0].data, "sound-removed": sounds[1].data}
+    data |= {"picture-after": grey_png(levels[1], _STEP_DB), "picture-removed": grey_png(levels[2], _STEP_DB)}
     entry = {
         "sampleRate": rate,
+        "codec": "FLAC" if form.lossless else "Opus",
         "startSeconds": excerpt.start,
         "seconds": excerpt.seconds,
         "wholeSeconds": change.seconds,
-        "matchDb": match,
+        "gain": stored / played,
+        "lufs": [meter.integrated() if math.isfinite(meter.integrated()) else None for meter in meters],
         "rangeDb": display_range(levels),
         "columnSeconds": pictures.hop_length * pictures.frames_per_column / rate,
+        "hopLength": pictures.hop_length,
+        "framesPerColumn": pictures.frames_per_column,
         "leadSeconds": pictures.hop_length / 2 / rate,
         "course": _course(change),
     }
     return entry, data
 
 
-def _headroom(change: Change) -> float:
-    """Factor that lowers a recording above full scale to below it; 16 bits would clip."""
-    peak_db = max(change.peak_before_db, change.peak_after_db)
+def _headroom(*peaks_db: float) -> float:
+    """Factor that lowers sounds above full scale to below it; 16 bits would clip."""
+    peak_db = max(peaks_db)
     return 1.0 if peak_db <= 0 else float(10 ** (-(peak_db + 0.1) / 20))
 
 
@@ -176,20 +212,23 @@ def _course(change: Change, n_points: int = 300) -> list[int]:
     return [round(100 * value) for value in np.sqrt(peaks / max(peaks.max(), 1e-20))]
 
 
-def _notes(known: PairFacts, change: Change, excerpt: _Excerpt) -> list[str]:
+def _notes(known: PairFacts, change: Change, excerpt: _Excerpt, form: _Form) -> list[str]:
     """Notes for the listener about the sound in the page."""
     notes = []
     if excerpt.seconds < change.seconds:
         where = f"{clock(excerpt.start)} to {clock(excerpt.start + excerpt.seconds)} of {clock(change.seconds)}"
         notes.append(f"This page contains {where}: the part where most was removed. The numbers are for the whole.")
-    rate = page_rate(known.sample_rate)
-    if rate != known.sample_rate:
+    rate = form.rate(known)
+    if not form.lossless:
+        notes.append("To keep this page small, its sound is compressed (Opus). The numbers are those of the files.")
+    elif rate != known.sample_rate:
         notes.append(f"The sound in this page is at {rate} Hz, the recording at {known.sample_rate} Hz.")
     if known.after_rate != known.sample_rate:
         notes.append(f"The result is at {known.after_rate} Hz; it was resampled for comparison.")
     if known.channels > 2:
         notes.append(f"This page plays channels 1 and 2 of {known.channels}.")
-    if _headroom(change) < 1:
-        lowered = f"{-20 * math.log10(_headroom(change)):.1f} dB"
+    played = _headroom(change.peak_before_db, change.peak_after_db)
+    if played < 1:
+        lowered = f"{-20 * math.log10(played):.1f} dB"
         notes.append(f"Before and after exceed full scale; in this page both are lowered by {lowered}.")
     return notes

@@ -25,7 +25,7 @@ from concertclean.dsp.levels import LoudnessMeter
 from concertclean.dsp.resample import resample
 from concertclean.errors import AudioFileError
 from concertclean.report.page import Page, open_page
-from concertclean.report.sound import Flac, page_rate
+from concertclean.report.sound import Sound, flac, page_rate
 
 _FADE_SECONDS = 0.02
 _MAX_GAIN_DB = 30.0
@@ -132,7 +132,7 @@ def _add(page: Page, item: ListeningItem, settings: ListeningSettings, name: str
     rate, reference, found = stimuli(item, settings.anchors_hz)
     random.Random(f"{settings.seed} {item.name}").shuffle(found)
     for number, waveform in enumerate([reference, *(one.waveform for one in found)]):
-        with Flac(rate, len(waveform)) as sound:
+        with Sound(flac(rate, len(waveform))) as sound:
             sound.write(waveform)
         page.add_block(f"{name}-{number}", sound.data)
     return {

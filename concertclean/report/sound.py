@@ -1,4 +1,4 @@
-"""Sound inside a page: 16-bit FLAC, at a rate and with channels that every browser plays."""
+"""Sound inside a page: FLAC of 16 bits or Opus, at a rate and with channels that every browser plays."""
 
 import io
 from types import TracebackType
@@ -12,6 +12,7 @@ from concertclean.audio_io.writer import AudioWriter
 
 _MAX_RATE = 48_000
 _MIN_RATE = 8_000
+OPUS_RATE = 48_000
 
 
 def page_rate(sample_rate: int) -> int:
@@ -22,18 +23,37 @@ def page_rate(sample_rate: int) -> int:
     return next((rate for rate in halves if rate in (44_100, 48_000)), _MAX_RATE)
 
 
-class Flac:
+def flac(sample_rate: int, channels: int) -> Storage:
+    """Every sample, in 16 bits.
+
+    Args:
+        sample_rate: Hz, from `page_rate`.
+        channels: 1 or 2.
+    """
+    return Storage("flac", sample_rate, channels, bit_depth=16)
+
+
+def opus(channels: int, bit_rate: int) -> Storage:
+    """A tenth of FLAC, at 48 kHz.
+
+    Args:
+        channels: 1 or 2.
+        bit_rate: bit/s and channel, at most.
+    """
+    return Storage("opus", OPUS_RATE, channels, bit_rate=bit_rate * channels, is_capped=True)
+
+
+class Sound:
     """A waveform being encoded for a page; a context manager whose `data` are available afterwards.
 
     Args:
-        sample_rate: Hz.
-        channels: 1 or 2.
+        storage: from `flac` or `opus`.
         gain: factor for every sample.
     """
 
-    def __init__(self, sample_rate: int, channels: int, gain: float = 1.0) -> None:
+    def __init__(self, storage: Storage, gain: float = 1.0) -> None:
         self._file, self._gain = io.BytesIO(), gain
-        self._writer = AudioWriter(self._file, Storage("flac", sample_rate, channels, bit_depth=16))
+        self._writer = AudioWriter(self._file, storage)
 
     def __enter__(self) -> Self:
         self._writer.__enter__()

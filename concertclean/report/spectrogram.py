@@ -87,11 +87,12 @@ def display_range(levels: NDArray[np.float64], span_db: float = 80.0) -> tuple[f
     return float(top - span_db), float(top)
 
 
-def grey_png(levels: NDArray[np.float64]) -> bytes:
+def grey_png(levels: NDArray[np.float64], step_db: float = 1 / STEPS_A_DB) -> bytes:
     """A picture of levels for programs: grey value `2 (dB + 120)`, high frequencies at the top.
 
     Args:
         levels: `(freq, column)`, dB.
+        step_db: what levels are rounded to, a multiple of 0.5 dB; coarser pictures are smaller.
 
     Returns:
         8-bit PNG, one row per frequency.
@@ -99,7 +100,8 @@ def grey_png(levels: NDArray[np.float64]) -> bytes:
     References:
         W3C, Portable Network Graphics, sections 5 (chunks), 9 (filtering) and 11.2 (header).
     """
-    values = np.clip(np.round((levels - FLOOR_DB) * STEPS_A_DB), 0, 255).astype(np.uint8)[::-1]
+    step = round(step_db * STEPS_A_DB)
+    values = np.clip(step * np.round((levels - FLOOR_DB) / step_db), 0, 255).astype(np.uint8)[::-1]
     # Filter 1 of the standard: each row starts with the filter's number, each sample is less the one before it.
     filtered = np.insert(np.diff(values, axis=1, prepend=np.uint8(0)), 0, 1, axis=1)
     header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 8, 0, 0, 0, 0)  # 8 bits, grey, not interlaced

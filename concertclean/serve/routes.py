@@ -39,9 +39,9 @@ _MOST_DIGITS: Final = 6
 _TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _ASSETS: Final = {
     "index.html": "serve", "serve.css": "serve", "live.js": "serve", "stream.js": "serve", "tiles.js": "serve",
-    "wave.js": "serve", "queue.js": "serve", "serve.js": "serve",
+    "waveform.js": "serve", "queue.js": "serve", "serve.js": "serve",
     "page.css": "report", "player.js": "report", "controls.js": "report", "spectrogram.js": "report",
-    "deck.js": "report",
+    "deck.js": "report", "mix.js": "report",
 }  # fmt: skip
 _MODELS: Final = ("concert", "gramophone")  # besides those that the user has added
 

@@ -437,3 +437,17 @@ def test_memory_does_not_grow_with_the_length(kind, noise, tmp_path):
         tracemalloc.stop()
         assert soundfile.info(source).frames == seconds * 48_000 if kind != "m4a" else True
     assert peaks[1] < 1.2 * peaks[0] + 500_000
+
+
+def test_a_cap_holds_for_tones_too(tmp_path):
+    """Chords of overtones take twice the bit rate otherwise."""
+    time = np.arange(4 * 48_000) / 48_000
+    chord = sum(np.sin(2 * np.pi * k * pitch * time) / k for pitch in (110, 138, 165) for k in range(1, 80)) / 20
+    rates = {}
+    for is_capped in (False, True):
+        path = tmp_path / f"{is_capped}.opus"
+        with AudioWriter(path, Storage("opus", 48_000, 2, bit_rate=64_000, is_capped=is_capped)) as writer:
+            writer.write(np.stack([chord, -chord]))
+        rates[is_capped] = path.stat().st_size * 8 / 4
+    assert rates[True] < 1.05 * 64_000
+    assert rates[False] > 1.3 * 64_000

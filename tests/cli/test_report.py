@@ -233,6 +233,21 @@ def test_a_preview_implies_a_page(
     assert '"seconds": 0.5' in (tmp_path / "a_clean_report.html").read_text()
 
 
+def codec_on(page: Path) -> str:
+    (codec,) = set(re.findall(r'"codec": "(\w+)"', page.read_text()))
+    return str(codec)
+
+
+def test_lossless_sound_is_asked_for(denoise: Program, program: Program, sound: Any, tmp_path: Path) -> None:
+    sound("a.wav")
+    page = tmp_path / "a_clean_report.html"
+    assert denoise("a.wav", "--lossless-report").code == 0
+    assert codec_on(page) == "FLAC"
+    for words, codec in (((), "Opus"), (("--lossless",), "FLAC"), (("--lossless-report",), "FLAC")):
+        assert program("report", "a_clean.wav", "--overwrite", *words).code == 0
+        assert codec_on(page) == codec
+
+
 def test_an_existing_page_is_told_before_the_work(denoise: Program, sound: Any, tmp_path: Path) -> None:
     sound("a.wav")
     (tmp_path / "a_clean_report.html").touch()

@@ -36,11 +36,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("downloads")
-
-
-@pytest.fixture(scope="module")
 def window(downloads: Path) -> Iterator[Browser]:
     with opened(downloads) as browser:
         yield browser

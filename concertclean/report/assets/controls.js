@@ -19,6 +19,35 @@ function onPress(button, act) {
 
 function setPressed(button, isPressed) { button.setAttribute("aria-pressed", String(isPressed)); }
 
+/** Offers a Blob as a download. */
+function offer(blob, name) {
+  const link = element("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** Shows what a slider from 0 to 100 is set to. */
+function showPercent(id) {
+  const { value } = byId(id);
+  byId(id).setAttribute("aria-valuetext", `${value} percent`);
+  const text = byId(`${id}-text`);
+  if (text) text.textContent = `${value}\u00a0%`;
+}
+
+/** The volume slider, whose place is remembered where the browser allows it. */
+function connectVolume(player, slider) {
+  const apply = () => {
+    player.volume = (slider.value / 100) ** 2; // even steps for the ear
+    showPercent(slider.id);
+  };
+  try { slider.value = localStorage.getItem("concertclean volume") ?? slider.value; } catch { /* not allowed */ }
+  slider.addEventListener("input", () => {
+    apply();
+    try { localStorage.setItem("concertclean volume", slider.value); } catch { /* not allowed */ }
+  });
+  apply();
+}
+
 /** Calls `keys[name]` for a key, unless the user is typing or a focused button needs the key itself. */
 function onKeys(keys) {
   document.addEventListener("keydown", (event) => {

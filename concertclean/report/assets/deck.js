@@ -85,13 +85,17 @@ class Deck {
   connect(presses, keys = {}) {
     const all = {
       match: () => this.change("isMatched"),
-      stack: () => this.change("isStack"),
+      stack: () => {
+        this.state.isStackChosen = true;
+        this.change("isStack");
+      },
       "zoom-in": () => this.#zoom(0.5),
       "zoom-out": () => this.#zoom(2),
       "zoom-fit": () => this.changeView((view) => view.fit()),
       scale: () => this.changeView((view) => { view.isLog = !view.isLog; }),
       ...presses,
     };
+    connectVolume(this.player, byId("volume"));
     Object.entries(all).forEach(([id, act]) => onPress(byId(id), act));
     document.querySelectorAll("#versions button").forEach((button) => onPress(button, () => this.hear(button.dataset.version)));
     byId("span").addEventListener("input", () => this.changeView((view) => { view.spanDb = Number(byId("span").value); }));

@@ -183,11 +183,10 @@ function tableOf({ test: id, participant, ratings }) {
 
 function save(extension, type, text) {
   const name = state.participant.replace(/[^\p{L}\p{N}_-]+/gu, "_");
-  const link = element("a", { href: URL.createObjectURL(new Blob([text], { type })), download: `listening-${name}.${extension}` });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  const file = `listening-${name}.${extension}`;
+  offer(new Blob([text], { type }), file);
   state.isSaved = true;
-  byId("saved").textContent = `Saved as ${link.download}, in your downloads.`;
+  byId("saved").textContent = `Saved as ${file}, in your downloads.`;
 }
 
 function connect() {

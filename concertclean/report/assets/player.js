@@ -1,8 +1,8 @@
 /* Several versions of one recording, played in step.
  *
  * All tracks start together on the clock of the sound card and run all the time; a version is a gain for each track. So
- * changing the version changes gains within 10 ms and cannot lose the position. "Removed" is before times 1 plus after
- * times -1, exact to the sample.
+ * changing the version changes gains within 10 ms and cannot lose the position. A sum or difference of tracks is exact to
+ * the sample.
  */
 const FADE_SECONDS = 0.003; // time constant: 96 % after 10 ms
 
@@ -13,6 +13,8 @@ class Player extends EventTarget {
   #voice = null;
   #position = 0;
   #loop = null;
+  #volume = 1;
+  #out = null;
 
   /** Takes AudioBuffers of one length and a gain for each; stops playback and returns to the beginning. */
   load(tracks, gains) {
@@ -29,6 +31,13 @@ class Player extends EventTarget {
   get duration() { return this.#tracks.length ? this.#tracks[0].duration : 0; }
   get isPlaying() { return this.#voice !== null; }
   get loop() { return this.#loop; }
+  get volume() { return this.#volume; }
+
+  /** Factor for everything that is heard; the gains of the tracks stay as they are. */
+  set volume(factor) {
+    this.#volume = factor;
+    if (this.#out) this.#out.gain.setTargetAtTime(factor, this.#context.currentTime, FADE_SECONDS);
+  }
 
   /** Playback position in seconds. */
   get position() {
@@ -90,6 +99,8 @@ class Player extends EventTarget {
     if (this.#context && this.#context.sampleRate === rate) return;
     if (this.#context) this.#context.close();
     this.#context = new AudioContext({ sampleRate: rate });
+    this.#out = new GainNode(this.#context, { gain: this.#volume });
+    this.#out.connect(this.#context.destination);
   }
 
   #start(offset) {
@@ -97,7 +108,7 @@ class Player extends EventTarget {
     const start = context.currentTime + 0.01;
     const out = new GainNode(context, { gain: offset > 0 ? 0 : 1 });
     out.gain.setTargetAtTime(1, start, FADE_SECONDS);
-    out.connect(context.destination);
+    out.connect(this.#out);
     const voice = { start, offset, loop: this.#loop, out, sources: [], gains: [] };
     this.#tracks.forEach((buffer, i) => {
       const source = new AudioBufferSourceNode(context, { buffer, ...looping(this.#loop) });
@@ -160,8 +171,10 @@ function bytesOf(id) {
 }
 
 /** AudioBuffer of a block, at the rate it was stored with, so no sample is changed. */
-function soundOf(id, sampleRate) {
-  return new OfflineAudioContext(1, 1, sampleRate).decodeAudioData(bytesOf(id).buffer);
+function soundOf(id, sampleRate, codec = "FLAC") {
+  return new OfflineAudioContext(1, 1, sampleRate).decodeAudioData(bytesOf(id).buffer).catch(() => {
+    throw new Error(`this browser cannot play its sound (${codec}). Use a current Firefox, Chrome, Edge or Safari, or make the page with lossless sound`);
+  });
 }
 
 function jsonOf(id) { return JSON.parse(document.getElementById(id).textContent); }

@@ -326,8 +326,7 @@ function apply() {
   const match = matchOf(share, job.result.listening.lufs);
   player.mix(gainsOf(state.version, share, job.result.listening.gain, state.isMatched ? match : [0, 0]));
   const hasNoLimit = reduction === null || reduction === NO_LIMIT_DB;
-  byId("strength-text").textContent = `${Math.round(100 * strength)}\u00a0%`;
-  byId("strength").setAttribute("aria-valuetext", `${Math.round(100 * strength)} percent`);
+  showPercent("strength");
   byId("reduction-text").textContent = hasNoLimit ? "no limit" : `${reduction}\u00a0dB`;
   byId("reduction").setAttribute("aria-valuetext", hasNoLimit ? "no limit" : `${reduction} decibels`);
   byId("match-text").textContent = state.isMatched ? matchText(match) : "";
@@ -448,7 +447,7 @@ async function begin() {
   state.id = location.hash.slice(1) || null;
   const colours = paletteOf(state.options.palette);
   deck = new Deck(player, state, colours, { refresh: apply, select: selectPart, prepare: detail });
-  wave = new Wave({ canvas: byId("wave"), from: byId("from"), length: byId("length"), shades });
+  wave = new Waveform({ canvas: byId("wave"), from: byId("from"), length: byId("length"), shades });
   byId("version").textContent = state.options.version;
   byId("format").replaceChildren(
     element("option", { value: "auto" }, "WAV; a video keeps its picture"),

@@ -10,6 +10,8 @@ class StreamPlayer extends EventTarget {
   #duration = 0;
   #channels = 2;
   #timer = 0;
+  #volume = 1;
+  #out = null;
 
   constructor() {
     super();
@@ -32,6 +34,11 @@ class StreamPlayer extends EventTarget {
   get duration() { return this.#duration; }
   get isPlaying() { return !this.#audio.paused; }
   get loop() { return this.#loop; }
+  get volume() { return this.#volume; }
+  set volume(factor) {
+    this.#volume = factor;
+    this.#out?.gain.setTargetAtTime(factor, this.#context.currentTime, FADE_SECONDS);
+  }
   get position() { return Math.min(this.#audio.currentTime, this.#duration); }
   /** Where what plays can be looked at: a node for each of the two tracks, after its gain; for scripts. */
   get mixers() { return this.#mixers; }
@@ -79,13 +86,14 @@ class StreamPlayer extends EventTarget {
       [0, 1].forEach((side) => sides.connect(merger, side, side));
       return gain;
     });
-    merger.connect(this.#context.destination);
+    this.#out = new GainNode(this.#context, { gain: this.#volume });
+    merger.connect(this.#out).connect(this.#context.destination);
   }
 
   /** An element belongs to its context for good, so another number of channels needs another one. */
   #renew() {
     this.#context?.close();
-    [this.#context, this.#mixers] = [null, []];
+    [this.#context, this.#out, this.#mixers] = [null, null, []];
     this.#audio = new Audio();
     ["play", "pause", "seeked", "ended"].forEach((name) => this.#audio.addEventListener(name, () => this.#changed()));
   }
@@ -138,6 +146,8 @@ class Sound extends EventTarget {
     this.#stream.shareAt = shareAt;
   }
 
+  get volume() { return this.#exact.volume; }
+  set volume(factor) { [this.#exact, this.#stream].forEach((one) => { one.volume = factor; }); }
   get isStream() { return this.#now === this.#stream; }
   get mixers() { return this.#stream.mixers; }
   get tracks() { return this.#now.tracks; }

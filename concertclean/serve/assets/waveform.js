@@ -1,7 +1,7 @@
 /* The level over the whole recording, on which parts are marked: to be restored alone, or to be left as they are. */
 
 /** The canvas and the two fields beside it; `changed` is called when a part was marked by hand. */
-class Wave {
+class Waveform {
   #peaks = [];
   #marked = null;
 
