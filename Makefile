@@ -24,6 +24,10 @@ $(VENV)/dev: $(BIN)/concertclean
 	$(PIP) install -c $(CONSTRAINTS) -e '.[dev]'
 	@touch $@
 
+$(VENV)/ray: $(VENV)/dev
+	$(PIP) install -c $(CONSTRAINTS) -e '.[ray]'
+	@touch $@
+
 demo: $(BIN)/concertclean
 	@mkdir -p demo
 	$(BIN)/concertclean denoise examples/lets-go-fishin-with-crowd.m4a -o demo --overwrite --removed --report -v

@@ -14,6 +14,7 @@
     ├── MetricError           a metric is not defined for a pair of recordings
     ├── TrainingError         a training run cannot go on
     ├── DeviceMemoryError     not even the smallest segment fits into memory
+    ├── WorkerError           the process that worked on a recording died, again and again
     └── UnexpectedError       a fault of concertclean itself, met while it worked on a recording
 
 A message names the file, the fact and the cure. Programming mistakes raise `ValueError` instead.
@@ -69,6 +70,10 @@ class DeviceMemoryError(ConcertCleanError):
 
 class TrainingError(ConcertCleanError):
     """A training run cannot go on."""
+
+
+class WorkerError(ConcertCleanError):
+    """Every process that worked on a recording died."""
 
 
 class UnexpectedError(ConcertCleanError):

@@ -150,6 +150,22 @@ LosslessReport = Annotated[
         "--lossless-report", help="Like --report, with exact sound (FLAC); ten times as large.", rich_help_panel=OUTPUT
     ),
 ]
+Engine = Annotated[
+    str,
+    Option(
+        metavar="threads|ray",
+        help="Where recordings are restored: in this process, or by workers of a Ray cluster.",
+        rich_help_panel=RUNNING,
+    ),
+]
+Address = Annotated[
+    str | None,
+    Option(
+        metavar="auto|HOST:PORT",
+        help="With --engine ray: the cluster. \\[default: one on this machine, for this run]",
+        rich_help_panel=RUNNING,
+    ),
+]
 Overwrite = Annotated[bool, Option("--overwrite", help="Replace existing outputs.", rich_help_panel=OUTPUT)]
 SkipExisting = Annotated[
     bool, Option("--skip-existing", help="Skip recordings whose output exists.", rich_help_panel=OUTPUT)
@@ -177,7 +193,10 @@ Overlap = Annotated[
     Option(help="Cross-faded part of a segment, 0 to 0.5. \\[default: 0.02]", rich_help_panel=RUNNING),
 ]
 BatchSize = Annotated[int | None, Option(help="Segments a call on a GPU. \\[default: 8]", rich_help_panel=RUNNING)]
-Threads = Annotated[int | None, Option(help="CPU cores to use. \\[default: all]", rich_help_panel=RUNNING)]
+Threads = Annotated[
+    int | None,
+    Option(help="CPU cores to use; of each worker with --engine ray. \\[default: all; 1]", rich_help_panel=RUNNING),
+]
 Offline = Annotated[bool | None, Option("--offline", help="Never use the network.", rich_help_panel=RUNNING)]
 Config = Annotated[
     Path | None,

@@ -50,7 +50,12 @@ def new_part(folder: Path) -> tuple[Path, int]:
 
 @cache
 def sweep(folder: Path) -> None:
-    """Deletes the part files that killed runs left in a folder; once for each folder in the life of a process.
+    """`sweep_now`, once for each folder in the life of a process."""
+    sweep_now(folder)
+
+
+def sweep_now(folder: Path) -> None:
+    """Deletes the part files that killed runs left in a folder.
 
     Args:
         folder: where to look; nothing happens if it cannot be read.

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from concertclean.classical.catalogue import COMBINATIONS, METHODS, Stage
 from concertclean.classical.material import Material, Source
+from concertclean.config.denoise import AUTO
 from concertclean.dsp.arrays import Blocks
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError, ModelError
@@ -89,6 +90,15 @@ def chain_of(
         material = None if source is None else materials.get(source)
         made.append(METHODS[name].make(None if material is None else _left_of(material, tuple(made))))
     return Chain(tuple(made))
+
+
+def needs_network(names: str) -> bool:
+    """Whether a model, as settings name it, is a network, or may turn out to be one.
+
+    Raises:
+        ConfigError, ModelError: see `stages_of`.
+    """
+    return names == AUTO or any(stage not in METHODS for stage in stages_of(names))
 
 
 def learns_from(stages: Sequence[str], source: Source) -> bool:

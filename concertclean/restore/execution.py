@@ -23,6 +23,10 @@ Progress = Callable[[Job, float], None]
 Outcomes = Generator[tuple[int, Outcome]]
 
 
+def _nothing(*_: object) -> None:
+    """What nobody asked for; it travels, as a lambda does not."""
+
+
 class Restores(Protocol):
     """What restores one recording from file to file."""
 
@@ -62,9 +66,9 @@ class Work:
         *,
         overwrite: bool,
         skip_existing: bool,
-        check: Callable[[Path], object] = lambda source: None,
-        progress: Progress = lambda job, seconds: None,
-        first_pass: Progress = lambda job, seconds: None,
+        check: Callable[[Path], object] = _nothing,
+        progress: Progress = _nothing,
+        first_pass: Progress = _nothing,
         is_hashed: bool = False,
     ) -> None:
         self._options: dict[str, Any] = {

@@ -89,6 +89,10 @@ def test_the_state_of_a_batch_is_printed(program: Program, tmp_path: Path) -> No
         (("in", "--shard", "5/4"), "--shard 5/4: write K/N"),
         (("in", "--verify"), "--manifest"),
         (("-", "--manifest", "a.jsonl"), "are for files"),
+        (("in", "--engine", "dask"), "choose threads or ray"),
+        (("in", "--address", "auto"), "add --engine ray"),
+        (("-", "--engine", "ray"), "is for files"),
+        (("in", "--engine", "ray", "--device", "cuda:1"), "choose cuda"),
         (("in", "--manifest", "in/b/0001.wav"), "line 1 is none of a manifest"),
     ],
 )
