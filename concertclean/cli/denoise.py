@@ -1,6 +1,5 @@
 """`concertclean denoise`: options to settings, progress and results to the terminal."""
 
-import os
 import re
 import sys
 from contextlib import nullcontext
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import typer
 
 from concertclean.cli import console, options
+from concertclean.cli.batch_run import BatchRun
 from concertclean.cli.planned import show_plan
 from concertclean.cli.report import page_of_run, report_run
 from concertclean.cli.screen import Screen
@@ -18,12 +18,8 @@ from concertclean.cli.sink import Sink
 from concertclean.errors import ConcertCleanError, ConfigError, NoInputError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from concertclean.config.denoise import DenoiseSettings
-    from concertclean.restore.batch import Job, Outcome
-    from concertclean.restore.execution import Work
-    from concertclean.restore.manifest import Manifest
+    from concertclean.restore.batch import Job
 
 
 def denoise(
@@ -74,7 +70,7 @@ def denoise(
     stays a video, with only its sound changed. Nothing is overwritten without --overwrite.
     """
     from concertclean.config.denoise import read_settings
-    from concertclean.restore.denoise import format_of, plan
+    from concertclean.restore.denoise import format_of
     from concertclean.restore.manifest import Manifest
 
     settings = read_settings(
@@ -88,25 +84,20 @@ def denoise(
             "overlap_ratio": overlap, "batch_size": batch_size, "threads": threads, "offline": offline,
         },
     )  # fmt: skip
-    is_stream = console.STREAM in (*inputs, output)
     _refuse(overwrite and skip_existing, "--overwrite and --skip-existing exclude each other; choose one")
     is_printed = jsonl_log == console.STREAM and (as_json or output == console.STREAM)
     _refuse(is_printed, "--jsonl-log - writes to standard output, where other results go; name a file")
     _refuse(verify and manifest is None, "--verify compares with a manifest; name it with --manifest")
-    is_kept = manifest is not None or shard is not None
+    is_stream, is_kept = console.STREAM in (*inputs, output), manifest is not None or shard is not None
     _refuse(is_stream and is_kept, "--manifest and --shard are for files; leave them out with -")
     unreadable: list[ConcertCleanError] = []
     if is_stream:
         jobs = [_stream_job(inputs, output, settings, as_json=as_json)]
     else:
-        folder = None if output is None else Path(output)
-        part = (1, 1) if shard is None else _shard(shard)
-        jobs = plan(inputs, folder, settings, recursive=recursive, unreadable=unreadable.append, shard=part)
+        jobs = _jobs(inputs, output, settings, unreadable, recursive=recursive, shard=shard)
     is_wanted = report or preview or lossless_report
     page = page_of_run(jobs, is_wanted=is_wanted, overwrite=overwrite, skip_existing=skip_existing)
     screen = Screen(settings, jobs, quiet=quiet, verbose=verbose, bar=not (quiet or no_progress))
-    for error in unreadable:
-        console.complain(error)
     if dry_run:
         failed = unreadable + show_plan(jobs, settings, page, screen, as_json=as_json)
     else:
@@ -115,91 +106,45 @@ def denoise(
             Sink(settings, as_json=as_json, log=jsonl_log) as sink,
             nullcontext() if manifest is None else Manifest(manifest, settings) as kept,
         ):
-            left = jobs if kept is None else kept.left(jobs, verify=verify)
-            work = _work(settings, screen, overwrite=overwrite, skip_existing=skip_existing, is_hashed=kept is not None)
-            outcomes = _outcomes(left, work, settings, screen, kept)
-            failed = unreadable + _report(outcomes, left, len(jobs), screen, sink, has_manifest=kept is not None)
+            run = BatchRun(settings, screen, sink, kept, overwrite=overwrite, skip_existing=skip_existing)
+            failed = unreadable + run.restore(jobs, verify=verify)
             if page is not None:
-                how = {"preview": preview, "lossless": lossless_report, "overwrite": overwrite, "quiet": quiet}
-                failed += report_run(page, jobs, settings, sink.records, **how)
-    if len(jobs) + len(unreadable) > 1 and failed:
-        raise typer.Exit(console.SOME_FAILED)
+                failed += report_run(
+                    page, jobs, settings, sink.records,
+                    preview=preview, lossless=lossless_report, overwrite=overwrite, quiet=quiet,
+                )  # fmt: skip
+    _end(failed, len(jobs) + len(unreadable))
+
+
+def _end(failed: list[ConcertCleanError], count: int) -> None:
+    """Exits where something failed, with the code of the error if there was one thing to do."""
     if failed:
-        raise typer.Exit(console.exit_code(failed[0]))
+        raise typer.Exit(console.SOME_FAILED if count > 1 else console.exit_code(failed[0]))
+
+
+def _jobs(
+    inputs: list[str],
+    output: str | None,
+    settings: "DenoiseSettings",
+    unreadable: list[ConcertCleanError],
+    *,
+    recursive: bool,
+    shard: str | None,
+) -> "list[Job]":
+    """The jobs of files; folders that cannot be read are reported and noted."""
+    from concertclean.restore.denoise import plan
+
+    def note(error: ConcertCleanError) -> None:
+        console.complain(error)
+        unreadable.append(error)
+
+    folder, part = None if output is None else Path(output), _shard(shard)
+    return plan(inputs, folder, settings, recursive=recursive, unreadable=note, shard=part)
 
 
 def _refuse(is_wrong: bool, message: str) -> None:
     if is_wrong:
         raise ConfigError(message)
-
-
-def _work(
-    settings: "DenoiseSettings", screen: Screen, *, overwrite: bool, skip_existing: bool, is_hashed: bool
-) -> "Work":
-    """What restores one recording; no network is loaded before there is something to do."""
-    from concertclean.restore.build import Hooks
-    from concertclean.restore.denoise import build_denoiser, check
-    from concertclean.restore.execution import Work
-
-    return Work(
-        lambda: build_denoiser(settings, Hooks(screen.note, screen.fetching, screen.built)),
-        overwrite=overwrite,
-        skip_existing=skip_existing,
-        check=lambda source: check(source, settings),
-        progress=screen.bar.advance,
-        first_pass=screen.bar.advance_first_pass,
-        is_hashed=is_hashed,
-    )
-
-
-def _outcomes(
-    jobs: "list[Job]", work: "Work", settings: "DenoiseSettings", screen: Screen, manifest: "Manifest | None"
-) -> "Iterator[Outcome]":
-    """Outcomes of the jobs in order, as many at work as there are cores; the manifest notes them at once."""
-    from concertclean.restore import execution
-
-    def arrived(outcome: "Outcome") -> None:
-        if manifest is not None:
-            manifest.add(outcome)
-        screen.bar.ended(outcome)
-
-    at_once = min(len(jobs), settings.threads or os.cpu_count() or 1)
-    executor = execution.Threads(at_once) if at_once > 1 else execution.Serial()
-    begun = (lambda job: None) if manifest is None else manifest.begin
-    with screen.bar:
-        yield from execution.run(jobs, work, executor, begun=begun, arrived=arrived)
-
-
-def _report(
-    outcomes: "Iterator[Outcome]", jobs: "list[Job]", n_jobs: int, screen: Screen, sink: Sink, *, has_manifest: bool
-) -> list[ConcertCleanError]:
-    """Reports each outcome as it comes; returns what went wrong.
-
-    Args:
-        outcomes: of the jobs.
-        jobs: that are left to do.
-        n_jobs: of the whole batch.
-        screen: for people.
-        sink: for programs.
-        has_manifest: the same command goes on after an interruption.
-    """
-    reported: list[Outcome] = []
-    try:
-        for outcome in outcomes:
-            screen.show(outcome)
-            sink.add(outcome)
-            reported.append(outcome)
-    except (KeyboardInterrupt, SystemExit):
-        done = f"{len(reported)} of {len(jobs)} done"
-        cure = ""
-        if n_jobs > 1:
-            cure = "; the same command" + (" does the rest" if has_manifest else " with --skip-existing does the rest")
-        console.complain(f"interrupted, {done}; unfinished files were removed{cure}")
-        raise
-    failed = [outcome.error for outcome in reported if outcome.error is not None]
-    if n_jobs > 1:
-        screen.total(reported, len(failed), n_jobs - len(jobs))
-    return failed if sink.failure is None else [*failed, sink.failure]
 
 
 def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSettings", *, as_json: bool) -> "Job":
@@ -224,8 +169,10 @@ def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSetting
     return replace(job, source_stream=from_stdin)
 
 
-def _shard(text: str) -> tuple[int, int]:
-    """Number and count of "3/16"."""
+def _shard(text: str | None) -> tuple[int, int]:
+    """Number and count of "3/16"; all, where none is given."""
+    if text is None:
+        return 1, 1
     found = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", text, re.ASCII)
     if found is None or int(found[1]) > int(found[2]):
         raise ConfigError(f"--shard {text}: write K/N, as 3/16, with K from 1 to N")

@@ -1,0 +1,98 @@
+"""A run of `concertclean denoise` over its recordings: what is at work, what is reported, what is noted."""
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from concertclean.cli import console
+from concertclean.cli.screen import Screen
+from concertclean.cli.sink import Sink
+from concertclean.errors import ConcertCleanError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from concertclean.config.denoise import DenoiseSettings
+    from concertclean.restore.batch import Job, Outcome
+    from concertclean.restore.execution import Work
+    from concertclean.restore.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class BatchRun:
+    """What a run does with its recordings.
+
+    Attributes:
+        settings: of the run.
+        screen: for people.
+        sink: for programs.
+        manifest: notes every recording; None: nothing does.
+        overwrite, skip_existing: what happens where a result exists.
+    """
+
+    settings: "DenoiseSettings"
+    screen: Screen
+    sink: Sink
+    manifest: "Manifest | None"
+    overwrite: bool = field(kw_only=True)
+    skip_existing: bool = field(kw_only=True)
+
+    def restore(self, jobs: "Sequence[Job]", *, verify: bool) -> list[ConcertCleanError]:
+        """Restores what is left to do and reports each as it comes; returns what went wrong.
+
+        Args:
+            jobs: of the whole batch.
+            verify: compare with the manifest by hashes.
+        """
+        left = jobs if self.manifest is None else self.manifest.left(jobs, verify=verify)
+        reported: list[Outcome] = []
+        try:
+            for outcome in self._outcomes(left):
+                self.screen.show(outcome)
+                self.sink.add(outcome)
+                reported.append(outcome)
+        except (KeyboardInterrupt, SystemExit):
+            cure = "" if len(jobs) == 1 else f"; {self._how_to_go_on}"
+            console.complain(f"interrupted, {len(reported)} of {len(left)} done; unfinished files were removed{cure}")
+            raise
+        failed = [outcome.error for outcome in reported if outcome.error is not None]
+        if len(jobs) > 1:
+            self.screen.total(reported, len(failed), len(jobs) - len(left))
+        return failed if self.sink.failure is None else [*failed, self.sink.failure]
+
+    @property
+    def _how_to_go_on(self) -> str:
+        option = "" if self.manifest is not None else " with --skip-existing"
+        return f"the same command{option} does the rest"
+
+    def _outcomes(self, jobs: "Sequence[Job]") -> "Iterator[Outcome]":
+        """Outcomes of the jobs in order, as many at work as there are cores; the manifest notes them at once."""
+        from concertclean.restore import execution
+
+        def arrived(outcome: "Outcome") -> None:
+            if self.manifest is not None:
+                self.manifest.add(outcome)
+            self.screen.bar.ended(outcome)
+
+        at_once = min(len(jobs), self.settings.threads or os.cpu_count() or 1)
+        executor = execution.Threads(at_once) if at_once > 1 else execution.Serial()
+        begun = (lambda job: None) if self.manifest is None else self.manifest.begin
+        with self.screen.bar:
+            yield from execution.run(jobs, self._work(), executor, begun=begun, arrived=arrived)
+
+    def _work(self) -> "Work":
+        """What restores one recording; no network is loaded before there is something to do."""
+        from concertclean.restore.build import Hooks
+        from concertclean.restore.denoise import build_denoiser, check
+        from concertclean.restore.execution import Work
+
+        screen, settings = self.screen, self.settings
+        return Work(
+            lambda: build_denoiser(settings, Hooks(screen.note, screen.fetching, screen.built)),
+            overwrite=self.overwrite,
+            skip_existing=self.skip_existing,
+            check=lambda source: check(source, settings),
+            progress=screen.bar.advance,
+            first_pass=screen.bar.advance_first_pass,
+            is_hashed=self.manifest is not None,
+        )
