@@ -91,7 +91,8 @@ class BandSplitLSTM(SpectralModel):
         self.over_time = nn.ModuleList(_Recurrence(features, hidden) for _ in range(layers))
         self.over_groups = nn.ModuleList(_Recurrence(features, hidden) for _ in range(layers))
         self.norm = nn.LayerNorm(features)
-        self.widen = _PerGroup(groups, features, 2 * features)
+        # The bands themselves beside what the LSTMs make of their group: few features cannot carry every band.
+        self.widen = _PerGroup(groups, features + n_in * self._width, 2 * features)
         self.head = _PerGroup(groups, 2 * features, n_out * self._width)
         with torch.no_grad():
             self.head.weight.mul_(0.1)
@@ -113,7 +114,7 @@ class BandSplitLSTM(SpectralModel):
         for over_time, over_groups in zip(self.over_time, self.over_groups, strict=True):
             hidden = over_time(hidden)
             hidden = over_groups(hidden.transpose(1, 2)).transpose(1, 2)
-        wide = torch.nn.functional.silu(self.widen(self.norm(hidden)))
+        wide = torch.nn.functional.silu(self.widen(torch.cat([self.norm(hidden), groups], dim=-1)))
         # The gains in full precision: rounding of bf16 would remain in what is removed.
         with torch.autocast(hidden.device.type, enabled=False):
             raw = self.head(wide.to(self.head.weight.dtype))

@@ -27,7 +27,7 @@ def test_parameters_of_the_recipe() -> None:
     split = groups * (5 * width * features + features)
     lstm = 2 * 4 * (hidden * (features + hidden) + 2 * hidden)
     recurrence = 2 * features + lstm + 2 * hidden * features + features
-    head = groups * (features * 2 * features + 2 * features + 2 * features * 2 * width + 2 * width)
+    head = groups * ((features + 5 * width) * 2 * features + 2 * features + 2 * features * 2 * width + 2 * width)
     expected = split + groups * features + 2 * layers * recurrence + 2 * features + head
     assert sum(p.numel() for p in BandSplitLSTM().parameters()) == expected
 
