@@ -126,7 +126,7 @@ class BandSplitLSTM(SpectralModel):
 
 
 def _standardised(groups: Tensor) -> Tensor:
-    """Numbers of a group with mean 0 and spread 1, followed by both: compressed magnitudes are all alike without that."""
+    """Numbers of a group with mean 0 and spread 1, then both: compressed magnitudes are all alike without that."""
     spread, mean = torch.std_mean(groups, dim=-1, keepdim=True)
     return torch.cat([(groups - mean) / (spread + _LEAST_SPREAD), mean - 1, spread], dim=-1)
 
