@@ -12,7 +12,7 @@ CONSTRAINTS := constraints.txt
 N ?= 2000
 SEED ?= 0
 
-.PHONY: demo serve test test-lowest fuzz format clean
+.PHONY: demo serve docs test test-lowest fuzz format clean
 
 $(BIN)/concertclean: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
@@ -54,6 +54,10 @@ test: $(VENV)/dev
 test-lowest:
 	$(MAKE) VENV=.venv-lowest CONSTRAINTS=constraints-lowest.txt .venv-lowest/dev
 	.venv-lowest/bin/pytest -m 'not slow'
+
+# The documentation, into docs/_build/html; a warning is an error.
+docs: $(VENV)/dev
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
 fuzz: $(VENV)/dev
 	$(BIN)/python -m tests.fuzz.run -n $(N) --seed $(SEED) $(if $(CASE),--case $(CASE))

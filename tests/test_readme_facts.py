@@ -1,4 +1,4 @@
-"""Numbers that README and recipes/README repeat from the code, and where the code says that papers say it."""
+"""Numbers that the documents repeat from the code, and where the code says that papers say it."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ from concertclean.train import losses
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("name", ["README.md", "recipes/README.md"])
+@pytest.mark.parametrize("name", ["docs/models.md", "recipes/README.md"])
 def test_fixed_mixtures_are_as_long_as_the_code_makes_them(name):
     """Items of 6 s were called 8 s long."""
     stated = re.findall(r"mixtures of (\d+(?:\.\d+)?) s\b", (ROOT / name).read_text(encoding="utf-8"), re.IGNORECASE)

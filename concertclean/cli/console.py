@@ -36,7 +36,7 @@ STREAM = "-"
 
 
 # Most special first: the first match decides.
-_EXIT_CODES: tuple[tuple[type[ConcertCleanError], int], ...] = (
+EXIT_CODES: tuple[tuple[type[ConcertCleanError], int], ...] = (
     (ConfigError, 2),
     (MetricError, 2),
     (TracksError, 2),
@@ -84,7 +84,7 @@ err = _console(stderr=True)
 
 def exit_code(error: BaseException) -> int:
     """Documented exit code of an error; 1 for anything unexpected."""
-    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
+    return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1)
 
 
 def complain(error: BaseException | str) -> None:

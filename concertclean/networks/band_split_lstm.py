@@ -22,6 +22,7 @@ from concertclean.networks.layers.band_gains import BandGains, gains
 from concertclean.networks.layers.waveform_model import SpectralModel
 
 _MEMORY = 128  # frames of context: 3 s
+_LEAST_SPREAD = 1e-2
 _START = 1e-2  # initial contribution of a layer, relative to PyTorch's own initialisation
 
 
@@ -85,14 +86,16 @@ class BandSplitLSTM(SpectralModel):
         self.front = BandGains(n_fft // 2 + 1, bands, channels)
         self.alignment, self.context = hop_length, hop_length * (_MEMORY + self.front.margin)
         self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
-        n_in, n_out, self._width = self.front.n_planes - 1, channels, bands // groups  # without the place of a band
-        self.split = _PerGroup(groups, n_in * self._width, features)
+        self._width = bands // groups
+        n_in, n_out = (self.front.n_planes - 1) * self._width + 2, channels * self._width  # without the place of a band
+        self.split = _PerGroup(groups, n_in, features)
         self.place = nn.Parameter(0.1 * torch.randn(groups, features))
         self.over_time = nn.ModuleList(_Recurrence(features, hidden) for _ in range(layers))
         self.over_groups = nn.ModuleList(_Recurrence(features, hidden) for _ in range(layers))
         self.norm = nn.LayerNorm(features)
-        self.widen = _PerGroup(groups, features, 2 * features)
-        self.head = _PerGroup(groups, 2 * features, n_out * self._width)
+        # The bands themselves beside what the LSTMs make of their group: few features cannot carry every band.
+        self.widen = _PerGroup(groups, features + n_in, 2 * features)
+        self.head = _PerGroup(groups, 2 * features, n_out)
         with torch.no_grad():
             self.head.weight.mul_(0.1)
 
@@ -109,16 +112,23 @@ class BandSplitLSTM(SpectralModel):
         batch, n_planes, n_bands, n_frames = planes.shape
         # (batch, group, frame, plane and band of the group)
         groups = planes.reshape(batch, n_planes, -1, self._width, n_frames).permute(0, 2, 4, 1, 3).flatten(3)
+        groups = _standardised(groups)
         hidden = self.split(groups) + self.place[:, None]
         for over_time, over_groups in zip(self.over_time, self.over_groups, strict=True):
             hidden = over_time(hidden)
             hidden = over_groups(hidden.transpose(1, 2)).transpose(1, 2)
-        wide = torch.nn.functional.silu(self.widen(self.norm(hidden)))
+        wide = torch.nn.functional.silu(self.widen(torch.cat([self.norm(hidden), groups], dim=-1)))
         # The gains in full precision: rounding of bf16 would remain in what is removed.
         with torch.autocast(hidden.device.type, enabled=False):
             raw = self.head(wide.to(self.head.weight.dtype))
         raw = raw.reshape(batch, -1, n_frames, self.channels, self._width).permute(0, 3, 1, 4, 2)
         return (self.front.filter(gains(raw.reshape(batch, self.channels, n_bands, n_frames)), degraded),)
+
+
+def _standardised(groups: Tensor) -> Tensor:
+    """Numbers of a group with mean 0 and spread 1, then both: compressed magnitudes are all alike without that."""
+    spread, mean = torch.std_mean(groups, dim=-1, keepdim=True)
+    return torch.cat([(groups - mean) / (spread + _LEAST_SPREAD), mean - 1, spread], dim=-1)
 
 
 class _PerGroup(nn.Module):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -65,43 +65,24 @@ def prepare(
     rate = _STREAM_RATE if is_stream else page_rate(info.sample_rate)
     channels = min(info.channels, 2)
     gain = _gain(pair, rate, check, lambda done: progress(done / max(seconds, 1e-9) / 4))
-    meters = [LoudnessMeter(rate, channels) for _ in PICTURES]
-    tiles = _Tiles(folder, channels, rate) if is_stream else None
-    whole = _Drawn(channels, rate, seconds, _COLUMNS)
+    looks = _Looks(folder, channels, rate, seconds, has_tiles=is_stream)
     n_done = 0
     with ExitStack() as stack:
         write = _streaming(stack, folder, channels) if is_stream else _exact(stack, folder, rate, channels)
         for before, removed in blocks(pair, rate, seconds=seconds):
             check()
-            both = [before[:channels], removed[:channels]]
-            three = np.stack([both[0], both[0] - both[1], both[1]])
-            for drawing in (whole, tiles):
-                if drawing is not None:
-                    drawing.add(three)
-            for meter, block in zip(meters, three, strict=True):
-                meter.add(block)
-            write(both[0] * gain, both[1] * gain)
+            looks.add(before[:channels], removed[:channels])
+            write(before[:channels] * gain, removed[:channels] * gain)
             n_done += before.shape[1]
             progress(0.25 + 0.75 * n_done / rate / max(seconds, 1e-9))
-    levels = whole.finish(folder, PICTURES)
-    if tiles is not None:
-        tiles.finish()
-    lufs = [meter.integrated() for meter in meters]
-    from concertclean.report.spectrogram import display_range
-
     return Listening(
         start_seconds=pair.start_seconds or 0.0,
         seconds=seconds,
         sample_rate=rate,
         channels=channels,
         gain=gain,
-        lufs=(_finite(lufs[0]), _finite(lufs[1]), _finite(lufs[2])),
-        range_db=display_range(levels),
-        column_seconds=whole.column_seconds,
-        lead_seconds=whole.lead_seconds,
         is_stream=is_stream,
-        tile_seconds=_TILE_SECONDS if is_stream else None,
-        tile_column_seconds=None if tiles is None else tiles.column_seconds,
+        **looks.finish(),
     )
 
 
@@ -204,6 +185,41 @@ class _Tiles:
 
     def _new(self) -> _Drawn:
         return _Drawn(self.channels, self.rate, _TILE_SECONDS, _TILE_COLUMNS)
+
+
+class _Looks:
+    """Pictures and loudness of before, after and removed."""
+
+    def __init__(self, folder: Path, channels: int, rate: int, seconds: float, *, has_tiles: bool) -> None:
+        self._folder = folder
+        self._meters = [LoudnessMeter(rate, channels) for _ in PICTURES]
+        self._tiles = _Tiles(folder, channels, rate) if has_tiles else None
+        self._whole = _Drawn(channels, rate, seconds, _COLUMNS)
+
+    def add(self, before: Array, removed: Array) -> None:
+        """Takes the next `(channel, time)`."""
+        three = np.stack([before, before - removed, removed])
+        self._whole.add(three)
+        if self._tiles is not None:
+            self._tiles.add(three)
+        for meter, block in zip(self._meters, three, strict=True):
+            meter.add(block)
+
+    def finish(self) -> dict[str, Any]:
+        """Writes the pictures; returns fields of `Listening`."""
+        from concertclean.report.spectrogram import display_range
+
+        levels = self._whole.finish(self._folder, PICTURES)
+        if self._tiles is not None:
+            self._tiles.finish()
+        return {
+            "lufs": tuple(_finite(meter.integrated()) for meter in self._meters),
+            "range_db": display_range(levels),
+            "column_seconds": self._whole.column_seconds,
+            "lead_seconds": self._whole.lead_seconds,
+            "tile_seconds": None if self._tiles is None else _TILE_SECONDS,
+            "tile_column_seconds": None if self._tiles is None else self._tiles.column_seconds,
+        }
 
 
 def _finite(level: float) -> float | None:

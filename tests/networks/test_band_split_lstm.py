@@ -24,10 +24,11 @@ def test_a_fresh_network_leaves_the_recording_nearly_as_it_is() -> None:
 def test_parameters_of_the_recipe() -> None:
     # split, place, ten times (norm, LSTM both ways with two biases, output), norm, widening and head
     groups, width, features, hidden, layers = 32, 20, 64, 64, 5
-    split = groups * (5 * width * features + features)
+    n_in = 5 * width + 2
+    split = groups * (n_in * features + features)
     lstm = 2 * 4 * (hidden * (features + hidden) + 2 * hidden)
     recurrence = 2 * features + lstm + 2 * hidden * features + features
-    head = groups * (features * 2 * features + 2 * features + 2 * features * 2 * width + 2 * width)
+    head = groups * ((features + n_in) * 2 * features + 2 * features + 2 * features * 2 * width + 2 * width)
     expected = split + groups * features + 2 * layers * recurrence + 2 * features + head
     assert sum(p.numel() for p in BandSplitLSTM().parameters()) == expected
 

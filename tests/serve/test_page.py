@@ -1,6 +1,7 @@
 """The page in a browser: a file goes in, sliders act at once, and what is heard is what is saved."""
 
 import shlex
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -9,11 +10,15 @@ import numpy as np
 import pytest
 import soundfile
 
+from concertclean.audio_io.formats import Storage
+from concertclean.audio_io.reader import AudioReader
+from concertclean.audio_io.writer import AudioWriter
 from concertclean.restore.denoise import denoise
 from concertclean.serve.server import ServeOptions
 from tests.browser import PHONE, Browser, opened
-from tests.serve.conftest import TOKEN, Running, song_bytes, write_cards
+from tests.serve.conftest import RATE, TOKEN, Running, song_bytes, write_cards
 
+NAME = "my song.m4a"
 TAB, ENTER, LEFT = "\ue004", "\ue007", "\ue012"
 IS_OPEN = "return concertclean.player.duration > 0 && document.getElementById('app').ariaBusy !== 'true'"
 # What the page's own tracks and gains give in the browser's own mixer, left channel.
@@ -27,6 +32,11 @@ RENDERED = """
         source.start();
     });
     return context.startRendering().then((mixed) => Array.from(mixed.getChannelData(0)));"""
+DROP = """
+    const [name, data] = arguments;
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0))], name));
+    document.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));"""
 MOVE = """
     const slider = document.getElementById(arguments[0]);
     slider.value = arguments[1];
@@ -70,7 +80,9 @@ def home(tmp_path_factory: pytest.TempPathFactory, tiny_weights: dict[str, Path]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONCERTCLEAN_CONFIG_DIR", str(folder / "config"))
         patch.setattr("concertclean.restore.analyse.propose", lambda *found: ("tiny", "it is a test"))  # and is quick
-        song_bytes(folder / "my song.wav", 2.0)
+        song_bytes(folder / "made.wav", 2.0)
+        with AudioReader(folder / "made.wav") as reader, AudioWriter(folder / NAME, Storage("m4a", RATE, 2)) as writer:
+            writer.write(reader.read_all())
         yield folder
 
 
@@ -89,13 +101,19 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, running: Running, home: Path) -> Browser:
-    """The page after the file was chosen, and restored by the network that is proposed."""
+    """The page after a file was dropped on it, and restored by the network that is proposed."""
     browser.visit(running.server.address)
     assert TOKEN not in browser.run("return location.href")
     assert browser.run("return document.cookie") == ""
-    browser.driver.find_element("id", "choose").send_keys(str(home / "my song.wav"))
+    browser.run(DROP, NAME, b64encode((home / NAME).read_bytes()).decode())
     browser.until(IS_OPEN)
     return browser
+
+
+def recording_in(home: Path) -> np.ndarray:
+    """The dropped recording, `(time, channel)`."""
+    with AudioReader(home / NAME) as reader:
+        return reader.read_all().T
 
 
 def saved(page: Browser, running: Running) -> tuple[np.ndarray, str]:
@@ -110,7 +128,7 @@ def saved(page: Browser, running: Running) -> tuple[np.ndarray, str]:
 
 
 def test_the_diagnosis_is_shown_in_words(page: Browser) -> None:
-    assert page.text("#name") == "my song.wav"
+    assert page.text("#name") == NAME
     assert page.text("#state") == "Restored"
     shown = page.text("#diagnosis")
     assert all(word in shown for word in ("It sounds like", "Clicks", "Hum", "Bandwidth", "tiny: it is a test"))
@@ -127,10 +145,10 @@ def test_what_plays_is_what_is_saved_and_what_the_command_line_writes(
     heard = np.array(page.run(RENDERED))
     result, command = saved(page, running)
     assert np.abs(heard - result[:, 0]).max() < 1e-5
-    before = soundfile.read(home / "my song.wav")[0]
+    before = recording_in(home)
     assert (np.abs(heard - before[:, 0]).max() > 1e-3) == (strength > 0)
     words = shlex.split(command)
-    assert words[:3] == ["concertclean", "denoise", "my song.wav"]
+    assert words[:3] == ["concertclean", "denoise", NAME]
     given = dict(zip(words[3::2], words[4::2], strict=True))
     report = denoise(
         home / words[2],
@@ -159,7 +177,7 @@ def test_a_part_that_is_left_alone_plays_and_is_saved_as_it_was(page: Browser, r
     result, command = saved(page, running)
     assert "--leave 0.8-1.7" in command
     assert np.abs(heard - result[:, 0]).max() < 1e-5
-    before = soundfile.read(home / "my song.wav")[0][:, 0]
+    before = recording_in(home)[:, 0]
     inside = slice(round(0.8 * 44_100), round(1.7 * 44_100))
     assert np.abs(heard[inside] - before[inside]).max() < 1e-6
     assert np.abs(heard[:10_000] - before[:10_000]).max() > 1e-3
@@ -266,7 +284,7 @@ def test_a_reload_shows_the_same_and_no_request_leaves_the_machine(page: Browser
     page.driver.refresh()
     page.until("return Boolean(window.concertclean)")
     page.until(IS_OPEN)
-    assert page.text("#name") == "my song.wav"
+    assert page.text("#name") == NAME
     hosts = page.run("""
         return performance.getEntriesByType("resource").concat(performance.getEntriesByType("navigation"))
             .map((entry) => entry.name);""")
@@ -275,7 +293,7 @@ def test_a_reload_shows_the_same_and_no_request_leaves_the_machine(page: Browser
     assert page.console() == []
 
 
-def test_a_marked_part_is_restored_and_a_dropped_file_is_added(page: Browser, home: Path) -> None:
+def test_a_marked_part_is_restored_and_a_dropped_text_is_refused(page: Browser, home: Path) -> None:
     page.run(MOVE, "from", "0.5")
     page.run(MOVE, "length", "1")
     page.run(MOVE, "model", "declick")
@@ -285,10 +303,7 @@ def test_a_marked_part_is_restored_and_a_dropped_file_is_added(page: Browser, ho
     assert page.run("return concertclean.player.duration") == pytest.approx(1.0)
     assert "--start 0.5 --duration 1" in page.text("#command")
     assert "--max-reduction" not in page.text("#command")  # a method has no floor to lift
-    page.run("""
-        const transfer = new DataTransfer();
-        transfer.items.add(new File(["no sound"], "notes.wav"));
-        document.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));""")
+    page.run(DROP, "notes.wav", b64encode(b"no sound").decode())
     page.until("return !document.getElementById('message').hidden")
     assert page.text("#message").startswith("notes.wav: ")
     assert page.run("return concertclean.state.jobs.length") == 1

@@ -1,6 +1,6 @@
 /* Finer pictures of the part of a long result that is looked at. */
-const MOST_TILES_SHOWN = 14; // seven minutes; beyond, the picture of the whole is fine enough
-const MOST_TILES_KEPT = 30; // 1.8 MB each
+const MOST_TILES_SHOWN = 10; // five minutes; beyond, the picture of the whole is fine enough
+const MOST_TILES_KEPT = 12; // up to 7 MB each, coloured
 
 class Tiles {
   #kept = new Map(); // the least recently used first
