@@ -109,6 +109,7 @@ def restore(jobs: list[Job], work: Work, executor: Any, path: Path) -> list[Outc
         return list(run(left, work, executor, begun=manifest.begin, arrived=manifest.add))
 
 
+@pytest.mark.slow
 def test_two_killed_workers_lose_nothing_and_do_nothing_twice(tmp_path: Path, engine: Ray) -> None:
     jobs = jobs_in(tmp_path, 40)
     (tmp_path / "in/07.wav").write_bytes(b"no music" * 99)
@@ -142,6 +143,7 @@ def test_two_killed_workers_lose_nothing_and_do_nothing_twice(tmp_path: Path, en
     assert restore(jobs, work, Serial(), tmp_path / "run.jsonl") == []
 
 
+@pytest.mark.long
 def test_a_recording_that_kills_its_workers_fails_and_the_rest_go_on(tmp_path: Path, engine: Ray) -> None:
     jobs = jobs_in(tmp_path, 4)
     jobs[2].target.parent.mkdir()
@@ -225,6 +227,7 @@ def batch(folder: Path, address: str) -> "subprocess.Popen[bytes]":
     )
 
 
+@pytest.mark.slow
 def test_a_killed_driver_goes_on(tmp_path: Path, cluster: str) -> None:
     (tmp_path / "in").mkdir()
     for i in range(12):
