@@ -41,7 +41,7 @@ def test_every_option_of_denoise_is_explained(program: Program, monkeypatch: pyt
     shown = program("denoise", "--help").out.decode()
     for option in ("--strength", "--max-reduction", "--bit-depth", "--jsonl-log", "--skip-existing", "--removed"):
         assert option in shown
-    for default in ("[default: auto]", "[default: NAME_clean.wav beside]", "[default: warn]"):
+    for default in ("[default: auto]", "[default: NAME_clean.wav beside; a video's is a video]", "[default: warn]"):
         assert default in shown
 
 

@@ -113,7 +113,7 @@ def test_errors_keep_their_prefix_beside_a_bar(
     assert "error:\x1b[0m b.wav: not an audio file" in ended.err.replace("\x1b[1m", "")
     assert ended.err.count("not an audio file") == 1
     assert "1 restored, 1 failed in " in ended.err
-    assert "loading model" in ended.err
+    assert "2 recordings" in ended.err  # the bar
     assert not re.search(r"\d+\.\dx +", ended.err.split("b.wav")[0])  # a speed after the first block is chance
 
 
