@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from concertclean.config.denoise import DenoiseSettings, RunningSettings
-from concertclean.errors import ConfigError, NoInputError
-from concertclean.files.atomic import disk_errors, write_text
+from concertclean.errors import ConfigError
+from concertclean.files.atomic import write_text
 from concertclean.files.download import file_sha256
-from concertclean.files.lock import FileLock
+from concertclean.files.lines import GrowingFile, whole_lines
 from concertclean.restore.batch import Job, Outcome
 
 _CURE: Final = "choose another manifest"
@@ -71,21 +71,15 @@ class Manifest:
     """
 
     def __init__(self, path: Path, settings: DenoiseSettings) -> None:
-        self._path, self._settings = path, fingerprint(settings)
-        self._lock = FileLock(path, f"{path}: another run writes it; wait for that, or {_CURE}")
+        self._settings = fingerprint(settings)
         self._known: dict[str, Known] = {}
+        self._file = GrowingFile(path, cure=_CURE)
         try:
-            with disk_errors(path, cure=_CURE):
-                self._file = open(path, "r+b")  # noqa: SIM115 - closed at the end of the run
-            try:
-                for name, known in _entries(path):
-                    self._known[name] = known
-                self._end_last_line()
-            except BaseException:
-                self._file.close()
-                raise
+            for name, known in _entries(path):
+                self._known[name] = known
+            self._file.end_last_line()
         except BaseException:
-            self._lock.release()
+            self._file.close()
             raise
 
     def __enter__(self) -> Self:
@@ -93,7 +87,6 @@ class Manifest:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-        self._lock.release()
 
     def left(self, jobs: Sequence[Job], *, verify: bool = False) -> list[Job]:
         """The jobs that are still to be done: new, failed, interrupted, with other settings, or with other files.
@@ -110,7 +103,8 @@ class Manifest:
 
     def begin(self, job: Job) -> None:
         """Notes that a recording is begun."""
-        self._write({"input": _name(job.source), "output": _name(job.target), "status": "started"})
+        record = {"input": _name(job.source), "output": _name(job.target), "status": "started"}
+        self._file.append(json.dumps(record))
 
     def add(self, outcome: Outcome) -> None:
         """Notes what became of a recording, and forces it to the disk."""
@@ -138,9 +132,7 @@ class Manifest:
                 "elapsed_seconds": round(report.elapsed_seconds, 3),
                 "warnings": report.warnings,
             }
-        self._write(record)
-        with disk_errors(self._path, cure=_CURE):
-            os.fsync(self._file.fileno())
+        self._file.append(json.dumps(record), force=True)
 
     def _is_done(self, job: Job, *, verify: bool) -> bool:
         known = self._known.get(_name(job.source))
@@ -157,22 +149,6 @@ class Manifest:
         if not verify:
             return source.st_mtime_ns == known.modified_ns
         return (file_sha256(job.source), file_sha256(job.target)) == (known.sha256, known.output_sha256)
-
-    def _write(self, record: dict[str, Any]) -> None:
-        with disk_errors(self._path, cure=_CURE):
-            self._file.write(json.dumps(record).encode() + b"\n")
-            self._file.flush()
-
-    def _end_last_line(self) -> None:
-        """Cuts off what a killed run has left of a line."""
-        size = self._file.seek(0, os.SEEK_END)
-        if size:
-            self._file.seek(size - 1)
-            if self._file.read(1) != b"\n":
-                self._file.seek(0)
-                kept = sum(len(line) for line in self._file if line.endswith(b"\n"))
-                self._file.truncate(kept)
-        self._file.seek(0, os.SEEK_END)
 
 
 @dataclass(frozen=True)
@@ -241,22 +217,15 @@ def _entries(path: Path) -> Iterator[tuple[str, Known]]:
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:
     """Lines of a manifest; the last one may have been cut off."""
-    try:
-        file = open(path, "rb")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise NoInputError(f"{path}: cannot be read ({error.strerror}); check the name") from error
-    with file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                record = json.loads(line)
-                has_fields = isinstance(record["input"], str) and record["status"] in {"started", "done", "failed"}
-            except (ValueError, KeyError, TypeError):
-                has_fields = False
-            if not has_fields:
-                raise ConfigError(f"{path}: line {number} is none of a manifest; {_CURE}")
-            yield record
+    for number, line in enumerate(whole_lines(path), 1):
+        try:
+            record = json.loads(line)
+            has_fields = isinstance(record["input"], str) and record["status"] in {"started", "done", "failed"}
+        except (ValueError, KeyError, TypeError):
+            has_fields = False
+        if not has_fields:
+            raise ConfigError(f"{path}: line {number} is none of a manifest; {_CURE}")
+        yield record
 
 
 def _name(path: Path) -> str:
