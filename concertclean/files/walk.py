@@ -45,7 +45,8 @@ def find_files(
             folders += inside
             if not folders and walk.links:  # a folder that can be reached without a link keeps that path
                 folders.append(walk.links.pop(0))
-    return sorted(walk.found)
+    # part by part, as paths compare, but without the lists that each of them would keep
+    return sorted(walk.found, key=lambda path: str(path).replace(os.sep, "\0"))
 
 
 def is_hidden(name: str) -> bool:
@@ -76,8 +77,8 @@ class _Walk:
             self._report(folder, error)
             return []
         for entry in entries:
+            is_wanted = os.path.splitext(entry.name)[1].lower() in self._extensions
             path = folder / entry.name
-            is_wanted = path.suffix.lower() in self._extensions
             try:
                 mode = entry.stat().st_mode
             except OSError as error:  # a link to nothing, or a folder that may be listed but not entered

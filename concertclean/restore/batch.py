@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +15,7 @@ from concertclean.restore.results import Report
 _LONGEST_NAME = 255  # bytes; what common file systems take
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be a million
 class Job:
     """One recording and where its result goes.
 
@@ -90,7 +90,8 @@ def plan(
         return [_job(source, output, removed=removed)]
     targets = _targets([(source, root, kept(source)) for source, root in recordings], output, removed=removed)
     jobs = [_job(source, target, removed=removed) for (source, _), target in zip(recordings, targets, strict=True)]
-    results = {os.path.abspath(path) for job in jobs for path in (job.target, job.removed) if path is not None}
+    results = {os.path.abspath(target) for target in targets}
+    results.update(os.path.abspath(job.removed) for job in jobs if job.removed is not None)
     return [job for job in jobs if os.path.abspath(job.source) not in results]
 
 
@@ -108,9 +109,10 @@ def _require_extension(output: Path, format: str) -> None:
 
 
 def _job(source: Path, target: Path, *, removed: bool) -> Job:
+    if not removed:
+        return Job(source, target)
     extension = ".wav" if is_film_name(target) else target.suffix
-    path = _marked(target.parent, target.stem, "_removed", extension) if removed else None
-    return Job(source, target, path)
+    return Job(source, target, _marked(target.parent, target.stem, "_removed", extension))
 
 
 def _targets(recordings: Sequence[tuple[Path, Path, str]], output: Path | None, *, removed: bool) -> list[Path]:
@@ -119,18 +121,20 @@ def _targets(recordings: Sequence[tuple[Path, Path, str]], output: Path | None, 
     Both get the longer name, so that it does not depend on which came first. What was removed may meet, too.
     """
     key = partial(_key, removed=removed)
-    places: list[tuple[Path, Path, str]] = []
-    for source, root, format in recordings:
-        folder = source.parent if output is None else output / source.parent.relative_to(root)
-        places.append((folder, source, FORMATS[format].extension(source.suffix.lower())))
+    mirrored = cache(lambda parent, root: parent if output is None else output / parent.relative_to(root))
+    places = [
+        (mirrored(source.parent, root), source, FORMATS[format].extension(source.suffix.lower()))
+        for source, root, format in recordings
+    ]
     short = [_marked(folder, source.stem, "_clean", extension) for folder, source, extension in places]
-    counts = Counter(map(key, short))
+    keys = [key(target) for target in short]
+    counts = Counter(keys)
     taken: set[str] = set()
     targets: list[Path] = []
-    for place, target in zip(places, short, strict=True):
-        is_free = counts[key(target)] == 1 and key(target) not in taken
+    for place, target, own in zip(places, short, keys, strict=True):
+        is_free = counts[own] == 1 and own not in taken
         targets.append(target if is_free else _free_name(*place, taken, key))
-        taken.add(key(targets[-1]))
+        taken.add(own if is_free else key(targets[-1]))
     return targets
 
 
@@ -146,7 +150,7 @@ def _free_name(folder: Path, source: Path, extension: str, taken: set[str], key:
 
 def _key(path: Path, *, removed: bool) -> str:
     """What two names must differ in; many file systems do not distinguish A from a."""
-    beside = _job(path, path, removed=removed).removed
+    beside = _job(path, path, removed=True).removed if removed else None
     return os.path.abspath(beside or path).casefold()
 
 
