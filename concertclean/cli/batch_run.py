@@ -50,8 +50,9 @@ class BatchRun:
                 self.sink.add(outcome)
                 reported.append(outcome)
         except (KeyboardInterrupt, SystemExit):
-            cure = "" if len(jobs) == 1 else f"; {self._how_to_go_on}"
-            console.complain(f"interrupted, {len(reported)} of {len(left)} done; unfinished files were removed{cure}")
+            cure = "run the same command again" if len(jobs) == 1 else self._how_to_go_on
+            done = f"{len(reported)} of {len(left)} done"
+            console.complain(f"interrupted, {done}; unfinished files were removed; {cure}")
             raise
         failed = [outcome.error for outcome in reported if outcome.error is not None]
         if len(jobs) > 1:

@@ -54,6 +54,8 @@ def show_plan(
         console.say(f"{stream_name(job.source, 'input')} -> {stream_name(job.target, 'output')}{shown}")
     if page is not None:
         console.say(f"-> {page}")
+    if stages := records[0]["stages"] if records else None:
+        screen.note(f"stages {', '.join(stages)}")
     if speed is not None:
         count = f"{len(jobs)} recording{'s' if len(jobs) > 1 else ''}, {clock(seconds)}"
         screen.note(f"{count}: about {clock(max(1.0, seconds / speed))} here, {speed:.0f}x real time")

@@ -255,7 +255,7 @@ def test_dry_run_writes_nothing(denoise: Program, sound: Any, tmp_path: Path) ->
     ended = denoise("in", "-o", "out", *more)
     assert ended.code == 0
     assert ended.out.decode() == "in/a.wav -> out/a_clean.wav  0:02\nin/b.mp3 -> out/b_clean.mp3  0:00\n"
-    assert re.search(r"2 recordings, 0:02: about 0:\d\d here, \d+x real time", ended.err)
+    assert re.search(r"stages \S+\n2 recordings, 0:02: about 0:\d\d here, \d+x real time", ended.err)
     assert denoise("-", "--dry-run", stdin=b"x").out == b"standard input -> standard output\n"
     assert visible(tmp_path) == ["in/a.wav", "in/b.mp3"]
 
@@ -612,7 +612,7 @@ def test_interruption_leaves_no_part_file(
         running.kill()
     assert running.returncode == code
     assert visible(tmp_path) == ["a.wav"]
-    assert "interrupted, 0 of 1 done" in err
+    assert "interrupted, 0 of 1 done; unfinished files were removed; run the same command again" in err
     assert "Traceback" not in err
 
 
