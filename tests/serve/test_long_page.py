@@ -7,6 +7,7 @@ import pytest
 
 from concertclean.serve.listening import prepare
 from concertclean.serve.server import ServeOptions
+from concertclean.serve.tasks import work
 from tests.browser import Browser, opened
 from tests.serve.conftest import TOKEN, Running, song_bytes
 from tests.serve.test_page import IS_OPEN, MOVE
@@ -26,17 +27,17 @@ LOUDEST_HZ = """
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A recording of 70 s, of which a tone is removed by the method that finds clicks; long, for this server."""
+    """A recording of 70 s that was looked through for hum; long, for this server."""
     folder = tmp_path_factory.mktemp("long")
     with pytest.MonkeyPatch.context() as patch, opened(folder / "downloads") as window:
         patch.setenv("CONCERTCLEAN_CONFIG_DIR", str(folder / "config"))
-        patch.setattr("concertclean.serve.tasks.prepare", partial(prepare, longest_exact=10.0))
-        running = Running(ServeOptions(folder / "work", token=TOKEN))
+        patch.setitem(work.__globals__, "prepare", partial(prepare, longest_exact=10.0))
+        running = Running(ServeOptions(folder / "work", token=TOKEN), work)
         try:
-            job = running.client.add(song_bytes(folder / "song.wav", 70.0), model="steady", part="whole")
-            running.client.until(job, "done")
+            job = running.client.add(song_bytes(folder / "song.wav", 70.0), model="dehum", part="whole")
+            running.client.until(job, "done", seconds=240.0)  # machines may be busy
             window.visit(running.server.address)
-            window.until(IS_OPEN)
+            window.until(IS_OPEN, seconds=120.0)
             yield window
         finally:
             running.stop()

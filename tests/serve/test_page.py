@@ -106,7 +106,7 @@ def page(browser: Browser, running: Running, home: Path) -> Browser:
     assert TOKEN not in browser.run("return location.href")
     assert browser.run("return document.cookie") == ""
     browser.run(DROP, NAME, b64encode((home / NAME).read_bytes()).decode())
-    browser.until(IS_OPEN)
+    browser.until(IS_OPEN, seconds=120.0)
     return browser
 
 
