@@ -2,13 +2,14 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from concertclean.cli import console
+from concertclean.cli.bar import Bar
 
 if TYPE_CHECKING:
     from concertclean.restore.batch import Job, Outcome
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _SPEED_FROM_SECONDS = 5.0  # before, a speed is chance
 
 
-class BatchBar:
+class BatchBar(Bar):
     """One bar for many recordings, several of which may be at work; a context manager.
 
     What is left is measured in bytes, because the lengths of thousands of files are not known before they are opened.
@@ -27,19 +28,10 @@ class BatchBar:
     """
 
     def __init__(self, jobs: "Sequence[Job]", *, shown: bool) -> None:
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-        self.shown = shown
-        self._progress = Progress(
-            TextColumn("{task.fields[count]}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[facts]}"),
-            TimeRemainingColumn(),
-            console=console.err,
-            transient=True,
-            disable=not shown,
-        )
+        count, facts = TextColumn("{task.fields[count]}"), TextColumn("{task.fields[facts]}")
+        super().__init__(count, BarColumn(), TaskProgressColumn(), facts, TimeRemainingColumn(), shown=shown)
         self._n_jobs, self._n_done = len(jobs), 0
         self._sizes = {job.source: _size(job.source) for job in jobs} if shown else {}
         self._running: dict[Path, float] = {}
@@ -48,22 +40,6 @@ class BatchBar:
         self._task: Any = self._progress.add_task(
             "", total=sum(self._sizes.values()) or 1, count=f"0/{len(jobs)} recordings", facts=""
         )
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Leaves the terminal to another bar."""
-        was_started = self._progress.live.is_started
-        self._progress.stop()
-        yield
-        if was_started:
-            self._progress.start()
 
     def advance(self, job: "Job", seconds: float) -> None:
         """Shows how many seconds of a recording are done."""

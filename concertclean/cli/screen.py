@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from concertclean.cli import console
+from concertclean.cli.bar import Bar
 from concertclean.cli.batch_bar import BatchBar
 from concertclean.config.times import in_words
 from concertclean.errors import ConcertCleanError, OutputExistsError, UnexpectedError
@@ -46,8 +47,8 @@ class Screen:
     @contextmanager
     def fetching(self) -> Iterator[Callable[[int, int | None], None]]:
         """A bar for a download that may come, to be entered."""
-        with self.bar.paused(), FetchBar(shown=self.bar.shown) as advance:
-            yield advance
+        with self.bar.paused(), FetchBar(shown=self.bar.shown) as bar:
+            yield bar.advance
 
     def note(self, message: str) -> None:
         """A remark."""
@@ -129,7 +130,7 @@ def _lufs(value: float) -> str:
     return f"{value:.1f} LUFS" if math.isfinite(value) else "no loudness"
 
 
-class ProgressBar:
+class ProgressBar(Bar):
     """One progress bar for the recording that is being done: speed and time left; a context manager.
 
     Until the first block is done it says that the model is loaded. A method that needs a pass over the recording
@@ -141,40 +142,17 @@ class ProgressBar:
     """
 
     def __init__(self, settings: "DenoiseSettings", *, shown: bool) -> None:
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
         from concertclean.cli.columns import DescriptionColumn
 
-        self._progress = Progress(
-            DescriptionColumn(),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(),
-            console=console.err,
-            transient=True,
-            disable=not shown,
+        speed = TextColumn("{task.fields[speed]}")
+        super().__init__(
+            DescriptionColumn(), BarColumn(), TaskProgressColumn(), speed, TimeRemainingColumn(), shown=shown
         )
         self._settings = settings
-        self.shown = shown
         self._current: tuple[Path, str] | None = None
         self._task: Any = self._progress.add_task("loading model", total=None, speed="")
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Leaves the terminal to another bar."""
-        was_started = self._progress.live.is_started
-        self._progress.stop()
-        yield
-        if was_started:
-            self._progress.start()
 
     def ended(self, outcome: "Outcome") -> None:
         """Takes what became of the recording."""
@@ -204,7 +182,7 @@ class ProgressBar:
         self._task = self._progress.add_task(name, total=_seconds_of(job, self._settings), speed="")
 
 
-class FetchBar:
+class FetchBar(Bar):
     """Progress of a download, if there is one; a context manager.
 
     Args:
@@ -212,20 +190,13 @@ class FetchBar:
     """
 
     def __init__(self, *, shown: bool) -> None:
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+        from rich.progress import BarColumn, DownloadColumn, TextColumn
 
-        columns = (TextColumn("fetching weights"), BarColumn(), DownloadColumn())
-        self._progress = Progress(*columns, console=console.err, transient=True, disable=not shown)
+        super().__init__(TextColumn("fetching weights"), BarColumn(), DownloadColumn(), shown=shown)
         self._task: Any = None
 
-    def __enter__(self) -> Callable[[int, int | None], None]:
-        self._progress.start()
-        return self._advance
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def _advance(self, done: int, total: int | None) -> None:
+    def advance(self, done: int, total: int | None) -> None:
+        """Shows how many bytes of how many have arrived."""
         console.end_if_asked()
         if self._task is None:
             self._task = self._progress.add_task("", total=total)
