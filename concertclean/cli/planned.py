@@ -36,8 +36,12 @@ def show_plan(
     Returns:
         What is wrong with recordings.
     """
+    from concertclean.config.denoise import AUTO
+    from concertclean.restore.chain import stages_of
+
     failed: list[ConcertCleanError] = []
-    records = [_planned(job, settings, failed) for job in jobs]
+    stages = None if settings.model == AUTO else list(stages_of(settings.model))  # a look at each recording decides
+    records = [_planned(job, settings, failed) | {"model": settings.model, "stages": stages} for job in jobs]
     for error in failed:
         console.complain(error)
     lengths = [record["duration_seconds"] for record in records]
@@ -54,7 +58,7 @@ def show_plan(
         console.say(f"{stream_name(job.source, 'input')} -> {stream_name(job.target, 'output')}{shown}")
     if page is not None:
         console.say(f"-> {page}")
-    if stages := records[0]["stages"] if records else None:
+    if stages:
         screen.note(f"stages {', '.join(stages)}")
     if speed is not None:
         count = f"{len(jobs)} recording{'s' if len(jobs) > 1 else ''}, {clock(seconds)}"
@@ -64,8 +68,6 @@ def show_plan(
 
 def _planned(job: "Job", settings: "DenoiseSettings", failed: list[ConcertCleanError]) -> dict[str, Any]:
     """The record of a recording; what is wrong with it is also added to `failed`."""
-    from concertclean.config.denoise import AUTO
-    from concertclean.restore.chain import stages_of
     from concertclean.restore.denoise import check
 
     record: dict[str, Any] = {
@@ -73,8 +75,6 @@ def _planned(job: "Job", settings: "DenoiseSettings", failed: list[ConcertCleanE
         "output": str(job.target),
         "removed": None if job.removed is None else str(job.removed),
         "status": "planned",
-        "model": settings.model,
-        "stages": None if settings.model == AUTO else list(stages_of(settings.model)),  # a look at it decides
         "output_exists": job.target_stream is None and os.path.exists(job.target),
         "duration_seconds": None,
         "error": None,
