@@ -8,10 +8,10 @@ import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 from concertclean.errors import ConcertCleanError, Stopped, foreseen
 from concertclean.files.atomic import disk_errors, refuse_existing
@@ -43,6 +43,7 @@ class Restores(Protocol):
         """See `Denoiser.run`."""
 
 
+@dataclass
 class Work:
     """Restores one recording after the other, from any number of threads.
 
@@ -60,30 +61,22 @@ class Work:
         is_hashed: add the hashes of recording and result to what became of a job.
     """
 
-    def __init__(
-        self,
-        make: Callable[[], Restores],
-        *,
-        overwrite: bool,
-        skip_existing: bool,
-        check: Callable[[Path], object] = _nothing,
-        progress: Progress = _nothing,
-        first_pass: Progress = _nothing,
-        is_hashed: bool = False,
-    ) -> None:
-        self._options: dict[str, Any] = {
-            "overwrite": overwrite, "skip_existing": skip_existing, "check": check,
-            "progress": progress, "first_pass": first_pass, "is_hashed": is_hashed,
-        }  # fmt: skip
-        self._make, self._check = make, check
-        self._overwrite, self._skip_existing = overwrite, skip_existing
-        self._progress, self._first_pass, self._is_hashed = progress, first_pass, is_hashed
+    make: Callable[[], Restores]
+    _: KW_ONLY
+    overwrite: bool
+    skip_existing: bool
+    check: Callable[[Path], object] = _nothing
+    progress: Progress = _nothing
+    first_pass: Progress = _nothing
+    is_hashed: bool = False
+
+    def __post_init__(self) -> None:
         self._made: Restores | None = None
         self._making = threading.Lock()
         self._is_stopping = False
 
     def __reduce__(self) -> tuple[object, ...]:
-        return partial(Work, **self._options), (self._make,)
+        return partial(Work, **{field.name: getattr(self, field.name) for field in fields(self)}), ()
 
     def __call__(self, job: Job) -> Outcome:
         """What became of a job.
@@ -92,16 +85,16 @@ class Work:
             Stopped: it was asked to stop.
             ConcertCleanError: nothing can be made that does the work.
         """
-        if self._skip_existing and not job.replaces and os.path.exists(job.target):
+        if self.skip_existing and not job.replaces and os.path.exists(job.target):
             return Outcome(job, "skipped")
-        removed = None if self._skip_existing and _exists(job.removed) else job.removed
-        overwrite = self._overwrite or job.replaces
+        removed = None if self.skip_existing and _exists(job.removed) else job.removed
+        overwrite = self.overwrite or job.replaces
         with self._making:
-            look = self._check if self._made is None and job.source_stream is None else None
+            look = self.check if self._made is None and job.source_stream is None else None
             refused = _attempted(job, partial(_prepare, job, removed, look, overwrite=overwrite))
             if refused.error is not None:
                 return refused
-            self._made = made = self._made or self._make()
+            self._made = made = self._made or self.make()
         hashes: list[str] = []
 
         def work() -> Report:
@@ -110,10 +103,10 @@ class Work:
                 job.target_stream or job.target,
                 removed_target=removed,
                 overwrite=overwrite,
-                progress=partial(self._advance, self._progress, job),
-                first_pass=partial(self._advance, self._first_pass, job),
+                progress=partial(self._advance, self.progress, job),
+                first_pass=partial(self._advance, self.first_pass, job),
             )
-            hashes.extend(map(file_sha256, (job.source, job.target) if self._is_hashed else ()))
+            hashes.extend(map(file_sha256, (job.source, job.target) if self.is_hashed else ()))
             return report
 
         outcome = _attempted(job, work)
