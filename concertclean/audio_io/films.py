@@ -207,12 +207,6 @@ def _open_film(file: GuardedFile, original: Any, encoding: Encoding, film: Film)
     return container
 
 
-def _without_place(tags: dict[str, str]) -> dict[str, str]:
-    """Tags for which an MP4 that FFmpeg writes has no place."""
-    written = mp4_tags.NATIVE | {"location", "timecode"}
-    return {name: tag for name, tag in clean_tags(tags).items() if name.partition("-")[0] not in written}
-
-
 def _add_copy(container: Any, template: Any, *, with_tag: bool) -> Any:
     """Add a stream like another."""
     stream = container.add_stream_from_template(template, opaque=True)

@@ -180,6 +180,7 @@ def _embedded(
     levels = pictures.levels()
     data = {"sound-after": sounds[0].data, "sound-removed": sounds[1].data}
     data |= {"picture-after": grey_png(levels[1], _STEP_DB), "picture-removed": grey_png(levels[2], _STEP_DB)}
+    column_seconds, lead_seconds = pictures.timing(rate)
     entry = {
         "sampleRate": rate,
         "codec": "FLAC" if form.lossless else "Opus",
@@ -189,10 +190,10 @@ def _embedded(
         "gain": stored / played,
         "lufs": [meter.integrated() if math.isfinite(meter.integrated()) else None for meter in meters],
         "rangeDb": display_range(levels),
-        "columnSeconds": pictures.hop_length * pictures.frames_per_column / rate,
+        "columnSeconds": column_seconds,
         "hopLength": pictures.hop_length,
         "framesPerColumn": pictures.frames_per_column,
-        "leadSeconds": pictures.hop_length / 2 / rate,
+        "leadSeconds": lead_seconds,
         "course": _course(change),
     }
     return entry, data

@@ -43,6 +43,10 @@ class Spectrograms:
         self._columns: list[NDArray[np.float32]] = []
         self._frames = np.zeros((n_waveforms, N_FFT // 2 + 1, 0), np.float32)
 
+    def timing(self, sample_rate: int) -> tuple[float, float]:
+        """Seconds of a column, and how far before 0 the first one begins."""
+        return self.hop_length * self.frames_per_column / sample_rate, self.hop_length / 2 / sample_rate
+
     def add(self, waveforms: NDArray[np.float64]) -> None:
         """Takes the next `(waveform, channel, time)`."""
         self._n_samples += waveforms.shape[-1]

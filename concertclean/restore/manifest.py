@@ -224,7 +224,7 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
         except (ValueError, KeyError, TypeError):
             has_fields = False
         if not has_fields:
-            raise ConfigError(f"{path}: line {number} is none of a manifest; {_CURE}")
+            raise ConfigError(f"{path}: line {number} is not that of a manifest; {_CURE}")
         yield record
 
 

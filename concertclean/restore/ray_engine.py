@@ -247,7 +247,7 @@ def connected(address: str | None, *, cores: int | None = None) -> Iterator[Any]
             ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **({} if address else alone))
     except (OSError, RuntimeError, ValueError) as error:  # ConnectionError is an OSError
         fact = str(error).strip().splitlines()[0]
-        cure = "start one with `ray start`, or leave the address out" if address else "see the logs in /tmp/ray"
+        cure = "start one with `ray start`, or leave the address out" if address else "see the logs of Ray"
         raise ConfigError(f"{address or 'this machine'}: no Ray cluster answers ({fact}); {cure}") from error
     try:
         yield ray

@@ -20,7 +20,7 @@ from concertclean.dsp.arrays import Array
 from concertclean.dsp.levels import LoudnessMeter
 from concertclean.files.atomic import written
 from concertclean.report.pairs import Pair, blocks
-from concertclean.report.sound import page_rate
+from concertclean.report.sound import OPUS_RATE, page_rate
 from concertclean.serve.jobs import Listening
 
 SOUNDS: Final = ("before", "removed")
@@ -30,7 +30,6 @@ LONGEST_EXACT_SECONDS: Final = 300.0
 _TILE_SECONDS: Final = 30.0
 _TILE_COLUMNS: Final = 600
 _COLUMNS: Final = 1500
-_STREAM_RATE: Final = 48_000
 _STREAM_BIT_RATE: Final = 96_000  # bit/s and channel
 
 
@@ -62,7 +61,7 @@ def prepare(
     """
     _clear(folder)
     is_stream = seconds > longest_exact
-    rate = _STREAM_RATE if is_stream else page_rate(info.sample_rate)
+    rate = OPUS_RATE if is_stream else page_rate(info.sample_rate)
     channels = min(info.channels, 2)
     gain = _gain(pair, rate, check, lambda done: progress(done / max(seconds, 1e-9) / 4))
     looks = _Looks(folder, channels, rate, seconds, has_tiles=is_stream)
@@ -123,7 +122,7 @@ def _exact(stack: ExitStack, folder: Path, rate: int, channels: int) -> Write:
 
 def _streaming(stack: ExitStack, folder: Path, channels: int) -> Write:
     """Writes both sounds as channels of one Opus file."""
-    storage = Storage("opus", _STREAM_RATE, 2 * channels, bit_rate=2 * channels * _STREAM_BIT_RATE)
+    storage = Storage("opus", OPUS_RATE, 2 * channels, bit_rate=2 * channels * _STREAM_BIT_RATE)
     writer = stack.enter_context(AudioWriter(folder / STREAM, storage, overwrite=True))
     return lambda one, other: writer.write(np.concatenate([one, other]))
 
@@ -135,8 +134,7 @@ class _Drawn:
         from concertclean.report.spectrogram import Spectrograms
 
         self._spectra = Spectrograms(len(PICTURES), channels, round(seconds * rate), columns)
-        self.column_seconds = self._spectra.hop_length * self._spectra.frames_per_column / rate
-        self.lead_seconds = self._spectra.hop_length / 2 / rate
+        self.column_seconds, self.lead_seconds = self._spectra.timing(rate)
 
     def add(self, three: Array) -> None:
         """Takes the next `(sound, channel, time)`."""

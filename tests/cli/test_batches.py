@@ -93,7 +93,7 @@ def test_the_state_of_a_batch_is_printed(program: Program, tmp_path: Path) -> No
         (("in", "--address", "auto"), "add --engine ray"),
         (("-", "--engine", "ray"), "is for files"),
         (("in", "--engine", "ray", "--device", "cuda:1"), "choose cuda"),
-        (("in", "--manifest", "in/b/0001.wav"), "line 1 is none of a manifest"),
+        (("in", "--manifest", "in/b/0001.wav"), "line 1 is not that of a manifest"),
     ],
 )
 def test_what_makes_no_sense_is_refused(program: Program, tmp_path: Path, words: tuple[str, ...], fact: str) -> None:
