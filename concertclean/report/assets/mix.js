@@ -40,13 +40,17 @@ function greyOf(power) { return power > 0 ? Math.min(255, Math.max(0, Math.round
 /** Levels of before, after and removed at a share of each column, from those at full strength. */
 function levelsAt(shareOfColumn, [before, full, removed]) {
   const { width, values } = before;
-  const [after, lowered] = [new Uint8Array(values.length), new Uint8Array(values.length)];
-  for (let x = 0; x < width; x += 1) {
-    const share = shareOfColumn(x);
-    for (let i = x; i < values.length; i += width) {
-      after[i] = greyOf(powerOf(share, [POWERS[values[i]], POWERS[full.values[i]], POWERS[removed.values[i]]]));
-      lowered[i] = greyOf(share ** 2 * POWERS[removed.values[i]]);
-    }
+  const tables = new Map(); // most columns have one share
+  const tableOf = (share) => {
+    if (!tables.has(share)) tables.set(share, Uint8Array.from(POWERS, (power) => greyOf(share ** 2 * power)));
+    return tables.get(share);
+  };
+  const shares = Array.from({ length: width }, (_, x) => shareOfColumn(x));
+  const lowered = shares.map(tableOf);
+  const [after, less] = [new Uint8Array(values.length), new Uint8Array(values.length)];
+  for (let i = 0, x = 0; i < values.length; i += 1, x = x + 1 === width ? 0 : x + 1) {
+    after[i] = greyOf(powerOf(shares[x], [POWERS[values[i]], POWERS[full.values[i]], POWERS[removed.values[i]]]));
+    less[i] = lowered[x][removed.values[i]];
   }
-  return [before, { ...full, values: after }, { ...removed, values: lowered }];
+  return [before, { ...full, values: after }, { ...removed, values: less }];
 }

@@ -14,6 +14,9 @@ function reductionAt(place, hasNetworks) {
   return hasNetworks ? NO_LIMIT_DB : null;
 }
 
+/** The place of the slider for a largest reduction; `null` is no limit. */
+function placeOf(decibels) { return decibels === null ? LAST_DB : Math.min(LAST_DB, decibels); }
+
 /** Part of what was found that is removed at a time of the recording, where parts are left alone. */
 function shareLeft(seconds, leave) {
   return leave.reduce((share, [start, end]) => {
@@ -25,17 +28,17 @@ function shareLeft(seconds, leave) {
 /** What is removed, less where parts are left alone; the buffer itself if there are none in it. */
 function fadedOut(buffer, leave, startSeconds) {
   const { length, sampleRate, numberOfChannels } = buffer;
-  const faded = new AudioBuffer({ length, sampleRate, numberOfChannels });
   const sampleOf = (seconds) => Math.min(length, Math.max(0, Math.floor((seconds - startSeconds) * sampleRate)));
-  let isFaded = false;
+  const spans = leave.map((part) => ({
+    part, first: sampleOf(part[0] - LEAVE_FADE_SECONDS), end: sampleOf(part[1] + LEAVE_FADE_SECONDS + 2 / sampleRate),
+  })).filter(({ first, end }) => end > first);
+  if (!spans.length) return buffer;
+  const faded = new AudioBuffer({ length, sampleRate, numberOfChannels });
   for (let channel = 0; channel < numberOfChannels; channel += 1) {
     const samples = buffer.getChannelData(channel).slice();
-    leave.forEach((part) => {
-      const [first, end] = [sampleOf(part[0] - LEAVE_FADE_SECONDS), sampleOf(part[1] + LEAVE_FADE_SECONDS + 2 / sampleRate)];
-      isFaded ||= end > first;
+    spans.forEach(({ part, first, end }) => {
       for (let i = first; i < end; i += 1) samples[i] *= shareLeft(startSeconds + i / sampleRate, [part]);
     });
-    if (!isFaded) return buffer;
     faded.copyToChannel(samples, channel);
   }
   return faded;

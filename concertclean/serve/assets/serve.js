@@ -306,9 +306,6 @@ function heardText({ result }) {
 
 function sentence(text) { return `${text[0].toUpperCase()}${text.slice(1)}.`; }
 
-/** The place of the slider for a largest reduction; `null` is no limit. */
-function placeOf(decibels) { return decibels === null ? LAST_DB : Math.min(LAST_DB, decibels); }
-
 function sliders() {
   const job = current();
   if (!job.result) return job.sliders || {};
@@ -317,12 +314,18 @@ function sliders() {
   return { strength, max_reduction_db: reduction };
 }
 
+/** Part of what was found that the sliders remove. */
+function shareNow() {
+  const { strength, max_reduction_db: reduction } = sliders();
+  return shareOf(strength, reduction);
+}
+
 /** Applies the sliders and the version to what plays; pictures follow a moment later. */
 function apply() {
   const job = current();
   if (!job?.result) return;
-  const { strength, max_reduction_db: reduction } = sliders();
-  const share = shareOf(strength, reduction);
+  const { max_reduction_db: reduction } = sliders();
+  const share = shareNow();
   const match = matchOf(share, job.result.listening.lufs);
   player.mix(gainsOf(state.version, share, job.result.listening.gain, state.isMatched ? match : [0, 0]));
   const hasNoLimit = reduction === null || reduction === NO_LIMIT_DB;
@@ -358,8 +361,7 @@ function drawn(share, levels, { columnSeconds, leadSeconds }) {
 function detail() {
   const job = current();
   if (!state.tiles || !job?.result) return;
-  const { strength, max_reduction_db: reduction } = sliders();
-  const share = shareOf(strength, reduction);
+  const share = shareNow();
   const timed = (number) => state.tiles.timing(number, timing().leadSeconds);
   const tiles = state.tiles.shown(state.view, JSON.stringify([share, job.leave]), (levels, number) => drawn(share, levels, timed(number)));
   VERSIONS.forEach((version, i) => {
