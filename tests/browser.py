@@ -11,6 +11,21 @@ import pytest
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 PHONE = (390, 844)
+MOVE = """
+    const slider = document.getElementById(arguments[0]);
+    slider.value = arguments[1];
+    slider.dispatchEvent(new Event("input", { bubbles: true }));"""
+# What the page's own tracks and gains give in the browser's own mixer, left channel.
+RENDERED = """
+    const { player } = concertclean;
+    const { length, sampleRate } = player.tracks[0];
+    const context = new OfflineAudioContext(2, length, sampleRate);
+    player.gains.forEach((gain, i) => {
+        const source = new AudioBufferSourceNode(context, { buffer: player.tracks[i] });
+        source.connect(new GainNode(context, { gain })).connect(context.destination);
+        source.start();
+    });
+    return context.startRendering().then((mixed) => Array.from(mixed.getChannelData(0)));"""
 
 
 class Browser:

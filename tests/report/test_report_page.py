@@ -12,7 +12,7 @@ from scipy.signal import resample_poly
 from concertclean.report.comparison import Comparison, write_comparison
 from concertclean.report.pairs import Pair
 from concertclean.report.spectrogram import Spectrograms
-from tests.browser import PHONE, Browser
+from tests.browser import MOVE, PHONE, RENDERED, Browser
 
 RATE = 16_000
 SECONDS = 4
@@ -20,23 +20,6 @@ LEFT, RIGHT, SPACE, HOME = "\ue012", "\ue014", "\ue00d", "\ue011"
 
 POSITION = "return concertclean.player.position"
 GAINS_ARE = "return concertclean.player.gains.every((gain, i) => Math.abs(gain - arguments[0][i]) < 1e-3)"
-
-
-MOVE = """
-    const slider = document.getElementById(arguments[0]);
-    slider.value = arguments[1];
-    slider.dispatchEvent(new Event("input", { bubbles: true }));"""
-# What the page's own tracks and gains give in the browser's own mixer, left channel.
-RENDERED = """
-    const { player } = concertclean;
-    const { length, sampleRate } = player.tracks[0];
-    const context = new OfflineAudioContext(2, length, sampleRate);
-    player.gains.forEach((gain, i) => {
-        const source = new AudioBufferSourceNode(context, { buffer: player.tracks[i] });
-        source.connect(new GainNode(context, { gain })).connect(context.destination);
-        source.start();
-    });
-    return context.startRendering().then((mixed) => Array.from(mixed.getChannelData(0)));"""
 
 
 def arrived(path: Path) -> Path:

@@ -13,20 +13,9 @@ from concertclean.errors import (
     NoInputError,
 )
 from concertclean.restore.batch import plan
-from concertclean.restore.inference import Enhancer
-from concertclean.restore.pipeline import Denoiser
 from concertclean.restore.recordings import find_recordings
-from concertclean.weights.loading import load_model
-from tests.restore.ready import denoiser_of
 
 RATE = 44_100
-
-
-@pytest.fixture
-def denoiser(tiny_weights: dict[str, Path]) -> Denoiser:
-    model = load_model(tiny_weights["stereo"]).model
-    enhancer = Enhancer(model, device="cpu", precision="fp32", threads=1, segment_seconds=0.5)
-    return denoiser_of(enhancer)
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from concertclean.serve.listening import prepare
 from concertclean.serve.server import ServeOptions
 from concertclean.serve.tasks import work
-from tests.browser import Browser, opened
+from tests.browser import MOVE, Browser, opened
 from tests.serve.conftest import TOKEN, Running, song_bytes
-from tests.serve.test_page import IS_OPEN, MOVE
+from tests.serve.test_page import IS_OPEN
 
 # The largest power of what a track gives, by frequency, in the page's own mixer.
 LOUDEST_HZ = """

@@ -15,32 +15,17 @@ from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.writer import AudioWriter
 from concertclean.restore.denoise import denoise
 from concertclean.serve.server import ServeOptions
-from tests.browser import PHONE, Browser, opened
+from tests.browser import MOVE, PHONE, RENDERED, Browser, opened
 from tests.serve.conftest import RATE, TOKEN, Running, song_bytes, write_cards
 
 NAME = "my song.m4a"
 TAB, ENTER, LEFT = "\ue004", "\ue007", "\ue012"
 IS_OPEN = "return concertclean.player.duration > 0 && document.getElementById('app').ariaBusy !== 'true'"
-# What the page's own tracks and gains give in the browser's own mixer, left channel.
-RENDERED = """
-    const { player } = concertclean;
-    const { length, sampleRate } = player.tracks[0];
-    const context = new OfflineAudioContext(2, length, sampleRate);
-    player.gains.forEach((gain, i) => {
-        const source = new AudioBufferSourceNode(context, { buffer: player.tracks[i] });
-        source.connect(new GainNode(context, { gain })).connect(context.destination);
-        source.start();
-    });
-    return context.startRendering().then((mixed) => Array.from(mixed.getChannelData(0)));"""
 DROP = """
     const [name, data] = arguments;
     const transfer = new DataTransfer();
     transfer.items.add(new File([Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0))], name));
     document.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));"""
-MOVE = """
-    const slider = document.getElementById(arguments[0]);
-    slider.value = arguments[1];
-    slider.dispatchEvent(new Event("input", { bubbles: true }));"""
 # For every element with a text of its own: the least ratio of the text's contrast, WCAG 2.2, 1.4.3.
 CONTRAST = """
     const light = (colour) => {
