@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 import torch
 from pydantic import BaseModel, create_model
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from concertclean.config.reading import STRICT, validated
 from concertclean.errors import ConfigError, ModelError
@@ -20,6 +21,7 @@ from concertclean.networks.architectures import ARCHITECTURES, Architecture, Tas
 from concertclean.weights.file_format import WeightsHeader
 
 _CURE = "correct them, or update concertclean"
+_COMPUTED = ("arange", "linspace", "eye", "hann_window", "hamming_window")
 _ANY_NUMBER = (-1e6, 1e6)
 _RANGES: Mapping[str, tuple[float, float]] = {
     "sample_rate": (1000, 768_000),
@@ -87,7 +89,7 @@ def build_fitting(header: WeightsHeader, path: Path) -> nn.Module:
     """
     row = architecture_of(header.architecture, path)
     _require_settings(row, header.config, f"{path}: {header.architecture} does not take these settings")
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         outline = _built(row, header.architecture, header.config, path)
     expected = {name: tuple(tensor.shape) for name, tensor in outline.state_dict().items()}
     wrong = sorted(name for name in expected.keys() | header.shapes if expected.get(name) != header.shapes.get(name))
@@ -97,6 +99,21 @@ def build_fitting(header: WeightsHeader, path: Path) -> nn.Module:
             f"{', '.join(wrong[:3])}); fetch the weights again, or update concertclean"
         )
     return _built(row, header.architecture, header.config, path)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves parameters without values, and computes windows and grids where they have memory.
+
+    For both, on the "meta" device, torch would load its compiler: a second, and 100 MB for as long as the program runs.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given, name = kwargs or {}, func.__name__
+        if name.endswith("_") and not name.endswith("__"):  # changes a tensor in place
+            return args[0] if args else given["tensor"]
+        return func(*args, **(({"device": "cpu"} if name in _COMPUTED else {}) | given))
 
 
 def task_of(architecture: str, place: str | Path) -> Task:

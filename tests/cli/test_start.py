@@ -69,3 +69,28 @@ def test_a_network_needs_no_scipy(recording: Path, tiny_weights: dict[str, Path]
 @pytest.mark.parametrize("option", ["--model=auto", "--report"])
 def test_neither_auto_nor_a_page_needs_more(recording: Path, option: str) -> None:
     run([[option, "--duration=1", str(recording)]], HEAVY)
+
+
+def test_networks_load_no_compiler(recording: Path) -> None:
+    """It takes a second, and a hundred megabytes for as long as the program runs."""
+    names = ("concert", "gramophone")
+    run([[f"--model={name}", "--duration=1", str(recording)] for name in names], {"torch._dynamo", "sympy"})
+
+
+def test_what_exists_is_reported_before_torch_is_loaded(recording: Path) -> None:
+    target = recording.with_name("a_clean.wav")
+    target.write_bytes(b"kept")
+    code = f"""
+import sys
+from concertclean.cli.app import main
+sys.argv = ["concertclean", "denoise", "--model=concert", {str(recording)!r}]
+try:
+    main()
+except SystemExit as end:
+    print(end.code, "torch" in sys.modules)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ended.stdout == "9 False\n"
+    assert f"{target}" in ended.stderr
+    assert "--overwrite replaces it, --skip-existing leaves such recordings out" in " ".join(ended.stderr.split())
+    assert target.read_bytes() == b"kept"
