@@ -4,6 +4,7 @@ soxr at its very high quality: images and aliases below -190 dB, linear phase. T
 swresample leave aliases at -11 and -20 dB and are not used for audio here.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -52,34 +53,58 @@ def _time_last(block: NDArray[np.float64], channels: int) -> NDArray[np.float64]
 class Fifo:
     """A queue of samples; holds what has not been taken yet.
 
+    It holds the blocks themselves, not copies: queues that hold the same blocks need no more memory than one.
+
     Args:
         channels: number of channels.
     """
 
     def __init__(self, channels: int) -> None:
-        self._held = np.zeros((channels, 0))
+        self._held: deque[NDArray[np.float64]] = deque()
+        self._nothing = np.zeros((channels, 0))
+        self._n_samples = 0
 
     def __len__(self) -> int:
-        return self._held.shape[1]
+        return self._n_samples
 
     def push(self, block: NDArray[np.float64]) -> None:
-        """Appends `(channel, time)`."""
-        self._held = np.concatenate([self._held, block], axis=1)
+        """Appends `(channel, time)`, which must not be changed afterwards."""
+        if block.shape[1]:
+            self._held.append(block)
+            self._n_samples += block.shape[1]
 
     def passing(self, blocks: Blocks) -> Blocks:
-        """Passes blocks on and holds a copy of each, for comparison with the processed blocks."""
+        """Passes blocks on and holds each, for comparison with the processed blocks."""
         for block in blocks:
             self.push(block)
             yield block
 
     def peek(self, n_samples: int) -> NDArray[np.float64]:
         """The first `n_samples`, or as many as there are, `(channel, time)`; they stay."""
-        return self._held[:, :n_samples]
+        parts: list[NDArray[np.float64]] = []
+        missing = n_samples
+        for block in self._held:
+            if missing <= 0:
+                break
+            parts.append(block[:, :missing])
+            missing -= parts[-1].shape[1]
+        return self._together(parts)
 
     def pop(self, n_samples: int) -> NDArray[np.float64]:
         """Removes and returns the first `n_samples`, or as many as there are, `(channel, time)`."""
-        taken, self._held = self._held[:, :n_samples], self._held[:, n_samples:]
-        return taken
+        parts: list[NDArray[np.float64]] = []
+        missing = min(n_samples, self._n_samples)
+        self._n_samples -= missing
+        while missing > 0:
+            block = self._held.popleft()
+            parts.append(block[:, :missing])
+            if block.shape[1] > missing:
+                self._held.appendleft(block[:, missing:])
+            missing -= parts[-1].shape[1]
+        return self._together(parts)
+
+    def _together(self, parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        return parts[0] if len(parts) == 1 else np.concatenate([self._nothing, *parts], axis=1)
 
 
 def in_step(streams: Sequence[Blocks]) -> Iterator[list[NDArray[np.float64]]]:

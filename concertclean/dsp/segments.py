@@ -7,7 +7,7 @@ exactly their common value.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,11 @@ class Segment:
     """A piece of a recording.
 
     Attributes:
-        audio: `(channel, time)`.
+        audio: `(channel, time)`; float64, or float32 on its way through a network.
         n_valid: samples of the segment, without context, that lie in the recording.
     """
 
-    audio: NDArray[np.float64]
+    audio: NDArray[Any]
     n_valid: int
 
 
@@ -65,8 +65,8 @@ def segments(
             return
         if not start:
             held.push(_beyond(held.pop(len(held)), context, 0, outside))
-        audio = held.peek(whole)
-        yield Segment(_beyond(audio, 0, whole - audio.shape[1], outside), min(segment, n_samples - start))
+        missing = max(0, whole - len(held))
+        yield Segment(_beyond(held.peek(whole), 0, missing, outside), min(segment, n_samples - start))
         if ended and n_samples <= start + segment:
             return
         held.pop(hop)
@@ -75,6 +75,8 @@ def segments(
 
 def _beyond(audio: NDArray[np.float64], before: int, after: int, outside: str) -> NDArray[np.float64]:
     """Audio, not empty, with what lies outside of it."""
+    if not before and not after:
+        return audio
     return np.pad(audio, ((0, 0), (before, after)), mode="constant" if outside == "silence" else "reflect")
 
 
@@ -93,7 +95,7 @@ def joined(estimates: Iterator[Segment], segment: int, overlap: int) -> Iterator
     tail: NDArray[np.float64] | None = None
     last = 0
     for window in estimates:
-        audio = window.audio[:, :segment].copy()
+        audio = window.audio[:, :segment].astype(np.float64)
         if tail is not None and overlap:
             # Rising and falling ramp sum to one, so no division is needed.
             audio[:, :overlap] = audio[:, :overlap] * ramp + tail * (1 - ramp)
@@ -108,13 +110,13 @@ def joined(estimates: Iterator[Segment], segment: int, overlap: int) -> Iterator
         yield tail
 
 
-def grouped(audio: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+def grouped(audio: NDArray[Any], size: int) -> NDArray[Any]:
     """`(channel, time)` as `(group, size, time)`; a channel without a partner is doubled."""
     missing = -len(audio) % size
-    padded = np.concatenate([audio, np.repeat(audio[-1:], missing, axis=0)])
+    padded = np.concatenate([audio, np.repeat(audio[-1:], missing, axis=0)]) if missing else audio
     return padded.reshape(-1, size, audio.shape[1])
 
 
-def ungrouped(groups: NDArray[np.float64], channels: int, size: int) -> NDArray[np.float64]:
+def ungrouped(groups: NDArray[Any], channels: int, size: int) -> NDArray[Any]:
     """Undoes `grouped`; a doubled channel was the mean of its two equal results."""
     return groups.reshape(-1, groups.shape[-1])[: math.ceil(channels / size) * size][:channels]

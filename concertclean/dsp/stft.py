@@ -8,8 +8,10 @@ on a multiple of `hop_length` of a longer one therefore has the same inner frame
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+_FRAMES_TOGETHER = 128
 _LEAST_WEIGHT = 1e-11  # of a sample that hardly any frame covers
 
 WindowName = Literal["hann", "hamming"]
@@ -39,8 +41,15 @@ def spectrogram(waveform: Tensor, window: Tensor, hop_length: int) -> Tensor:
     n_fft = window.numel()
     flat = waveform.reshape(-1, waveform.shape[-1])
     unit = window / window.sum()
-    spectrum = torch.stft(flat, n_fft, hop_length, window=unit, center=True, pad_mode="constant", return_complex=True)
-    return spectrum.reshape(*waveform.shape[:-1], *spectrum.shape[-2:])
+    frames = F.pad(flat, (n_fft // 2, n_fft // 2)).unfold(1, n_fft, hop_length)
+    runs = _runs(frames)
+    spectrum: Tensor = torch.fft.rfft(frames[:, runs[0]] * unit)
+    if len(runs) > 1:
+        first, spectrum = spectrum, spectrum.new_empty(*frames.shape[:2], spectrum.shape[2])
+        spectrum[:, runs[0]] = first
+        for run in runs[1:]:
+            spectrum[:, run] = torch.fft.rfft(frames[:, run] * unit)
+    return spectrum.mT.reshape(*waveform.shape[:-1], *spectrum.mT.shape[-2:])
 
 
 def waveform(spectrogram: Tensor, window: Tensor, hop_length: int, n_samples: int) -> Tensor:
@@ -57,11 +66,23 @@ def waveform(spectrogram: Tensor, window: Tensor, hop_length: int, n_samples: in
     """
     n_fft = window.numel()
     flat = spectrogram.reshape(-1, *spectrogram.shape[-2:])
-    frames = torch.fft.irfft(flat.mT, n_fft) * (window * window.sum())
+    frames, synthesis = flat.mT, window * window.sum()
+    runs = _runs(frames)
+    total = _overlapped(torch.fft.irfft(frames[:, runs[0]], n_fft) * synthesis, hop_length)
+    total = F.pad(total, (0, (frames.shape[1] - runs[0].stop) * hop_length))
+    for run in runs[1:]:
+        more = _overlapped(torch.fft.irfft(frames[:, run], n_fft) * synthesis, hop_length)
+        total[:, run.start * hop_length :][:, : more.shape[1]] += more
     middle = slice(n_fft // 2, n_fft // 2 + n_samples)
-    total = _overlapped(frames, hop_length)[:, middle]
-    weight = _overlapped(window.square().expand(1, flat.shape[-1], -1), hop_length)[:, middle]
-    return (total / weight.clamp_min(_LEAST_WEIGHT)).reshape(*spectrogram.shape[:-2], n_samples)
+    weight = _overlapped(window.square().expand(1, frames.shape[1], -1), hop_length)[:, middle]
+    return (total[:, middle] / weight.clamp_min(_LEAST_WEIGHT)).reshape(*spectrogram.shape[:-2], n_samples)
+
+
+def _runs(frames: Tensor) -> list[slice]:
+    """Frames `(row, frame, ...)` to transform together: a few, near the processor, where no gradient is kept."""
+    n_frames = frames.shape[1]
+    size = n_frames if torch.is_grad_enabled() or frames.device.type != "cpu" else _FRAMES_TOGETHER
+    return [slice(start, min(start + size, n_frames)) for start in range(0, n_frames, size)]
 
 
 def _overlapped(frames: Tensor, hop_length: int) -> Tensor:

@@ -133,7 +133,7 @@ class KANUNetECA(SpectralModel):
                 layer = KANConv2d(
                     n_in, n_out, basis=basis, grid_size=grid_size, grid_range=grid, nonnegative_input=not first
                 )
-            return nn.Sequential(layer, nn.BatchNorm2d(n_out), nn.ReLU())
+            return nn.Sequential(layer, nn.BatchNorm2d(n_out), nn.ReLU(inplace=True))
 
         def pair(n_in: int, n_out: int, level: int, *, first: bool = False) -> nn.Module:
             return nn.Sequential(block(n_in, n_out, level, first=first), block(n_out, n_out, level))
@@ -177,12 +177,22 @@ class KANUNetECA(SpectralModel):
         raw = raw.reshape(batch, channels, 2, n_freqs, n_frames)
         return (degraded * _bounded_mask(raw) if self.output == "mask" else torch.complex(*raw.unbind(2)),)
 
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Maps `(batch, channel, time)` to `(batch, 1, channel, time)`."""
+        if self.front is None or torch.is_grad_enabled():
+            return super().forward(waveform)
+        found = gains(self._network(self.front.features(self.spectrogram(waveform))))
+        # transformed once more, which takes less than holding the spectrogram while the network works
+        filtered = self.front.filter_(found, self.spectrogram(waveform))
+        return self.waveform(filtered, waveform.shape[-1]).unsqueeze(1)
+
     def _network(self, planes: Tensor) -> Tensor:
         """The U-Net between the planes, `(batch, plane, freq, frame)`; float32 out."""
         n_frames = planes.shape[-1]
         planes = F.pad(planes, (0, -n_frames % 2**_LEVELS)).to(self.head.weight.dtype)
         skips: list[Tensor] = []
         hidden = planes.contiguous(memory_format=torch.channels_last)
+        del planes
         for level, pair in enumerate(self.encoder):
             hidden = pair(F.max_pool2d(hidden, 2) if level else hidden)
             skips.append(hidden)
@@ -190,8 +200,11 @@ class KANUNetECA(SpectralModel):
         for pair in self.decoder:
             skip = skips.pop()
             up = F.interpolate(hidden, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
-            up = F.pad(up, (0, skip.shape[3] - up.shape[3], 0, skip.shape[2] - up.shape[2]))
-            hidden = pair(torch.cat([up, skip], dim=1))
+            if up.shape[2:] != skip.shape[2:]:
+                up = F.pad(up, (0, skip.shape[3] - up.shape[3], 0, skip.shape[2] - up.shape[2]))
+            hidden = torch.cat([up, skip], dim=1)
+            del up, skip  # half of the memory while the largest level is computed
+            hidden = pair(hidden)
         # The mask in full precision: rounding of bf16 would remain in what is removed.
         with torch.autocast(hidden.device.type, enabled=False):
             result: Tensor = self.head(hidden.to(self.head.weight.dtype))

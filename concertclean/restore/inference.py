@@ -104,8 +104,10 @@ class Enhancer:
         overlap = min(segment // 2, round(self.overlap_ratio * segment))
         overlap -= overlap % model.alignment  # keeps every start on the grid
         windows = segments(blocks, channels, segment, segment - overlap, model.context, outside="mirrored")
-        estimates = self._run(windows, model)
-        yield from joined(estimates, segment, overlap)
+        for estimate in joined(self._run(windows, model), segment, overlap):
+            # second by second: what is done with them needs several times their memory
+            for begin in range(0, estimate.shape[1], self.sample_rate):
+                yield estimate[:, begin : begin + self.sample_rate]
 
     def removed(
         self, blocks: Iterator[NDArray[np.float64]], channels: int, sample_rate: int
@@ -162,8 +164,8 @@ class Enhancer:
         pool = self._pool()
         with cpu_threads(1):
             try:
-                for window in windows:
-                    pending.append(pool.submit(self._timed, [_without_end(window, model)], model))
+                for window in (_fitted(window, model) for window in windows):
+                    pending.append(pool.submit(self._timed, [window], model))
                     if len(pending) > self.threads:
                         yield from self._counted(pending.popleft().result())
                 while pending:
@@ -231,14 +233,15 @@ class Enhancer:
         if not any(window.audio.any() for window in batch):
             return [Segment(w.audio[:, model.context : -model.context or None], w.n_valid) for w in batch]
         channels = batch[0].audio.shape[0]
-        together = np.concatenate([grouped(w.audio, model.channels) for w in batch]).astype(np.float32)
+        groups = [grouped(w.audio.astype(np.float32, copy=False), model.channels) for w in batch]
+        together = groups[0] if len(groups) == 1 else np.concatenate(groups)
         low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
         # Many channels are many pairs: a few at a time, so memory does not grow with them.
         size = 1 if self.device.type == "cpu" else self.batch_size
         with torch.inference_mode(), torch.autocast(self.device.type, low, enabled=low is not None):
             parts = [self._estimate(together[k : k + size], model) for k in range(0, len(together), size)]
         on_cpu = torch.cat(parts)
-        result = on_cpu.numpy().astype(np.float64).reshape(len(batch), -1, on_cpu.shape[-1])
+        result = on_cpu.numpy().reshape(len(batch), -1, on_cpu.shape[-1])
         if not np.isfinite(result).all():
             msg = "the network produced NaN or infinity; set the precision to fp32"
             raise ModelError(msg)
@@ -264,13 +267,13 @@ class Enhancer:
             self._notify(message)
 
 
-def _without_end(window: Segment, model: WaveformModel) -> Segment:
-    """A last window without what lies beyond the recording and its context; an excerpt of seconds is mostly that.
+def _fitted(window: Segment, model: WaveformModel) -> Segment:
+    """A window as the network takes it; the last one without what lies beyond the recording and its context.
 
-    Not for a device, whose batches need windows of one length.
+    An excerpt of seconds is mostly that. Not for a device, whose batches need windows of one length.
     """
     kept = ceil(window.n_valid / model.alignment) * model.alignment + 2 * model.context
-    return Segment(window.audio[:, :kept], window.n_valid)
+    return Segment(window.audio[:, :kept].astype(np.float32), window.n_valid)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

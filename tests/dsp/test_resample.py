@@ -63,6 +63,18 @@ def test_fifo_gives_samples_in_order() -> None:
     assert fifo.pop(9).tolist() == [[4.0]]
 
 
+def test_queues_share_the_blocks_they_hold() -> None:
+    """Two queues of one stream would need twice the memory otherwise."""
+    block = np.arange(6.0).reshape(1, 6)
+    first, second = Fifo(1), Fifo(1)
+    first.push(block)
+    second.push(block)
+    assert np.shares_memory(first.pop(4), block)
+    assert np.shares_memory(second.peek(6), block)
+    assert first.pop(9).tolist() == [[4.0, 5.0]]
+    assert first.pop(9).shape == (1, 0)
+
+
 def test_a_whole_waveform_keeps_its_pitch_and_its_time(tone):
     waveform = tone(1000, 44_100, channels=2)
     found = resample(waveform, 44_100, 48_000)

@@ -30,6 +30,19 @@ def test_frames_of_a_later_start_are_those_of_the_whole() -> None:
     assert torch.allclose(later[:, 2:40], whole[:, 12:50], atol=1e-6)
 
 
+@pytest.mark.parametrize("n_frames", [1, 127, 128, 129, 300])
+def test_pieces_give_the_same_as_the_whole(n_frames: int) -> None:
+    """Without gradients a few frames are transformed at a time; whether there are any must not be audible."""
+    window = stft.window("hann", 64)
+    waveform = torch.randn(2, 2, 16 * (n_frames - 1) + 1)
+    whole = stft.spectrogram(waveform, window, 16)
+    back = stft.waveform(whole, window, 16, waveform.shape[-1])
+    with torch.inference_mode():
+        pieces = stft.spectrogram(waveform, window, 16)
+        assert torch.allclose(pieces, whole, atol=1e-7)
+        assert torch.allclose(stft.waveform(pieces, window, 16, waveform.shape[-1]), back, atol=1e-6)
+
+
 def test_unknown_window_is_refused() -> None:
     with pytest.raises(ValueError, match="hamming"):
         stft.window("kaiser", 64)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 _EXPONENT = 0.3
 _FLOOR = 1e-4  # compressed magnitude of -267 dB: avoids division by zero in silence
+_FRAMES_TOGETHER = 64  # more would only need more memory
 _OPEN = 3.0  # a network starts with every gain at 0.95
 
 
@@ -82,13 +83,8 @@ class BandGains(nn.Module):
 
     def features(self, degraded: Tensor) -> Tensor:
         """Maps `(batch, channel, freq, frame)` complex to `(batch, n_planes, band, frame)` real."""
-        if self.channels == 2:
-            left, right = degraded.unbind(1)
-            degraded = torch.stack([left, right, (left + right) / 2, (left - right) / 2], dim=1)
-        power = degraded.real.square() + degraded.imag.square()
-        # full precision: autocast would round the powers of neighbouring partials together
-        with torch.autocast(power.device.type, enabled=False):
-            magnitude = (self.averaging @ power + 1e-20) ** (_EXPONENT / 2)
+        parts = torch.split(degraded, _FRAMES_TOGETHER, dim=3)
+        magnitude = torch.cat([self._magnitudes(part) for part in parts], dim=3)
         level_source = magnitude[:, : self.channels].mean(1)
         level = level_source.mean(1, keepdim=True)
         # weighted by itself: a pause, or the silence outside the recording, does not lower the level
@@ -97,9 +93,27 @@ class BandGains(nn.Module):
         place = self.place.expand_as(floor)
         return torch.cat([magnitude / level[:, None], floor[:, None], place[:, None]], dim=1)
 
+    def _magnitudes(self, degraded: Tensor) -> Tensor:
+        """Compressed magnitudes of the bands, of the channels and of mid and side."""
+        if self.channels == 2:
+            left, right = degraded.unbind(1)
+            degraded = torch.stack([left, right, (left + right) / 2, (left - right) / 2], dim=1)
+        power = degraded.real.square() + degraded.imag.square()
+        # full precision: autocast would round the powers of neighbouring partials together
+        with torch.autocast(power.device.type, enabled=False):
+            magnitude: Tensor = (self.averaging @ power + 1e-20) ** (_EXPONENT / 2)
+        return magnitude
+
     def filter(self, gains: Tensor, degraded: Tensor) -> Tensor:
         """Spectrogram `(batch, channel, freq, frame)` times gains `(batch, channel, band, frame)`, floored."""
         return degraded * gains.clamp_min(self.floor).index_select(2, self.band_of_bin)
+
+    def filter_(self, gains: Tensor, degraded: Tensor) -> Tensor:
+        """The same in place, without gradients, in little more memory than the spectrogram."""
+        parts = (torch.split(each, _FRAMES_TOGETHER, dim=3) for each in (degraded, gains.clamp_min(self.floor)))
+        for spectrum, factors in zip(*parts, strict=True):
+            spectrum.mul_(factors.index_select(2, self.band_of_bin))
+        return degraded
 
     def _around(self, rows: Tensor) -> Tensor:
         """Mean over `margin` frames on each side, `(batch, row, frame)`."""

@@ -1,0 +1,102 @@
+"""Memory of whole runs, each in a process of its own, and the two cores of a machine."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+Synth = Callable[..., np.ndarray]
+
+LISTING = """
+import resource, sys, time
+from pathlib import Path
+from concertclean.config.denoise import DenoiseSettings
+from concertclean.restore.denoise import plan
+from concertclean.restore.manifest import Manifest
+
+settings = DenoiseSettings(model="concert")
+jobs = plan(["in"], Path("out"), settings, recursive=True)
+with Manifest(Path("run.jsonl"), settings) as manifest:
+    left = manifest.left(jobs)
+unit = 2**20 if sys.platform == "darwin" else 2**10
+print(len(left), time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, "torch" in sys.modules)
+"""
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_names_need_seconds_and_little_memory(tmp_path: Path) -> None:
+    pytest.importorskip("resource", reason="the system does not report the memory of a process")
+    for number in range(1000):
+        folder = tmp_path / f"in/shelf {number // 100}/box {number:04d}"
+        folder.mkdir(parents=True)
+        for side in range(100):
+            (folder / f"recording {side:03d} side A.flac").touch()
+    command = [sys.executable, "-c", LISTING]
+    ended = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    count, seconds, peak_mib, has_torch = ended.stdout.split()
+    assert count == "100000"
+    assert float(seconds) < 10  # 4 of processor time on an idle machine, half as fast where others work too
+    assert float(peak_mib) < 200
+    assert has_torch == "False"
+
+
+def restored(folder: Path, *words: str) -> list[dict[str, Any]]:
+    """Records of a run of the default model of a crowd."""
+    command = [sys.executable, "-m", "concertclean", "denoise", *words, "--model", "concert", "--json"]
+    ended = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    records: list[dict[str, Any]] = json.loads(ended.stdout)
+    return records
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the allocator is only set up for Linux")
+def test_a_network_stays_below_700_mb_at_any_length(tmp_path: Path, noise: Synth) -> None:
+    peaks = []
+    for seconds in (60, 600):
+        with soundfile.SoundFile(tmp_path / "a.wav", "w", 44_100, 2) as file:
+            for _ in range(seconds):
+                file.write(noise(44_100).T)
+        (record,) = restored(tmp_path, "a.wav", "--threads", "2", "--overwrite")
+        peaks.append(record["peak_memory_mib"] * 2**20 / 1e6)
+    assert max(peaks) < 700
+    assert peaks[1] < 1.05 * peaks[0]  # the first windows alone do not yet meet all others
+
+
+def free_cores() -> float:
+    """Cores that this process may use and nobody else does, over a second."""
+
+    def busy() -> np.ndarray:
+        lines = [line.split() for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu")]
+        times = {line[0]: [int(word) for word in line[1:]] for line in lines}
+        return np.array([(times[f"cpu{core}"][3], sum(times[f"cpu{core}"])) for core in os.sched_getaffinity(0)])
+
+    first = busy()
+    time.sleep(1.0)
+    idle, whole = (busy() - first).T
+    return float((idle / np.maximum(whole, 1)).sum())
+
+
+@pytest.mark.long
+def test_two_cores_are_nearly_twice_as_fast(tmp_path: Path, noise: Synth) -> None:
+    """A folder of recordings of a minute: 1.7 times, from the first sample read to the last one written."""
+    if not Path("/proc/stat").exists() or (free := free_cores()) < 1.9:
+        pytest.skip("needs two cores that nothing else uses" + (f"; {free:.1f} are free" if "free" in locals() else ""))
+    for number in range(8):
+        soundfile.write(tmp_path / f"{number}.wav", noise(60 * 44_100).T, 44_100)
+    elapsed = {}
+    for threads in ("1", "2"):
+        begin = time.perf_counter()
+        restored(tmp_path, "0.wav", "--threads", threads, "--duration", "1", "--overwrite")
+        start = time.perf_counter() - begin
+        begin = time.perf_counter()
+        restored(tmp_path, ".", "--threads", threads, "-o", threads)
+        elapsed[threads] = time.perf_counter() - begin - start
+    assert elapsed["1"] / elapsed["2"] > 1.7
