@@ -89,8 +89,6 @@ def build(
 
     An interrupted build goes on when it is started again. A file that cannot be used is reported and left out.
     """  # fmt: skip
-    import os
-
     if task == "bleed":
         from concertclean.dataset.bleed.build import BleedPlan
 
@@ -103,6 +101,7 @@ def build(
     from concertclean.corpora.sources import assign_splits
     from concertclean.dataset.build import Plan
     from concertclean.dataset.build import build as build_dataset
+    from concertclean.runtime.parallel import usable_cores
 
     folders = {
         "clean": clean, "noise": noise, "clap": clap, "shout": shout, "speech": speech, "response": response,
@@ -120,7 +119,7 @@ def build(
         validation_items=validation_items,
         test_items=test_items,
         seed=seed,
-        workers=workers or os.cpu_count() or 1,
+        workers=workers or usable_cores(),
     )
     with console.ending_on_signals(), bars(quiet=quiet) as progress:
         report = build_dataset(plan, progress)

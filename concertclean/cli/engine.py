@@ -1,6 +1,5 @@
 """Where `concertclean denoise` restores: in this process, or on the machines of a Ray cluster."""
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -73,6 +72,7 @@ class Engine:
     def executor(self, n_jobs: int) -> "Executor":
         """What does the work: as many recordings at once as there are cores, or workers of a cluster."""
         from concertclean.restore import execution
+        from concertclean.runtime.parallel import usable_cores
 
         if self.name == "ray" and n_jobs:
             from concertclean.restore.chain import needs_network
@@ -83,5 +83,5 @@ class Engine:
             return Ray(
                 self.address, most=n_jobs, cores=self._cores, gpus=gpus, must_have_gpus=gpus and device == "cuda"
             )
-        at_once = min(n_jobs, self.settings.threads or os.cpu_count() or 1)
+        at_once = min(n_jobs, self.settings.threads or usable_cores())
         return execution.Threads(at_once) if at_once > 1 else execution.Serial()

@@ -130,13 +130,13 @@ def _judge_files(
     from concertclean.evaluate.scoring import score_files
     from concertclean.evaluate.tables import file_table, rows_of
     from concertclean.metrics.catalogue import scores_of
-    from concertclean.runtime.parallel import in_order
+    from concertclean.runtime.parallel import in_order, usable_cores
 
     scores = scores_of(request.metrics)  # an unknown name is reported first
     pairs, alone = find_pairs(reference, estimate, noisy)
     scored: list[Scored] = []
     errors: list[ConcertCleanError] = []
-    workers = min(jobs or os.cpu_count() or 1, len(pairs))
+    workers = min(jobs or usable_cores(), len(pairs))
     with bars(quiet=quiet) as progress:
         for number, (_, found) in enumerate(in_order(partial(score_files, request=request), pairs, workers), start=1):
             if isinstance(found, ConcertCleanError):
@@ -176,14 +176,14 @@ def _judge_dataset(
     from concertclean.evaluate.tables import ratio_tables, rows_of
     from concertclean.metrics.catalogue import scores_of
     from concertclean.runtime.devices import choose_device
-    from concertclean.runtime.parallel import in_order
+    from concertclean.runtime.parallel import in_order, usable_cores
 
     scores = scores_of(request.metrics)
     store = Store(folder)
     task = store.header.task
     if not request.models:  # the shipped model for the task
         request = replace(request, models=_README_MODELS.get(task, (task,)) if reproduce else (task,))
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     workers = jobs or (cores if choose_device(request.device).type == "cpu" else 1)
     request = replace(request, threads=max(1, cores // workers))
     mixtures = list_fixed(store, split, items)

@@ -1,5 +1,6 @@
 """Work spread over processes with its results in order, a few items ahead of the one that is needed."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -11,6 +12,13 @@ _AHEAD = 2  # items a worker computed ahead, which bounds the memory
 
 Thing = TypeVar("Thing")
 Result = TypeVar("Result")
+
+
+def usable_cores() -> int:
+    """Cores this process may use: fewer than the machine has where a scheduler or a container shares them out."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def in_order(work: Callable[[Thing], Result], things: Iterable[Thing], workers: int) -> Iterator[tuple[Thing, Result]]:

@@ -1,11 +1,23 @@
 """Results come in the order of the things, whoever is ready first, and what fails fails in its turn."""
 
+import os
 from functools import partial
 from itertools import count, islice
 
 import pytest
 
-from concertclean.runtime.parallel import in_order
+from concertclean.runtime.parallel import in_order, usable_cores
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not bind processes to cores")
+def test_only_cores_that_the_process_may_use_are_counted():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+    assert usable_cores() == len(before)
 
 
 def inverse(number: int) -> float:
