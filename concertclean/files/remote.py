@@ -1,27 +1,29 @@
-"""Files in other stores, through fsspec: looked at, found, read and written; no other module uses it."""
+"""Files in other stores, looked at, found, read and written."""
 
 import io
 import os
 import posixpath
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final
 
 from concertclean.errors import AudioFileError, ConcertCleanError, ConfigError, OutputError
 from concertclean.files.names import name_fault
 from concertclean.files.places import Url
 from concertclean.files.store_errors import fact_of, is_missing, reported
+from concertclean.files.stores import store_of
 from concertclean.files.walk import is_hidden
 
 _BLOCK_BYTES: Final = 2 << 20
 _KEPT_BLOCKS: Final = 4
 _SENT_BYTES: Final = 8 << 20  # S3 takes no parts below 5 MiB, and no more than 10,000 of them
 _MOST_PARTS: Final = 9_000
-_INSTALL: Final = "pip install 'concertclean[cloud]'"
+_PAUSES_SECONDS: Final = (1.0, 5.0)  # before the network is tried again
 _READ_CURE: Final = "check the address, the network and your credentials"
 _WRITE_CURE: Final = f"{_READ_CURE}, or write elsewhere"
 # What is written there appears when it is complete; folders are only parts of names.
@@ -37,7 +39,7 @@ def facts(url: Url, kind: type[ConcertCleanError] = AudioFileError) -> dict[str,
         kind: of the error, if it cannot be found out.
     """
     with reported(url, kind, "cannot be looked at", _READ_CURE):
-        store, path = _opened(url)
+        store, path = store_of(url)
         store.invalidate_cache()  # another machine may have written there
         try:
             return dict(store.info(path))
@@ -70,14 +72,14 @@ def opened(url: Url) -> BinaryIO:
         ConfigError: what reads such addresses is not installed.
     """
     with reported(url, AudioFileError, "cannot be read", _READ_CURE):
-        store, path = _opened(url)
+        store, path = store_of(url)
         store.invalidate_cache()
         options = {"cache_type": "blockcache", "cache_options": {"maxblocks": _KEPT_BLOCKS}}
         file = store.open(path, "rb", block_size=_BLOCK_BYTES, **options)
         if url.is_web and not _has_ranges(file):
             file.close()
-            return cast(BinaryIO, _Reading(store.open(path, "rb", block_size=0), url, is_seekable=False))
-        return cast(BinaryIO, _Reading(file, url))
+            return io.BufferedReader(_Reading(store.open(path, "rb", block_size=0), url, is_seekable=False))
+        return io.BufferedReader(_Reading(file, url), _BLOCK_BYTES)  # for stores whose files forget at every seek
 
 
 def _has_ranges(file: Any) -> bool:
@@ -100,7 +102,7 @@ def find_remote(
         unreadable(AudioFileError(f"{folder}: cannot be listed ({fact_of(folder, error)}); {_READ_CURE}"))
 
     with reported(folder, AudioFileError, "cannot be listed", _READ_CURE):
-        store, path = _opened(folder)
+        store, path = store_of(folder)
         store.invalidate_cache()
         options = {} if folder.scheme in _OBJECT_STORES else {"on_error": note}
         names = store.find(path, maxdepth=None if recursive else 1, **options)
@@ -111,7 +113,7 @@ def find_remote(
 def matching(pattern: Url, extensions: Collection[str], unreadable: Callable[[AudioFileError], None]) -> list[Url]:
     """Files that fit a pattern, sorted."""
     with reported(pattern, AudioFileError, "cannot be listed", _READ_CURE):
-        store, path = _opened(pattern)
+        store, path = store_of(pattern)
         store.invalidate_cache()
         names = store.glob(path)
     root = Url(pattern.scheme, pattern.host, "")
@@ -145,7 +147,7 @@ def require_writable(url: Url) -> None:
     if url.is_web:
         raise ConfigError(f"{url}: a web server can only be read; write to a folder, or to s3://, gs:// or sftp://")
     with reported(url, OutputError, "cannot be written", _WRITE_CURE):
-        _opened(url)
+        store_of(url)
 
 
 def make_folder(url: Url) -> None:
@@ -160,7 +162,7 @@ def make_folder(url: Url) -> None:
             raise OutputError(f"{url}: there is no bucket {url.host}; make it, or check the name")
         return
     with reported(url, OutputError, "cannot be made", _WRITE_CURE):
-        store, path = _opened(url)
+        store, path = store_of(url)
         store.makedirs(path, exist_ok=True)
 
 
@@ -187,12 +189,14 @@ def send(file: BinaryIO, n_bytes: int, url: Url, before: Callable[[], None]) -> 
     """
     is_object = url.scheme in _OBJECT_STORES
     with reported(url, OutputError, "cannot be written", _WRITE_CURE):
-        store, path = _opened(url)
+        store, path = store_of(url)
         part = path if is_object else f"{posixpath.dirname(path)}/.concertclean-{secrets.token_hex(8)}.part"
         size = max(_SENT_BYTES, n_bytes // _MOST_PARTS)
         try:
             out = store.open(part, "wb", block_size=size, **({"autocommit": False} if is_object else {}))
             try:
+                if hasattr(out, "set_pipelined"):
+                    out.set_pipelined(True)  # SFTP would wait for an answer after every 32 KiB
                 shutil.copyfileobj(file, out, _BLOCK_BYTES)
                 before()
                 out.close()
@@ -221,21 +225,6 @@ def _discard(out: Any) -> None:
     out.closed = True  # or it would be completed when it is collected
 
 
-def _opened(url: Url) -> tuple[Any, str]:
-    """The store, and the name of the file in it."""
-    try:
-        from fsspec.core import url_to_fs
-        from fsspec.registry import get_filesystem_class
-
-        get_filesystem_class(url.scheme)
-    except ImportError as error:
-        raise ConfigError(f"{url}: cannot be opened here ({error}); {_INSTALL}") from error
-    except ValueError as error:
-        raise ConfigError(f"{url}: {url.scheme}:// is not known; use s3://, gs://, sftp:// or https://") from error
-    store, path = url_to_fs(url.address)
-    return store, str(path)
-
-
 class _Reading(io.RawIOBase):
     """A file of a store whose errors are ours."""
 
@@ -250,16 +239,30 @@ class _Reading(io.RawIOBase):
         return self._is_seekable
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return int(self._file.seek(offset, whence))
+        self._file.seek(offset, whence)  # which not every store answers
+        return self.tell()
 
     def tell(self) -> int:
         return int(self._file.tell())
 
     def readinto(self, buffer: Any) -> int:
         with reported(self._url, AudioFileError, "cannot be read on", "try again later"):
-            found = self._file.read(len(buffer))
+            found = self._next(len(buffer))
         buffer[: len(found)] = found
         return len(found)
+
+    def _next(self, n_bytes: int) -> bytes:
+        """What comes next; a hiccup of the network does not end the work of hours."""
+        begin = self._file.tell() if self._is_seekable else 0
+        for pause in _PAUSES_SECONDS if self._is_seekable else ():
+            try:
+                return bytes(self._file.read(n_bytes))
+            except (FileNotFoundError, PermissionError):
+                raise
+            except Exception:  # noqa: BLE001 - every store has errors of its own; the last one is reported
+                time.sleep(pause)
+                self._file.seek(begin)
+        return bytes(self._file.read(n_bytes))
 
     def close(self) -> None:
         if not self.closed:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from concertclean.config.denoise import DenoiseSettings, RunningSettings
-from concertclean.errors import ConfigError
+from concertclean.errors import AudioFileError, ConfigError
 from concertclean.files import storage
 from concertclean.files.atomic import write_text
 from concertclean.files.lines import GrowingFile, whole_lines
-from concertclean.files.places import absolute
+from concertclean.files.places import Place, absolute
 from concertclean.restore.batch import Job, Outcome
 
 _CURE: Final = "choose another manifest"
@@ -120,7 +120,7 @@ class Manifest:
             "error": None if outcome.error is None else str(outcome.error),
         }
         if report is not None:
-            source, target = storage.facts(job.source), storage.facts(job.target)
+            source, target = _facts(job.source), _facts(job.target)
             record |= {
                 "removed": None if job.removed is None else absolute(job.removed),
                 "bytes": None if source is None else source.size,
@@ -224,6 +224,14 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
         if not has_fields:
             raise ConfigError(f"{path}: line {number} is not that of a manifest; {_CURE}")
         yield record
+
+
+def _facts(place: Place) -> storage.Facts | None:
+    """What tells that a file has changed; None if that cannot be found out, and all is done again next time."""
+    try:
+        return storage.facts(place)
+    except AudioFileError:
+        return None
 
 
 def shard_of(names: Iterable[str], count: int) -> list[int]:

@@ -119,6 +119,28 @@ def test_of_a_file_on_the_web_only_blocks_are_read() -> None:
         assert max(server.sent) <= 2 << 20
 
 
+def test_a_hiccup_of_the_network_does_not_end_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    with web_server() as server:
+        server.files["/a.wav"] = MANY
+
+        def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 2:
+                server.statuses.clear()
+
+        monkeypatch.setattr("concertclean.files.remote.time.sleep", pause)
+        with open_source(f"{server.url}/a.wav") as file:
+            server.statuses["/a.wav"] = 503
+            file.seek(5 << 20)
+            assert file.read(10) == MANY[5 << 20 :][:10]
+            server.statuses["/a.wav"] = 503
+            file.seek(9 << 20)
+            with pytest.raises(AudioFileError, match=r"/a\.wav: cannot be read on \(the server answers 503"):
+                file.read(10)
+    assert pauses == [1.0, 5.0] * 2
+
+
 @pytest.mark.parametrize("ranges", ["ignored", "none"])
 def test_what_a_server_only_sends_from_its_beginning_is_copied(ranges: str) -> None:
     with web_server(ranges) as server:
