@@ -17,7 +17,7 @@ from concertclean.cli.report import page_of_run, report_run
 from concertclean.cli.screen import Screen
 from concertclean.cli.sink import Sink
 from concertclean.errors import ConcertCleanError, ConfigError, NoInputError, OutputError
-from concertclean.files.places import place_of
+from concertclean.files.places import local, place_of
 
 if TYPE_CHECKING:
     from concertclean.config.denoise import DenoiseSettings
@@ -106,7 +106,7 @@ def denoise(
         with (
             console.ending_on_signals(),
             Sink(settings, as_json=as_json, log=jsonl_log) as sink,
-            nullcontext() if manifest is None else Manifest(manifest, settings) as kept,
+            nullcontext() if manifest is None else Manifest(local(place_of(manifest)), settings) as kept,
         ):
             run = BatchRun(where, screen, sink, kept, overwrite=overwrite, skip_existing=skip_existing)
             failed = unreadable + run.restore(jobs, verify=verify)

@@ -125,7 +125,7 @@ Preview = Annotated[
     Option("--preview", help="Like --report, with only the 30 s where most was removed.", rich_help_panel=OUTPUT),
 ]
 Manifest = Annotated[
-    Path | None,
+    str | None,
     Option(
         metavar="FILE",
         help="Note what is done, a line of JSON a recording; the same command goes on where it ended.",

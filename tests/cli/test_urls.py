@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ pytest.importorskip("aiohttp", reason="needs the extra cloud")
 
 import fsspec
 
+from concertclean.files.places import place_of
+from concertclean.restore.batch import Job
 from tests.audio_io.film_maker import Sound, clicks, make_film, packets
 from tests.cli.conftest import Ended
 from tests.files.web_server import WebServer, web_server
@@ -204,7 +207,20 @@ def test_a_missing_package_is_named_with_its_cure(program: Program, monkeypatch:
         assert "pip install 'concertclean[cloud]'" in ended.err
 
 
-def test_a_report_needs_files_here(program: Program, memory: Any) -> None:
-    ended = program("denoise", "memory://in/a.wav", *DECLICK, "--report")
-    assert (ended.code, set(memory.store)) == (2, {f"/in/{name}" for name in TREE})
-    assert "memory://in/a.wav: files on this machine are needed" in ended.err
+def test_reports_and_manifests_need_files_here(program: Program, memory: Any) -> None:
+    reported = program("denoise", "memory://in/a.wav", *DECLICK, "--report")
+    assert "memory://in/a.wav: files on this machine are needed" in reported.err
+    noted = program("denoise", "memory://in/a.wav", *DECLICK, "--manifest", "memory://run.jsonl")
+    assert "memory://run.jsonl: files on this machine are needed" in noted.err
+    assert (reported.code, noted.code) == (2, 2)
+    assert set(memory.store) == {f"/in/{name}" for name in TREE}
+
+
+def test_what_a_worker_receives_has_its_credentials() -> None:
+    url = place_of("sftp://me:hush@host/in/a.wav")
+    job = pickle.loads(pickle.dumps(Job(url, Path("out/a_clean.wav"))))
+    assert (job.source, job.source.address, job.target) == (
+        url,
+        "sftp://me:hush@host/in/a.wav",
+        Path("out/a_clean.wav"),
+    )
