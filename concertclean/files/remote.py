@@ -256,13 +256,23 @@ class _Reading(io.RawIOBase):
         begin = self._file.tell() if self._is_seekable else 0
         for pause in _PAUSES_SECONDS if self._is_seekable else ():
             try:
-                return bytes(self._file.read(n_bytes))
+                return self._read(n_bytes)
             except (FileNotFoundError, PermissionError):
                 raise
             except Exception:  # noqa: BLE001 - every store has errors of its own; the last one is reported
                 time.sleep(pause)
                 self._file.seek(begin)
-        return bytes(self._file.read(n_bytes))
+        return self._read(n_bytes)
+
+    def _read(self, n_bytes: int) -> bytes:
+        """What comes next."""
+        if not hasattr(self._file, "readv"):
+            return bytes(self._file.read(n_bytes))
+        begin = self._file.tell()  # SFTP sends 32 KiB at a time: all of them are asked for at once
+        n_left = min(n_bytes, self._file.stat().st_size - begin)
+        found = b"".join(self._file.readv([(begin, n_left)])) if n_left > 0 else b""
+        self._file.seek(begin + len(found))
+        return found
 
     def close(self) -> None:
         if not self.closed:
