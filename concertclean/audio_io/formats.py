@@ -7,8 +7,9 @@ line (which names the setting `format` takes).
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Final
+
+from concertclean.files.places import Place
 
 _MPEG_RATES: Final = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _AAC_RATES: Final = (7350, *_MPEG_RATES, 64000, 88200, 96000)
@@ -153,7 +154,7 @@ class Film:
             the rest keeps in step with the picture.
     """
 
-    source: Path
+    source: Place
     audio_stream: int
     format: str
     sample_rate: int
@@ -241,7 +242,7 @@ class AudioInfo:
         return None if self.n_samples is None else self.n_samples / self.sample_rate
 
 
-def is_film_name(path: Path) -> bool:
+def is_film_name(path: Place) -> bool:
     """Whether a file is named as a video that we can write."""
     return path.suffix.lower() in FILM_EXTENSIONS
 

@@ -21,6 +21,7 @@ from concertclean.audio_io.ogg_gaps import first_gap
 from concertclean.audio_io.soundfile_decoder import SoundfileDecoder, suits_soundfile
 from concertclean.audio_io.source import AudioBytes, open_source, reading
 from concertclean.errors import AudioFileError
+from concertclean.files.places import Url, place_of
 
 _BLOCK_SAMPLES: Final = 65_536
 _LOUDEST: Final = 1e15  # 300 dB above full scale: its square still fits into 32 bits, and no sound is so loud
@@ -30,8 +31,8 @@ class AudioReader:
     """An open recording; a context manager.
 
     Args:
-        source: path of a file or a named pipe, or a binary stream such as standard input. Pipes and streams are first
-            copied to a temporary file, because an MP4 may have its index at the end.
+        source: path or URL of a file, a named pipe, or a binary stream such as standard input. Pipes and streams are
+            first copied to a temporary file, because an MP4 may have its index at the end.
         audio_stream: which sound of a film, from 1; None: the one that players choose, marked as default.
 
     Raises:
@@ -50,8 +51,8 @@ class AudioReader:
     info: AudioInfo
     warnings: list[str]
 
-    def __init__(self, source: str | Path | BinaryIO, *, audio_stream: int | None = None) -> None:
-        self._path = str(source) if isinstance(source, str | Path) else "-"
+    def __init__(self, source: str | Path | Url | BinaryIO, *, audio_stream: int | None = None) -> None:
+        self._path = str(place_of(source)) if isinstance(source, str | Path | Url) else "-"
         self._audio_stream = audio_stream
         self._file = open_source(source)
         try:

@@ -17,7 +17,8 @@ from typing import BinaryIO, Final, cast
 import av
 import soundfile
 
-from concertclean.errors import AudioFileError, NoInputError, OutputError
+from concertclean.errors import AudioFileError, ConcertCleanError, NoInputError, OutputError
+from concertclean.files.places import Url, place_of
 
 _SPOOL_BYTES: Final = 16 * 2**20
 _COPY_BYTES: Final = 2**20
@@ -130,16 +131,17 @@ def reading(source: AudioBytes, path: str) -> Iterator[None]:
     finally:
         if source.failure is not None:
             failure, source.failure = source.failure, None
-            if not isinstance(failure, Exception):
+            if isinstance(failure, ConcertCleanError) or not isinstance(failure, Exception):
                 raise failure
             raise AudioFileError(f"{path}: cannot be read ({failure}); check the disk it lies on") from failure
 
 
-def open_source(source: str | Path | BinaryIO) -> Source:
+def open_source(source: str | Path | Url | BinaryIO) -> Source:
     """Open a recording.
 
     Args:
-        source: path of a file or a named pipe, or a binary stream. Pipes and streams are copied to a temporary file.
+        source: path or URL of a file, a named pipe, or a binary stream. Pipes, streams, and what a server only sends
+            from its beginning are copied to a temporary file.
 
     Returns:
         Seekable, at least one byte long.
@@ -147,11 +149,14 @@ def open_source(source: str | Path | BinaryIO) -> Source:
     Raises:
         NoInputError: there is nothing at the path, or nothing in the file or stream.
         AudioFileError: it is no file, or cannot be opened.
+        ConfigError: what reads such a URL is not installed.
         OutputError: the temporary folder has no room for what a stream brings.
     """
-    if not isinstance(source, str | Path):
+    if not isinstance(source, str | Path | Url):
         return _refuse_empty(spooled(source, "standard input"), "standard input")
-    path = Path(source)
+    path = place_of(source)
+    if isinstance(path, Url):
+        return _refuse_empty(_from_store(path), str(path))
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -166,6 +171,17 @@ def open_source(source: str | Path | BinaryIO) -> Source:
     except (OSError, ValueError) as error:
         raise AudioFileError(f"{path}: cannot be opened ({error}); check its permissions") from error
     return _refuse_empty(file, str(path))
+
+
+def _from_store(url: Url) -> BinaryIO:
+    """A file in another store: read where it lies, if that is possible."""
+    from concertclean.files.remote import opened
+
+    file = opened(url)
+    if file.seekable():
+        return file
+    with file:
+        return spooled(file, str(url))
 
 
 def _from_pipe(path: Path, key: tuple[int, int]) -> AudioBytes:

@@ -25,13 +25,14 @@ from concertclean.audio_io.encoder import AvEncoder, Encoder
 from concertclean.audio_io.films import FilmEncoder
 from concertclean.audio_io.formats import FORMATS, Cover, Film, Format, Storage, supported_sample_rate
 from concertclean.audio_io.guarded import GuardedFile
-from concertclean.audio_io.pipe import PipeTarget
+from concertclean.audio_io.pipe import PipeTarget, StoreTarget
 from concertclean.audio_io.storable_layouts import require_last_frame, storable_layout
 from concertclean.audio_io.tags import clean_tags, vorbis_comments, within_limit
 from concertclean.audio_io.vorbis_encoder import VorbisEncoder
 from concertclean.audio_io.wave_chunks import Chunks
 from concertclean.errors import OutputError
 from concertclean.files.atomic import PartFile
+from concertclean.files.places import Url, place_of
 
 _MARGIN_BYTES: Final = 2**20
 _LIBRARY_ERRORS: Final = (OSError, av.FFmpegError, soundfile.LibsndfileError)
@@ -43,7 +44,7 @@ class AudioWriter:
     Leaving it normally completes the file; leaving it by an exception removes every trace of it.
 
     Args:
-        path: of the output, or a binary stream such as standard output, which need not be searchable.
+        path: or URL of the output, or a binary stream such as standard output, which need not be searchable.
         storage: format, sample rate, channels and the rest; of a video all but its sound is copied.
         tags: technical ones are left out; several values of one stand between zero characters.
         cover: JPEG or PNG.
@@ -65,7 +66,7 @@ class AudioWriter:
 
     def __init__(
         self,
-        path: str | Path | BinaryIO,
+        path: str | Path | Url | BinaryIO,
         storage: Storage,
         *,
         tags: dict[str, str] | None = None,
@@ -76,8 +77,8 @@ class AudioWriter:
         n_samples: int | None = None,
     ) -> None:
         self.warnings: list[str] = []
-        is_path = isinstance(path, str | Path)
-        self._name = str(path) if is_path else "standard output"
+        place = place_of(path) if isinstance(path, str | Path | Url) else None
+        self._name = "standard output" if place is None else str(place)
         entry = _writable_format(storage.format)
         _require_support(entry, self._name, storage.sample_rate, storage.channels)
         require_last_frame(self._name, entry.name, storage.channels, n_samples or 0)
@@ -96,21 +97,22 @@ class AudioWriter:
             tags=kept_tags,
             cover=self._storable_cover(entry, cover, flac_header.header_bytes(vorbis_comments(kept_tags), None)),
             seed=seed,
-            extension=Path(cast(str, path)).suffix.lower() if is_path else "",
+            extension="" if place is None else place.suffix.lower(),
         )
         if storage.format == "wav" and holds_tags(self._encoding):
             self._encoding = replace(self._encoding, chunks=chunks)
         self.warnings += remarks(self._encoding, chunks)
         self.ceiling = Ceiling(entry.name, self._encoding.bit_depth, self._encoding.is_float)
         self._n_written = 0
-        self._target: PartFile | PipeTarget
-        if is_path:
-            target_path = Path(cast(str, path))
-            _require_space(target_path, self._encoding, n_samples)
-            self._target = PartFile(target_path, overwrite=overwrite)
+        self._target: PartFile | PipeTarget | StoreTarget
+        if isinstance(place, Path):
+            _require_space(place, self._encoding, n_samples)
+            self._target = PartFile(place, overwrite=overwrite)
+        elif place is not None:
+            self._target = StoreTarget(place, overwrite=overwrite)
         else:
             self._target = PipeTarget(cast(BinaryIO, path))
-        self._file = self._target.file if isinstance(self._target, PipeTarget) else GuardedFile(self._target.file)
+        self._file = GuardedFile(self._target.file) if isinstance(self._target, PartFile) else self._target.file
         self._encoder = self._open_encoder(storage.film)
 
     def __enter__(self) -> Self:

@@ -24,6 +24,7 @@ from concertclean.dsp.arrays import Array
 from concertclean.dsp.levels import to_db
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError
+from concertclean.files.places import local
 from concertclean.restore import batch
 from concertclean.restore.finishing import RESCALED_PEAK
 from concertclean.restore.recordings import find_recordings
@@ -113,7 +114,7 @@ def plan_tracks(inputs: Sequence[str], output: Path | None, settings: DenoiseSet
 
     Raises:
         NoInputError: a path does not exist, or nothing was found.
-        ConfigError: the output of a track would be another track.
+        ConfigError: the output of a track would be another track, or a track has a URL.
     """
     recordings = find_recordings(inputs, recursive=False)
     format = "wav" if settings.format == "auto" else settings.format
@@ -124,7 +125,9 @@ def plan_tracks(inputs: Sequence[str], output: Path | None, settings: DenoiseSet
     if left_out:
         names = ", ".join(sorted(map(str, left_out)))
         raise ConfigError(f"{names}: another track would be written there; choose another folder")
-    return [Track(job.source, job.target, job.removed) for job in jobs]
+    return [
+        Track(local(job.source), local(job.target), None if job.removed is None else local(job.removed)) for job in jobs
+    ]
 
 
 def debleed(

@@ -1,12 +1,12 @@
 """`concertclean analyse`: what is wrong with recordings, and which stages would mend it."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from concertclean.cli import console
 from concertclean.errors import ConcertCleanError, foreseen
+from concertclean.files.places import Place
 
 if TYPE_CHECKING:
     from concertclean.restore.analyse import Diagnosis
@@ -29,7 +29,7 @@ def analyse(
     from concertclean.weights.loading import load_scene_classifier
 
     classifier = load_scene_classifier(detector)
-    results: list[tuple[Path, Diagnosis]] = []
+    results: list[tuple[Place, Diagnosis]] = []
     failures: list[ConcertCleanError] = []
     found = find_recordings(inputs, recursive=recursive, unreadable=failures.append)
     n_wanted = len(found) + len(failures)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from concertclean.cli import console
 from concertclean.cli.bar import Bar
+from concertclean.files.places import Place
 
 if TYPE_CHECKING:
     from concertclean.restore.batch import Job, Outcome
@@ -34,7 +35,7 @@ class BatchBar(Bar):
         super().__init__(count, BarColumn(), TaskProgressColumn(), facts, TimeRemainingColumn(), shown=shown)
         self._n_jobs, self._n_done = len(jobs), 0
         self._sizes = {job.source: _size(job.source) for job in jobs} if shown else {}
-        self._running: dict[Path, float] = {}
+        self._running: dict[Place, float] = {}
         self._bytes_done, self._seconds_done = 0, 0.0
         self._begin, self._lock = time.perf_counter(), Lock()
         self._task: Any = self._progress.add_task(
@@ -77,7 +78,10 @@ class BatchBar(Bar):
         )
 
 
-def _size(path: Path) -> int:
+def _size(place: Place) -> int:
+    """Bytes; 1 for what lies in another store, where each question takes its time: there all count the same."""
+    if not isinstance(place, Path):
+        return 1
     with suppress(OSError):
-        return os.path.getsize(path)
+        return os.path.getsize(place)
     return 0

@@ -11,6 +11,7 @@ from concertclean.cli.bars import bars
 from concertclean.cli.dataset_build import build
 from concertclean.cli.times import METAVAR, time_parser
 from concertclean.errors import ConcertCleanError, foreseen
+from concertclean.files.places import local
 
 if TYPE_CHECKING:
     from concertclean.corpora.fetch import PackageReport
@@ -156,7 +157,7 @@ def extract_noise(
     failures: list[ConcertCleanError] = []
     found = find_recordings(recordings, recursive=recursive, unreadable=failures.append)
     with console.ending_on_signals(), bars(quiet=quiet) as progress:
-        for number, (recording, root) in enumerate(found, start=1):
+        for number, (recording, root) in enumerate([(local(one), local(root)) for one, root in found], start=1):
             folder = output / recording.parent.relative_to(root)
             options = {"least_seconds": least_seconds, "most": most, "guesses": guesses, "overwrite": overwrite}
             try:

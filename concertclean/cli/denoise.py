@@ -17,6 +17,7 @@ from concertclean.cli.report import page_of_run, report_run
 from concertclean.cli.screen import Screen
 from concertclean.cli.sink import Sink
 from concertclean.errors import ConcertCleanError, ConfigError, NoInputError, OutputError
+from concertclean.files.places import local, place_of
 
 if TYPE_CHECKING:
     from concertclean.config.denoise import DenoiseSettings
@@ -105,7 +106,7 @@ def denoise(
         with (
             console.ending_on_signals(),
             Sink(settings, as_json=as_json, log=jsonl_log) as sink,
-            nullcontext() if manifest is None else Manifest(manifest, settings) as kept,
+            nullcontext() if manifest is None else Manifest(local(place_of(manifest)), settings) as kept,
         ):
             run = BatchRun(where, screen, sink, kept, overwrite=overwrite, skip_existing=skip_existing)
             failed = unreadable + run.restore(jobs, verify=verify)
@@ -143,7 +144,7 @@ def _jobs(
         console.complain(error)
         unreadable.append(error)
 
-    folder, part = None if output is None else Path(output), _shard(shard)
+    folder, part = None if output is None else place_of(output), _shard(shard)
     return plan(inputs, folder, settings, recursive=recursive, unreadable=note, shard=part)
 
 
@@ -160,7 +161,7 @@ def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSetting
         raise ConfigError("- reads one recording from standard input; give - alone, or files")
     if settings.removed:
         raise ConfigError("--removed needs an input and an output that are files")
-    source = Path(inputs[0])
+    source = place_of(inputs[0])
     from_stdin = _standard_input() if inputs[0] == console.STREAM else None
     if output is None or output == console.STREAM:
         if as_json:
@@ -168,9 +169,9 @@ def _stream_job(inputs: list[str], output: str | None, settings: "DenoiseSetting
         if sys.stdout is None:
             raise OutputError("standard output: is closed; name an output file")
         return batch.Job(source, Path(console.STREAM), source_stream=from_stdin, target_stream=sys.stdout.buffer)
-    if settings.format in ("auto", "keep") or not batch.is_file_name(Path(output)):
+    if settings.format in ("auto", "keep") or not batch.is_file_name(place_of(output)):
         raise ConfigError("- as input says neither name nor format of the output; use -o NAME.wav, for example")
-    (job,) = batch.plan([(source, Path())], Path(output), settings.format, removed=False, resolve=str)
+    (job,) = batch.plan([(source, Path())], place_of(output), settings.format, removed=False, resolve=str)
     return replace(job, source_stream=from_stdin)
 
 

@@ -14,7 +14,7 @@ from concertclean.cli.times import METAVAR, time_parser
 RESTORING, OUTPUT, RUNNING, PRINTED = "What is removed", "What is written", "How it runs", "What is printed"
 
 Inputs = Annotated[
-    list[str], Argument(help="Recordings, folders or patterns; - reads standard input.", show_default=False)
+    list[str], Argument(help="Recordings, folders, patterns or URLs; - reads standard input.", show_default=False)
 ]
 
 Model = Annotated[
@@ -84,7 +84,7 @@ Output = Annotated[
     Option(
         "-o",
         "--output",
-        help="File or folder; - writes standard output. \\[default: NAME_clean.wav beside; a video's is a video]",
+        help="File, folder or URL; - writes standard output. \\[default: NAME_clean.wav beside; a video's is a video]",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -125,7 +125,7 @@ Preview = Annotated[
     Option("--preview", help="Like --report, with only the 30 s where most was removed.", rich_help_panel=OUTPUT),
 ]
 Manifest = Annotated[
-    Path | None,
+    str | None,
     Option(
         metavar="FILE",
         help="Note what is done, a line of JSON a recording; the same command goes on where it ended.",

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from concertclean.cli import console
 from concertclean.cli.screen import Screen, stream_name
 from concertclean.config.times import clock
 from concertclean.errors import ConcertCleanError, foreseen
+from concertclean.files.storage import exists
 
 if TYPE_CHECKING:
     from concertclean.config.denoise import DenoiseSettings
@@ -75,7 +75,7 @@ def _planned(job: "Job", settings: "DenoiseSettings", failed: list[ConcertCleanE
         "output": str(job.target),
         "removed": None if job.removed is None else str(job.removed),
         "status": "planned",
-        "output_exists": job.target_stream is None and os.path.exists(job.target),
+        "output_exists": job.target_stream is None and exists(job.target),
         "duration_seconds": None,
         "error": None,
     }

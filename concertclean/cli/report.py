@@ -11,6 +11,7 @@ import typer
 from concertclean.cli import console
 from concertclean.cli.times import METAVAR, time_parser
 from concertclean.errors import ConfigError, OutputError
+from concertclean.files.places import local
 
 if TYPE_CHECKING:
     from concertclean.config.denoise import DenoiseSettings
@@ -136,14 +137,16 @@ def page_of_run(jobs: "Sequence[Job]", *, is_wanted: bool, overwrite: bool, skip
     """Where `denoise --report` writes its page; None if no page was requested, or it exists and may stay.
 
     Raises:
-        ConfigError: a result is a stream.
+        ConfigError: a recording or result is a stream, or has a URL.
         OutputError: the page exists; said before hours of work.
     """
     if not is_wanted or not jobs:
         return None
     if any(job.source_stream or job.target_stream for job in jobs):
         raise ConfigError("--report needs an input and an output that are files")
-    page = default_page([job.target for job in jobs])
+    for job in jobs:
+        local(job.source)
+    page = default_page([local(job.target) for job in jobs])
     if os.path.exists(page) and skip_existing:
         console.note(f"{page} exists: skipped")
         return None
@@ -185,9 +188,9 @@ def report_run(
     is_part = settings.start_seconds or settings.duration_seconds
     start = settings.start_seconds if is_part else None
     comparisons = [
-        Comparison(Pair(job.source, job.target, start, settings.audio_stream), by_output.get(str(job.target)))
-        for job in jobs
-        if os.path.exists(job.target)
+        Comparison(Pair(local(job.source), target, start, settings.audio_stream), by_output.get(str(target)))
+        for job, target in ((job, local(job.target)) for job in jobs)
+        if os.path.exists(target)
     ]
     if not comparisons:
         return []

@@ -13,6 +13,7 @@ from concertclean.cli.bar import Bar
 from concertclean.cli.batch_bar import BatchBar
 from concertclean.config.times import in_words
 from concertclean.errors import ConcertCleanError, OutputExistsError, UnexpectedError
+from concertclean.files.places import Place
 
 if TYPE_CHECKING:
     from concertclean.config.denoise import DenoiseSettings
@@ -110,7 +111,7 @@ class Screen:
         self.note(f"{', '.join(parts)} in {in_words(elapsed)}{speed}")
 
 
-def stream_name(path: Path, kind: str) -> str:
+def stream_name(path: Place, kind: str) -> str:
     """What a person calls a path; "-" is "standard input" or "standard output"."""
     return f"standard {kind}" if str(path) == console.STREAM else str(path)
 
@@ -151,7 +152,7 @@ class ProgressBar(Bar):
             DescriptionColumn(), BarColumn(), TaskProgressColumn(), speed, TimeRemainingColumn(), shown=shown
         )
         self._settings = settings
-        self._current: tuple[Path, str] | None = None
+        self._current: tuple[Place, str] | None = None
         self._task: Any = self._progress.add_task("loading model", total=None, speed="")
 
     def ended(self, outcome: "Outcome") -> None:

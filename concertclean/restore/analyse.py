@@ -7,7 +7,6 @@ a small classifier. Up to six stretches of a recording are looked at, so a long 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -21,6 +20,7 @@ from concertclean.config.denoise import PRESETS
 from concertclean.dsp.arrays import Array
 from concertclean.dsp.diagnosis import Measured, measure
 from concertclean.dsp.resample import resample
+from concertclean.files.places import Place
 from concertclean.networks.scene_classifier import SCENES, SceneClassifier
 from concertclean.weights.loading import load_scene_classifier
 
@@ -94,7 +94,7 @@ class Diagnosis:
 
 
 def analyse(
-    source: str | Path | BinaryIO, classifier: SceneClassifier | None = None, *, audio_stream: int | None = None
+    source: str | Place | BinaryIO, classifier: SceneClassifier | None = None, *, audio_stream: int | None = None
 ) -> Diagnosis:
     """Look at a recording.
 

@@ -1,11 +1,11 @@
 """The model "auto": looks at a recording first, then restores it with what it needs, or leaves it alone."""
 
 from collections.abc import Callable
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from concertclean.audio_io.source import spooled
+from concertclean.files.places import Place
 from concertclean.restore.pipeline import Denoiser, Progress, Stream, spare_the_recording
 from concertclean.restore.results import Report
 
@@ -36,7 +36,7 @@ class AutoDenoiser:
         source: Stream,
         target: Stream,
         *,
-        removed_target: Path | None = None,
+        removed_target: Place | None = None,
         overwrite: bool = False,
         progress: Progress = lambda seconds: None,
         first_pass: Progress = lambda seconds: None,
@@ -46,7 +46,7 @@ class AutoDenoiser:
         options = {
             "removed_target": removed_target, "overwrite": overwrite, "progress": progress, "first_pass": first_pass,
         }  # fmt: skip
-        if isinstance(source, Path):
+        if isinstance(source, Place):
             return self._run(source, target, options)
         with spooled(source, "standard input") as spool:  # a stream cannot be read twice
             return self._run(spool, target, options)
@@ -59,7 +59,7 @@ class AutoDenoiser:
             if model not in self._made:
                 self._made[model] = self._make(model)
         report = self._made[model].run(_from_start(source), target, **options)
-        name = str(source) if isinstance(source, Path) else "-"
+        name = str(source) if isinstance(source, Place) else "-"
         report.diagnosis = diagnosis.record(name)
         report.warnings = remarks(diagnosis) + report.warnings
         return report
@@ -78,6 +78,6 @@ def remarks(diagnosis: "Diagnosis") -> list[str]:
 
 
 def _from_start(source: Stream) -> Stream:
-    if not isinstance(source, Path):
+    if not isinstance(source, Place):
         source.seek(0)
     return source

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS, FORMATS, is_film_name
 from concertclean.errors import ConcertCleanError, ConfigError
+from concertclean.files.places import Place, Url, absolute, below
 from concertclean.restore.results import Report
 
 _LONGEST_NAME = 255  # bytes; what common file systems take
@@ -28,9 +29,9 @@ class Job:
         replaces: the target may be there already, from an earlier attempt at this job.
     """
 
-    source: Path
-    target: Path
-    removed: Path | None = None
+    source: Place
+    target: Place
+    removed: Place | None = None
     source_stream: BinaryIO | None = None
     target_stream: BinaryIO | None = None
     replaces: bool = False
@@ -53,12 +54,12 @@ class Outcome:
 
 
 def plan(
-    recordings: Sequence[tuple[Path, Path]],
-    output: Path | None,
+    recordings: Sequence[tuple[Place, Place]],
+    output: Place | None,
     format: str,
     *,
     removed: bool,
-    resolve: Callable[[Path], str],
+    resolve: Callable[[Place], str],
 ) -> list[Job]:
     """Where each result goes; two recordings never share one.
 
@@ -67,7 +68,8 @@ def plan(
 
     Args:
         recordings: from `restore.recordings.find_recordings`.
-        output: file (for one recording), folder (a tree is mirrored into it), or None: beside the recording.
+        output: file (for one recording), folder (a tree is mirrored into it), or None: beside the recording, or here
+            if it comes from a web server.
         format: of the output; "keep" and "auto" ask `resolve`.
         removed: also write what was removed.
         resolve: name of the kept format of a recording.
@@ -79,7 +81,7 @@ def plan(
         ConfigError: the output is one file but there are several recordings, or its name says another format.
     """
 
-    def kept(source: Path) -> str:
+    def kept(source: Place) -> str:
         return resolve(source) if format in ("keep", "auto") else format
 
     if output is not None and is_file_name(output):
@@ -90,17 +92,17 @@ def plan(
         return [_job(source, output, removed=removed)]
     targets = _targets([(source, root, kept(source)) for source, root in recordings], output, removed=removed)
     jobs = [_job(source, target, removed=removed) for (source, _), target in zip(recordings, targets, strict=True)]
-    results = {os.path.abspath(target) for target in targets}
-    results.update(os.path.abspath(job.removed) for job in jobs if job.removed is not None)
-    return [job for job in jobs if os.path.abspath(job.source) not in results]
+    results = {absolute(target) for target in targets}
+    results.update(absolute(job.removed) for job in jobs if job.removed is not None)
+    return [job for job in jobs if absolute(job.source) not in results]
 
 
-def is_file_name(output: Path) -> bool:
+def is_file_name(output: Place) -> bool:
     """Whether an output names a file; anything without the extension of audio is a folder."""
-    return output.suffix.lower() in AUDIO_EXTENSIONS and not os.path.isdir(output)
+    return output.suffix.lower() in AUDIO_EXTENSIONS and not (isinstance(output, Path) and os.path.isdir(output))
 
 
-def _require_extension(output: Path, format: str) -> None:
+def _require_extension(output: Place, format: str) -> None:
     """A name that promises another format would mislead whatever opens the file."""
     extensions = FORMATS[format].extensions
     if output.suffix.lower() not in extensions:
@@ -108,20 +110,20 @@ def _require_extension(output: Path, format: str) -> None:
         raise ConfigError(f"{output}: the output is {format}; {cure}")
 
 
-def _job(source: Path, target: Path, *, removed: bool) -> Job:
+def _job(source: Place, target: Place, *, removed: bool) -> Job:
     if not removed:
         return Job(source, target)
     extension = ".wav" if is_film_name(target) else target.suffix
     return Job(source, target, _marked(target.parent, target.stem, "_removed", extension))
 
 
-def _targets(recordings: Sequence[tuple[Path, Path, str]], output: Path | None, *, removed: bool) -> list[Path]:
+def _targets(recordings: Sequence[tuple[Place, Place, str]], output: Place | None, *, removed: bool) -> list[Place]:
     """`NAME_clean.EXT`; `NAME_mp3_clean.EXT` and `NAME_m4a_clean.EXT` where a.mp3 and a.m4a would meet.
 
     Both get the longer name, so that it does not depend on which came first. What was removed may meet, too.
     """
     key = partial(_key, removed=removed)
-    mirrored = cache(lambda parent, root: parent if output is None else output / parent.relative_to(root))
+    mirrored = cache(lambda parent, root: _beside(parent) if output is None else output / below(parent, root))
     places = [
         (mirrored(source.parent, root), source, FORMATS[format].extension(source.suffix.lower()))
         for source, root, format in recordings
@@ -130,7 +132,7 @@ def _targets(recordings: Sequence[tuple[Path, Path, str]], output: Path | None, 
     keys = [key(target) for target in short]
     counts = Counter(keys)
     taken: set[str] = set()
-    targets: list[Path] = []
+    targets: list[Place] = []
     for place, target, own in zip(places, short, keys, strict=True):
         is_free = counts[own] == 1 and own not in taken
         targets.append(target if is_free else _free_name(*place, taken, key))
@@ -138,7 +140,12 @@ def _targets(recordings: Sequence[tuple[Path, Path, str]], output: Path | None, 
     return targets
 
 
-def _free_name(folder: Path, source: Path, extension: str, taken: set[str], key: Callable[[Path], str]) -> Path:
+def _beside(folder: Place) -> Place:
+    """Where results go if nothing is said; those of web addresses, to the folder where the program runs."""
+    return Path() if isinstance(folder, Url) and folder.is_web else folder
+
+
+def _free_name(folder: Place, source: Place, extension: str, taken: set[str], key: Callable[[Place], str]) -> Place:
     mark = f"_{source.suffix.lstrip('.').lower()}_clean"
     target = _marked(folder, source.stem, mark, extension)
     number = 2
@@ -148,13 +155,13 @@ def _free_name(folder: Path, source: Path, extension: str, taken: set[str], key:
     return target
 
 
-def _key(path: Path, *, removed: bool) -> str:
+def _key(path: Place, *, removed: bool) -> str:
     """What two names must differ in; many file systems do not distinguish A from a."""
     beside = _job(path, path, removed=True).removed if removed else None
-    return os.path.abspath(beside or path).casefold()
+    return absolute(beside or path).casefold()
 
 
-def _marked(folder: Path, stem: str, mark: str, extension: str) -> Path:
+def _marked(folder: Place, stem: str, mark: str, extension: str) -> Place:
     """A file name that says what it is, its stem shortened where the file system would refuse it."""
     room = _LONGEST_NAME - len((mark + extension).encode())
     if len(os.fsencode(stem)) > room:

@@ -10,7 +10,8 @@ from concertclean.audio_io.formats import AUDIO_EXTENSIONS, FILM_EXTENSIONS, FOR
 from concertclean.audio_io.reader import AudioReader
 from concertclean.config.denoise import AUTO, DenoiseSettings, read_settings
 from concertclean.errors import AudioFileError, ConcertCleanError, ConfigError
-from concertclean.files.atomic import disk_errors
+from concertclean.files.places import Place, below, place_of
+from concertclean.files.storage import make_folder_of, require_writable
 from concertclean.restore import batch
 from concertclean.restore.auto import AutoDenoiser
 from concertclean.restore.build import Hooks, build_restorer
@@ -34,9 +35,9 @@ def denoise(
     """Restores a recording from file to file, as `concertclean denoise` does.
 
     Args:
-        recording: any file with audio in it.
-        output: file or folder; None: NAME_clean.wav beside the recording, or NAME_clean.mp4 and the like for a
-            video. Its extension says the format.
+        recording: any file with audio in it, or the URL of one.
+        output: file or folder, or the URL of one; None: NAME_clean.wav beside the recording, or NAME_clean.mp4 and
+            the like for a video. Its extension says the format.
         overwrite: replace a file that exists; never the recording itself.
         progress: receives, once a second of audio, how many seconds are done.
         settings: fields of `config.denoise.DenoiseSettings`, such as `model`, `strength` or `format`.
@@ -51,9 +52,8 @@ def denoise(
         ModelError: the model is unknown, for another task, or damaged.
     """
     given = read_settings(None, {"format": format_of(output), **settings}, place="settings")
-    (job,) = plan([str(recording)], None if output is None else Path(output), given, recursive=False)
-    with disk_errors(job.target):
-        job.target.parent.mkdir(parents=True, exist_ok=True)
+    (job,) = plan([str(recording)], None if output is None else place_of(output), given, recursive=False)
+    make_folder_of(job.target)
     return build_denoiser(given).run(
         job.source, job.target, removed_target=job.removed, overwrite=overwrite, progress=progress
     )
@@ -87,7 +87,7 @@ def build_denoiser(settings: DenoiseSettings, hooks: Hooks = Hooks()) -> Denoise
 
 def plan(
     inputs: list[str],
-    output: Path | None,
+    output: Place | None,
     settings: DenoiseSettings,
     *,
     recursive: bool,
@@ -97,7 +97,7 @@ def plan(
     """Returns which recordings are restored and where their results go.
 
     Args:
-        inputs: files, folders and patterns.
+        inputs: files, folders and patterns, on this machine or by URL.
         output: file or folder; None: beside each recording.
         settings: format of the results, and whether what is removed is written.
         recursive: look into folders of folders.
@@ -107,10 +107,11 @@ def plan(
 
     Raises:
         NoInputError: a path does not exist, or nothing was found.
-        ConfigError: the output is one file but there are several recordings, or its name says another format.
+        ConfigError: the output is one file but there are several recordings, its name says another format, or nothing
+            can be written to such a URL.
     """
 
-    def kept(source: Path) -> str:
+    def kept(source: Place) -> str:
         is_sound = source.suffix.lower() in AUDIO_EXTENSIONS - FILM_EXTENSIONS
         if settings.format == "auto" and is_sound:  # a folder may hold many, on slow disks
             return "wav"
@@ -119,17 +120,19 @@ def plan(
         except ConcertCleanError:
             return "wav"  # the run itself reports what is wrong with the file
 
+    if output is not None:
+        require_writable(output)
     recordings = find_recordings(inputs, recursive=recursive, unreadable=unreadable)
     jobs = batch.plan(recordings, output, settings.format, removed=settings.removed, resolve=kept)
     number, count = shard
     if count == 1:
         return jobs
     roots = dict(recordings)
-    names = (job.source.relative_to(roots[job.source]).as_posix() for job in jobs)
+    names = (below(job.source, roots[job.source]).as_posix() for job in jobs)
     return [job for job, found in zip(jobs, shard_of(names, count), strict=True) if found == number]
 
 
-def check(source: Path, settings: DenoiseSettings) -> AudioInfo:
+def check(source: Place, settings: DenoiseSettings) -> AudioInfo:
     """Opens a recording to see whether it can be restored at all.
 
     Args:
@@ -157,7 +160,7 @@ def format_of(output: str | Path | None) -> str | None:
     Raises:
         ConfigError: no file with this extension can be written.
     """
-    extension = Path(output or "").suffix.lower()
+    extension = place_of(output or "").suffix.lower()
     formats = {
         each: name
         for name, entry in FORMATS.items()

@@ -4,18 +4,16 @@ What does the work is one callable, from a job to what became of it; an executor
 suffice on one machine: networks, decoders and encoders run outside Python, and all recordings share one network.
 """
 
-import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import partial
-from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from concertclean.errors import ConcertCleanError, Stopped, foreseen
-from concertclean.files.atomic import disk_errors, refuse_existing
-from concertclean.files.download import file_sha256
+from concertclean.files import storage
+from concertclean.files.places import Place
 from concertclean.restore.batch import Job, Outcome
 from concertclean.restore.results import Report
 
@@ -32,10 +30,10 @@ class Restores(Protocol):
 
     def run(
         self,
-        source: Path | BinaryIO,
-        target: Path | BinaryIO,
+        source: Place | BinaryIO,
+        target: Place | BinaryIO,
         *,
-        removed_target: Path | None = None,
+        removed_target: Place | None = None,
         overwrite: bool = False,
         progress: Callable[[float], None] = ...,
         first_pass: Callable[[float], None] = ...,
@@ -65,7 +63,7 @@ class Work:
     _: KW_ONLY
     overwrite: bool
     skip_existing: bool
-    check: Callable[[Path], object] = _nothing
+    check: Callable[[Place], object] = _nothing
     progress: Progress = _nothing
     first_pass: Progress = _nothing
     is_hashed: bool = False
@@ -85,7 +83,7 @@ class Work:
             Stopped: it was asked to stop.
             ConcertCleanError: nothing can be made that does the work.
         """
-        if self.skip_existing and not job.replaces and os.path.exists(job.target):
+        if self.skip_existing and not job.replaces and storage.exists(job.target):
             return Outcome(job, "skipped")
         removed = None if self.skip_existing and _exists(job.removed) else job.removed
         overwrite = self.overwrite or job.replaces
@@ -106,7 +104,7 @@ class Work:
                 progress=partial(self._advance, self.progress, job),
                 first_pass=partial(self._advance, self.first_pass, job),
             )
-            hashes.extend(map(file_sha256, (job.source, job.target) if self.is_hashed else ()))
+            hashes.extend(map(storage.sha256_of, (job.source, job.target) if self.is_hashed else ()))
             return report
 
         outcome = _attempted(job, work)
@@ -221,18 +219,17 @@ def _attempted(job: Job, work: Callable[[], Report | None]) -> Outcome:
     return Outcome(job, "done", report)
 
 
-def _exists(path: Path | None) -> bool:
-    return path is not None and os.path.exists(path)
+def _exists(place: Place | None) -> bool:
+    return place is not None and storage.exists(place)
 
 
-def _prepare(job: Job, removed: Path | None, check: Callable[[Path], object] | None, *, overwrite: bool) -> None:
+def _prepare(job: Job, removed: Place | None, check: Callable[[Place], object] | None, *, overwrite: bool) -> None:
     """Refuse what cannot end well before seconds go into a network; make the folder of the output."""
     if job.target_stream is None:
         for path in (job.target, removed):
             if path is not None and not overwrite:
-                refuse_existing(path)
+                storage.refuse_existing(path)
     if check is not None:
         check(job.source)
     if job.target_stream is None:
-        with disk_errors(job.target):
-            job.target.parent.mkdir(parents=True, exist_ok=True)
+        storage.make_folder_of(job.target)

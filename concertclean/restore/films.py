@@ -1,17 +1,17 @@
 """When the result of a video is a video, and what is different then."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import BinaryIO
 
 from concertclean.audio_io.formats import AudioInfo, Storage, is_film_name
 from concertclean.audio_io.reader import AudioReader
 from concertclean.config.denoise import DenoiseSettings
+from concertclean.files.places import Place
 from concertclean.restore.results import output_format
 
 
 def output_of(
-    reader: AudioReader, source: Path | BinaryIO, target: Path | BinaryIO | None, settings: DenoiseSettings
+    reader: AudioReader, source: Place | BinaryIO, target: Place | BinaryIO | None, settings: DenoiseSettings
 ) -> Storage:
     """Format of an output; whoever names it a sound file receives one, even of a video.
 
@@ -24,11 +24,11 @@ def output_of(
     Raises:
         ConfigError: the format is for videos, and there is no picture, or it cannot be kept.
     """
-    from_file_to_film = isinstance(source, Path) and isinstance(target, Path) and is_film_name(target)
+    from_file_to_film = isinstance(source, Place) and isinstance(target, Place) and is_film_name(target)
     output = output_format(reader.info, settings, with_picture=from_file_to_film and settings.is_whole)
-    if output.film is None:
+    if output.film is None or not isinstance(source, Place):
         return output
-    return replace(output, film=replace(output.film, clock=lambda: reader.clock))
+    return replace(output, film=replace(output.film, source=source, clock=lambda: reader.clock))
 
 
 def sound_alone(info: AudioInfo, output: Storage, settings: DenoiseSettings) -> Storage:

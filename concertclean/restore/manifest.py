@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from concertclean.config.denoise import DenoiseSettings, RunningSettings
-from concertclean.errors import ConfigError
+from concertclean.errors import AudioFileError, ConfigError
+from concertclean.files import storage
 from concertclean.files.atomic import write_text
-from concertclean.files.download import file_sha256
 from concertclean.files.lines import GrowingFile, whole_lines
+from concertclean.files.places import Place, absolute
 from concertclean.restore.batch import Job, Outcome
 
 _CURE: Final = "choose another manifest"
@@ -96,14 +97,14 @@ class Manifest:
             verify: compare files by their hash, not only by their size.
         """
         return [
-            replace(job, replaces=_name(job.source) in self._known)
+            replace(job, replaces=absolute(job.source) in self._known)
             for job in jobs
             if not self._is_done(job, verify=verify)
         ]
 
     def begin(self, job: Job) -> None:
         """Notes that a recording is begun."""
-        record = {"input": _name(job.source), "output": _name(job.target), "status": "started"}
+        record = {"input": absolute(job.source), "output": absolute(job.target), "status": "started"}
         self._file.append(json.dumps(record))
 
     def add(self, outcome: Outcome) -> None:
@@ -112,20 +113,20 @@ class Manifest:
             return
         job, report = outcome.job, outcome.report
         record: dict[str, Any] = {
-            "input": _name(job.source),
-            "output": _name(job.target),
+            "input": absolute(job.source),
+            "output": absolute(job.target),
             "status": outcome.status,
             "settings": self._settings,
             "error": None if outcome.error is None else str(outcome.error),
         }
         if report is not None:
-            found = os.stat(job.source)
+            source, target = _facts(job.source), _facts(job.target)
             record |= {
-                "removed": None if job.removed is None else _name(job.removed),
-                "bytes": found.st_size,
-                "modified_ns": found.st_mtime_ns,
+                "removed": None if job.removed is None else absolute(job.removed),
+                "bytes": None if source is None else source.size,
+                "modified_ns": None if source is None else source.modified_ns,
                 "sha256": outcome.sha256,
-                "output_bytes": os.stat(job.target).st_size,
+                "output_bytes": None if target is None else target.size,
                 "output_sha256": outcome.output_sha256,
                 "model": report.model,
                 "seconds": round(report.seconds, 3),
@@ -135,20 +136,17 @@ class Manifest:
         self._file.append(json.dumps(record), force=True)
 
     def _is_done(self, job: Job, *, verify: bool) -> bool:
-        known = self._known.get(_name(job.source))
+        known = self._known.get(absolute(job.source))
         if known is None or known.status != "done" or known.settings != self._settings:
             return False
-        try:
-            source, target = os.stat(job.source), os.stat(job.target)
-        except OSError:
+        source, target = storage.facts(job.source), storage.facts(job.target)
+        if source is None or target is None or (source.size, target.size) != (known.bytes, known.output_bytes):
             return False
-        if (source.st_size, target.st_size) != (known.bytes, known.output_bytes):
-            return False
-        if job.removed is not None and not os.path.exists(job.removed):
+        if job.removed is not None and not storage.exists(job.removed):
             return False
         if not verify:
-            return source.st_mtime_ns == known.modified_ns
-        return (file_sha256(job.source), file_sha256(job.target)) == (known.sha256, known.output_sha256)
+            return source.modified_ns == known.modified_ns
+        return (storage.sha256_of(job.source), storage.sha256_of(job.target)) == (known.sha256, known.output_sha256)
 
 
 @dataclass(frozen=True)
@@ -228,9 +226,12 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
         yield record
 
 
-def _name(path: Path) -> str:
-    """A recording or result wherever the run is started from."""
-    return os.path.abspath(path)
+def _facts(place: Place) -> storage.Facts | None:
+    """What tells that a file has changed; None if that cannot be found out, and all is done again next time."""
+    try:
+        return storage.facts(place)
+    except AudioFileError:
+        return None
 
 
 def shard_of(names: Iterable[str], count: int) -> list[int]:

@@ -28,6 +28,7 @@ from concertclean.dsp.levels import LoudnessMeter, reduction_db, to_db
 from concertclean.dsp.resample import Fifo
 from concertclean.dsp.tonality import tonal_share
 from concertclean.errors import ConfigError, OutputError
+from concertclean.files.places import Place, Url
 from concertclean.restore import films
 from concertclean.restore.build import Restorer, noise_stretch_of
 from concertclean.restore.finishing import Finisher
@@ -42,7 +43,7 @@ from concertclean.restore.results import (
 )
 
 Progress = Callable[[float], None]
-Stream = Path | BinaryIO
+Stream = Place | BinaryIO
 
 _BLOCK_SECONDS = 1.0
 _TONAL_NOISE = 0.2
@@ -68,7 +69,7 @@ class Denoiser:
         source: Stream,
         target: Stream | None,
         *,
-        removed_target: Path | None = None,
+        removed_target: Place | None = None,
         overwrite: bool = False,
         progress: Progress = lambda seconds: None,
         first_pass: Progress = lambda seconds: None,
@@ -122,7 +123,7 @@ class Denoiser:
             output,
             model=self.settings.model,
             stages=self.restorer.stages,
-            output_path=target if isinstance(target, Path) else None,
+            output_path=target if isinstance(target, Place) else None,
             warnings=remarks(info, output, self.settings, self.restorer.sample_rate),
         )
 
@@ -200,7 +201,7 @@ class Denoiser:
 
     def _noise_of(self, source: Stream, info: AudioInfo) -> Material | None:
         """The noise that is alone somewhere in the recording, or None."""
-        if not isinstance(source, Path):
+        if not isinstance(source, Place):
             raise ConfigError("noise_profile: a stream cannot be searched for noise; use a file of noise")
         stretch = noise_stretch_of(
             self.settings, Material(partial(_whole, source, info.audio_stream), info.channels, info.sample_rate)
@@ -269,7 +270,7 @@ class Denoiser:
         return None if seconds is None else math.ceil(seconds * report.output.sample_rate)
 
 
-def _whole(path: Path, audio_stream: int) -> Iterator[Array]:
+def _whole(path: Place, audio_stream: int) -> Iterator[Array]:
     """Blocks of a whole file."""
     with AudioReader(path, audio_stream=audio_stream) as reader:
         yield from reader.blocks(round(_BLOCK_SECONDS * reader.info.sample_rate))
@@ -286,6 +287,10 @@ def _is_tonal(noise: Material) -> bool:
 
 def spare_the_recording(source: Stream, targets: tuple[Stream | None, ...]) -> None:
     """A recording is never written over: not through a link, another spelling, or redirected input."""
+    if isinstance(source, Url):
+        if source in targets:
+            raise OutputError(f"{source}: the output is the recording itself; choose another name")
+        return
     try:
         own = os.stat(source if isinstance(source, Path) else source.fileno())
     except (OSError, ValueError, AttributeError):  # missing, which the reader reports; or a stream in memory

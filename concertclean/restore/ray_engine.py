@@ -223,7 +223,7 @@ class _Crew:
 
 
 def _folders(job: Job) -> set[Path]:
-    return {path.parent for path in (job.target, job.removed) if path is not None}
+    return {place.parent for place in (job.target, job.removed) if isinstance(place, Path)}
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from concertclean.audio_io.formats import AUDIO_EXTENSIONS
 from concertclean.errors import AudioFileError, NoInputError
+from concertclean.files.places import Place, Url, absolute, place_of
 from concertclean.files.walk import find_files, is_hidden
 
 _Unreadable = Callable[[AudioFileError], None] | None
@@ -14,11 +15,11 @@ _Unreadable = Callable[[AudioFileError], None] | None
 
 def find_recordings(
     inputs: Sequence[str], *, recursive: bool, unreadable: _Unreadable = None
-) -> list[tuple[Path, Path]]:
-    """Recordings named by files, folders and glob patterns.
+) -> list[tuple[Place, Place]]:
+    """Recordings named by files, folders and glob patterns, or URLs of such.
 
     Args:
-        inputs: paths as typed.
+        inputs: paths and URLs as typed.
         recursive: look into folders of folders.
         unreadable: receives an error for each folder that cannot be read; None: the first is raised.
 
@@ -30,11 +31,11 @@ def find_recordings(
         NoInputError: a path does not exist, or nothing was found.
         AudioFileError: a folder cannot be read, and there is no `unreadable`.
     """
-    found: dict[str, tuple[Path, Path]] = {}
+    found: dict[str, tuple[Place, Place]] = {}
     errors: list[AudioFileError] = []
     for name in inputs:
         for file, root in _expand(name, recursive=recursive, unreadable=errors.append):
-            found.setdefault(os.path.abspath(file), (file, root))
+            found.setdefault(absolute(file), (file, root))
     for error in errors:
         if unreadable is None:
             raise error
@@ -45,9 +46,11 @@ def find_recordings(
     return list(found.values())
 
 
-def _expand(name: str, *, recursive: bool, unreadable: Callable[[AudioFileError], None]) -> list[tuple[Path, Path]]:
+def _expand(name: str, *, recursive: bool, unreadable: Callable[[AudioFileError], None]) -> list[tuple[Place, Place]]:
     """What one word on the command line stands for."""
-    path = Path(name)
+    path = place_of(name)
+    if isinstance(path, Url):
+        return _expand_url(path, recursive=recursive, unreadable=unreadable)
     if os.path.isdir(path):
         files = find_files(path, AUDIO_EXTENSIONS, recursive=recursive, unreadable=unreadable)
         return [(file, path) for file in files]
@@ -57,6 +60,27 @@ def _expand(name: str, *, recursive: bool, unreadable: Callable[[AudioFileError]
     if not matches:
         raise NoInputError(f"{name}: no such file or folder; check the spelling")
     return [(match, match.parent) for match in matches if os.path.isfile(match)]
+
+
+def _expand_url(
+    url: Url, *, recursive: bool, unreadable: Callable[[AudioFileError], None]
+) -> list[tuple[Place, Place]]:
+    """What a URL stands for."""
+    from concertclean.files import remote
+
+    if url.is_web:
+        if not url.name:
+            raise NoInputError(f"{url}: web servers list no folders; name each recording")
+        return [(url, url.parent)]
+    told = remote.facts(url)
+    if told is None and glob.has_magic(url.path):
+        return [(match, match.parent) for match in remote.matching(url, AUDIO_EXTENSIONS, unreadable)]
+    if told is None:
+        raise NoInputError(f"{url}: no such file or folder; check the spelling")
+    if told["type"] != "directory":
+        return [(url, url.parent)]
+    files = remote.find_remote(url, AUDIO_EXTENSIONS, recursive=recursive, unreadable=unreadable)
+    return [(file, url) for file in files]
 
 
 def _matches(pattern: str, unreadable: Callable[[AudioFileError], None]) -> list[Path]:

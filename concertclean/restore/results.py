@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,6 +15,7 @@ from concertclean.config.denoise import DenoiseSettings
 from concertclean.dsp.arrays import Array
 from concertclean.dsp.band_levels import BANDS_HZ
 from concertclean.errors import ConfigError
+from concertclean.files.places import Place, place_of
 
 _MIN_LOSSY_BIT_RATE = 192_000
 _LOUD_PERCENTILE, _LOUD_RANGE_DB = 90, 6.0  # of the seconds: which ones are the loud parts
@@ -82,7 +82,7 @@ class Report:
     reduction_p95_db: float = 0.0
     loud_reduction_db: float = 0.0
     n_clipped: int = 0
-    output_path: Path | None = None
+    output_path: Place | None = None
     warnings: list[str] = field(default_factory=list)
     model: str = ""
     stages: tuple[str, ...] = ()
@@ -114,7 +114,7 @@ def output_format(info: AudioInfo, settings: DenoiseSettings, *, with_picture: b
     rate = supported_sample_rate(name, info.sample_rate)
     shape: Any = {"channels": info.channels, "channel_layout": info.channel_layout}
     if film:
-        shape["film"] = Film(Path(info.path), info.audio_stream, film, info.sample_rate)
+        shape["film"] = Film(place_of(info.path), info.audio_stream, film, info.sample_rate)
     if not FORMATS[name].is_lossless:
         bit_rate = None if info.is_lossless else max(info.bit_rate or 0, _MIN_LOSSY_BIT_RATE)
         return Storage(name, rate, bit_rate=bit_rate, **shape)
@@ -137,7 +137,7 @@ def _sound_alone(info: AudioInfo, format: str) -> str:
     return format
 
 
-def kept_format(source: Path, settings: DenoiseSettings, *, with_picture: bool = False) -> str:
+def kept_format(source: Place, settings: DenoiseSettings, *, with_picture: bool = False) -> str:
     """Name of the format that the result of a recording has: that of the video, if it remains one.
 
     Args:
@@ -155,7 +155,7 @@ def kept_format(source: Path, settings: DenoiseSettings, *, with_picture: bool =
 
 
 def open_writer(
-    target: Path | BinaryIO,
+    target: Place | BinaryIO,
     info: AudioInfo,
     output: Storage,
     *,
