@@ -55,9 +55,10 @@ test-lowest:
 	$(MAKE) VENV=.venv-lowest CONSTRAINTS=constraints-lowest.txt .venv-lowest/dev
 	.venv-lowest/bin/pytest -m 'not slow'
 
-# The documentation, into docs/_build/html; a warning is an error.
+# The documentation, into docs/_build/html and docs/_build/man; a warning is an error.
 docs: $(VENV)/dev
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/sphinx-build -q -b man docs docs/_build/man
 
 fuzz: $(VENV)/dev
 	$(BIN)/python -m tests.fuzz.run -n $(N) --seed $(SEED) $(if $(CASE),--case $(CASE))

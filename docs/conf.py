@@ -1,4 +1,4 @@
-"""The documentation site: `make docs` builds it into docs/_build.
+"""The documentation site: `make docs` builds it into docs/_build, and a man page.
 
 Pages about options and exit codes are written from the program itself before every build, so that they cannot drift.
 """
@@ -22,6 +22,7 @@ html_title = "concertclean"
 html_show_copyright = False
 myst_heading_anchors = 3
 myst_enable_extensions = ["deflist"]
+man_pages = [("made/commands", "concertclean", "restores music recordings", [author], 1)]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 suppress_warnings = ["myst.header"]  # commands have headings of their own depth

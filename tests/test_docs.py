@@ -23,6 +23,16 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     assert "autofunction" not in (tmp_path / "python.html").read_text(encoding="utf-8")
 
 
+def test_the_man_page_names_every_command(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx", reason="the extra docs is not installed")
+    command = [sys.executable, "-m", "sphinx", "-q", "-b", "man", "docs", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
+    page = (tmp_path / "concertclean.1").read_text(encoding="utf-8")
+    headings = set(re.findall(r'^\.S[HS] "?(.*?)"?$', page, re.MULTILINE))
+    assert {"NAME", "CONCERTCLEAN DENOISE", "CONCERTCLEAN DEBLEED"} <= {heading.upper() for heading in headings}
+    assert r"max\-reduction" in page
+
+
 @pytest.mark.parametrize(
     "name", ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
 )

@@ -15,6 +15,8 @@ from concertclean.cli.training_scenes import scene_environment, scene_network
 from concertclean.cli.training_screen import TrainingScreen, with_board
 from concertclean.errors import ConfigError, OutputError
 
+_MOST_NAMES = 5  # of a list in a message
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -175,7 +177,10 @@ def _environment(
     missing = [name for name in settings.mixing.favourites if name not in held]
     if missing and place.rank == 0:
         what = f"{len(missing)} of {len(settings.mixing.favourites)} mixing.favourites match no group it trains on"
-        console.note(f"{store.folder}: {what}: {', '.join(missing)}")
+        shown = (
+            missing if len(missing) <= _MOST_NAMES else [*missing[:_MOST_NAMES], f"{len(missing) - _MOST_NAMES} more"]
+        )
+        console.note(f"{store.folder}: {what}: {', '.join(shown)}")
         console.note("  the rest is drawn as usual; build the dataset from what the recipe names, or correct the names")
     items = Items(mixer, item_length(settings, network, store.header.sample_rate))
 
