@@ -142,9 +142,13 @@ def publish(
     *,
     name: Annotated[str | None, typer.Option(help="Of the model. \\[default: the file's]")] = None,
     description: Annotated[str, typer.Option(help="One sentence.")] = "",
+    results: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What the model reaches, for its page: what `eval --markdown` printed."),
+    ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make the new repository private.")] = False,
 ) -> None:
-    """Push weights and their description to the Hugging Face hub; prints the card to share.
+    """Push weights, their settings and a page about them to the Hugging Face hub; prints the card to share.
 
     The token is that of `hf auth login`, or HF_TOKEN.
     """
@@ -152,7 +156,18 @@ def publish(
     from concertclean.weights.publishing import publish as publish_weights
 
     card = card_of(weights, name or weights.stem, description)
-    console.say(card_toml(publish_weights(weights, card, repository, private=private)))
+    reached = "" if results is None else _text_of(results)
+    console.say(card_toml(publish_weights(weights, card, repository, results=reached, private=private)))
+
+
+def _text_of(path: Path) -> str:
+    """A text file; NoInputError if there is none."""
+    from concertclean.errors import NoInputError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NoInputError(f"{path}: cannot be read as text ({error}); give what `eval --markdown` printed") from error
 
 
 def _import_as(name: str, checkpoint: Path) -> Path:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from concertclean.dsp import stft
 from concertclean.networks.layers.mel import mel_filters
+from concertclean.networks.layers.pretrained import Pretrained
 
 SCENES: Final = ("clean", "crowd", "disc", "speech")
 """The classes of `SceneClassifier.logits`, in this order."""
@@ -22,7 +23,7 @@ _RANGE_HZ = (30.0, 16_000.0)
 _POWER_FLOOR = 1e-13  # -130 dB of full scale: below the noise of 16 bits in one band
 
 
-class SceneClassifier(nn.Module):
+class SceneClassifier(Pretrained):
     """Classifier of stretches of some seconds, mono.
 
     Args:

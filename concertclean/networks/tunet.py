@@ -21,6 +21,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from concertclean.networks.layers.pretrained import Pretrained
+
 _POOL = 9
 _SILENT = 1e-8  # rms
 _LEAST_FEATURE = 1e-2  # of features, which start around 1
@@ -29,7 +31,7 @@ _FIRST_SPREAD = 0.1  # of the first matrices around it
 _LEAST_DIAGONAL = 0.1  # below it the network did not find the microphone's own instrument
 
 
-class TUNet(nn.Module):
+class TUNet(Pretrained):
     """Network for a fixed number of microphones.
 
     Args:

@@ -3,8 +3,13 @@
 import tomllib
 
 import pytest
+import torch
+import yaml
+from huggingface_hub import PyTorchModelHubMixin
 
 from concertclean.errors import ModelError, OfflineError
+from concertclean.networks.architectures import ARCHITECTURES
+from concertclean.networks.two_stage_unet import TwoStageUNet
 from concertclean.weights.cards import ModelCard
 from concertclean.weights.loading import load_model
 from concertclean.weights.publishing import card_of, card_toml, publish
@@ -50,6 +55,41 @@ def test_what_is_published_can_be_fetched_by_the_card_that_comes_back(server, ti
     page = server.files[f"/someone/models/resolve/{server.revision}/README.md"].decode()
     assert "license: other" in page  # the hub knows no licence "unknown"
     assert card.sha256 in page
+    assert "Not measured" in page
+
+
+# The hub's client uses an old word of its own HTTP library.
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+def test_the_network_comes_from_what_is_published(server, tiny_weights, tmp_path):
+    reached = "| method | 5 dB |\n|---|---|\n| mine | 3.1 ±0.4 |"
+    publish(
+        tiny_weights["mono"],
+        card_of(tiny_weights["mono"], "mine", ""),
+        "someone/models",
+        results=reached,
+        token="secret",
+    )
+    network = TwoStageUNet.from_pretrained("someone/models", revision=server.revision)
+    waveform = torch.randn(1, 1, 44_100)
+    assert torch.equal(network(waveform), load_model(tiny_weights["mono"]).model(waveform))
+    assert not network.training
+    page = server.files[f"/someone/models/resolve/{server.revision}/README.md"].decode()
+    assert yaml.safe_load(page.split("---")[1])["pipeline_tag"] == "audio-to-audio"
+    assert reached in page
+    assert 'TwoStageUNet.from_pretrained("someone/models")' in page
+
+
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+def test_a_folder_of_the_mixin_gives_the_network_and_the_other_way_round(name, tmp_path):
+    row = ARCHITECTURES[name]
+    mixed = type("Mixed", (PyTorchModelHubMixin, row.build), {})
+    network = mixed(**row.small_config)
+    network.save_pretrained(tmp_path, config=dict(row.small_config))
+    ours = row.build.from_pretrained(tmp_path)
+    theirs = mixed.from_pretrained(tmp_path)
+    for key, tensor in network.state_dict().items():
+        assert torch.equal(ours.state_dict()[key], tensor)
+        assert torch.equal(theirs.state_dict()[key], tensor)
 
 
 def test_a_refused_token_is_told(server, tiny_weights):

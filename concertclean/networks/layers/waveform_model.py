@@ -3,12 +3,13 @@
 from abc import ABC, abstractmethod
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from concertclean.dsp import stft
+from concertclean.networks.layers.pretrained import Pretrained
 
 
-class WaveformModel(nn.Module, ABC):
+class WaveformModel(Pretrained, ABC):
     """A network from waveforms to waveforms; abstract.
 
     Attributes:
