@@ -3,6 +3,7 @@
 from typing import Final
 
 from concertclean.audio_io.formats import FORMATS, AudioInfo, keep_format
+from concertclean.errors import ConfigError
 
 _HELD: Final[dict[str, tuple[str, ...]]] = {
     "mp4": ("m4a", "alac", "flac", "mp3", "opus", "wav"),
@@ -38,16 +39,27 @@ def film_format(info: AudioInfo, wanted: str) -> str | None:
     return wanted if wanted in _HELD else None
 
 
-def sound_format(info: AudioInfo, film: str) -> tuple[str, str | None]:
+def sound_format(info: AudioInfo, film: str, wanted: str | None = None) -> tuple[str, str | None]:
     """Codec of the new sound of a video.
 
     Args:
         info: facts about the old one.
         film: key of `FORMATS` of the new video.
+        wanted: name of a codec; None: that of before.
 
     Returns:
-        Key of `FORMATS` of the format with that codec, and why it is not the codec of before, if it is another.
+        Key of `FORMATS` of the format with that codec, and why it is not the codec of before, if nobody asked for it.
+
+    Raises:
+        ConfigError: such a video does not hold the wanted codec.
     """
+    if wanted is not None:
+        names = {_CODEC_NAMES[name]: name for name in _HELD[film]}
+        if wanted not in names:
+            raise ConfigError(
+                f"{info.path}: {film} does not hold {wanted}; choose {', '.join(names)}, or another format"
+            )
+        return names[wanted], None
     kept = keep_format(info)
     same = info.codec.partition("_")[0] == _CODEC_NAMES[kept]
     held = _HELD[film]

@@ -36,6 +36,7 @@ def denoise(
     duration: options.Duration = None,
     leave: options.Leave = None,
     audio_stream: options.AudioStream = None,
+    codec: options.Codec = None,
     output: options.Output = None,
     format: options.OutputFormat = None,
     bit_depth: options.BitDepth = None,
@@ -82,7 +83,7 @@ def denoise(
         {
             "model": model, "preset": preset, "noise_profile": noise_profile, "strength": strength,
             "max_reduction_db": max_reduction, "start_seconds": start, "duration_seconds": duration,
-            "leave": leave, "audio_stream": audio_stream,
+            "leave": leave, "audio_stream": audio_stream, "codec": codec,
             "format": format or format_of(output), "bit_depth": bit_depth, "loudness": loudness, "clip": clip,
             "removed": removed or None, "device": device, "precision": precision, "segment_seconds": segment,
             "overlap_ratio": overlap, "batch_size": batch_size, "threads": threads, "offline": offline,

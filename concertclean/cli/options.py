@@ -97,6 +97,14 @@ OutputFormat = Annotated[
         autocompletion=completion.formats,
     ),
 ]
+Codec = Annotated[
+    str | None,
+    Option(
+        metavar="NAME",
+        help="Codec of the new sound of a video: aac, mp3, opus, flac, alac, pcm. \\[default: as before]",
+        rich_help_panel=OUTPUT,
+    ),
+]
 BitDepth = Annotated[
     str | None,
     Option(help="keep, 16, 24, 32, 32f or 64f. \\[default: keep; 24 for lossy sources]", rich_help_panel=OUTPUT),

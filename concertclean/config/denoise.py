@@ -13,6 +13,7 @@ from concertclean.errors import ConfigError
 OutputFormat = Literal[
     "auto", "keep", "wav", "flac", "m4a", "alac", "mp3", "opus", "ogg", "mp4", "mov", "3gp", "mkv", "webm", "avi"
 ]
+Codec = Literal["aac", "mp3", "opus", "flac", "alac", "pcm"]
 BitDepth = Literal["keep", "16", "24", "32", "32f", "64f"]
 Clip = Literal["warn", "rescale", "limit"]
 
@@ -138,6 +139,7 @@ class OutputSettings(BaseModel):
         audio_stream: which sound of a film, from 1; None: the one that the file marks as default, as players do.
         format: of the output; "auto" leaves a video a video and makes WAV of everything else, "keep" takes the
             recording's own. Those of videos are for videos; the others take the sound alone.
+        codec: of the new sound of a video; None: that of before, wherever it can be written.
         bit_depth: of a lossless output; "keep" takes the recording's own, 24 for lossy ones.
         loudness: "off", "match" (as loud as before) or LUFS.
         clip: what happens to samples beyond full scale.
@@ -151,6 +153,7 @@ class OutputSettings(BaseModel):
     leave: Stretches = ()
     audio_stream: Annotated[int, Field(ge=1)] | None = None
     format: OutputFormat = "auto"
+    codec: Codec | None = None
     bit_depth: BitDepth = "keep"
     loudness: Literal["off", "match"] | Annotated[float, Field(ge=-70, le=0)] = "off"
     clip: Clip = "warn"

@@ -41,7 +41,7 @@ def sound_alone(info: AudioInfo, output: Storage, settings: DenoiseSettings) -> 
     """
     if output.film is None:
         return output
-    sound = output_format(info, settings.model_copy(update={"format": "wav"}))
+    sound = output_format(info, settings.model_copy(update={"format": "wav", "codec": None}))
     return replace(sound, sample_rate=output.sample_rate)
 
 

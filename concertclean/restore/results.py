@@ -110,7 +110,7 @@ def output_format(info: AudioInfo, settings: DenoiseSettings, *, with_picture: b
         ConfigError: the format is for videos, and there is no picture, or it cannot be kept.
     """
     film = film_format(info, settings.format) if with_picture else None
-    name = sound_format(info, film)[0] if film else _sound_alone(info, settings.format)
+    name = sound_format(info, film, settings.codec)[0] if film else _sound_alone(info, settings)
     rate = supported_sample_rate(name, info.sample_rate)
     shape: Any = {"channels": info.channels, "channel_layout": info.channel_layout}
     if film:
@@ -125,8 +125,11 @@ def output_format(info: AudioInfo, settings: DenoiseSettings, *, with_picture: b
     return Storage(name, rate, bit_depth=stored, **shape)
 
 
-def _sound_alone(info: AudioInfo, format: str) -> str:
+def _sound_alone(info: AudioInfo, settings: DenoiseSettings) -> str:
     """Writable key of `FORMATS` for a result without a picture."""
+    format = settings.format
+    if settings.codec is not None:
+        raise ConfigError(f"{info.path}: a codec is for the sound of a whole video; choose a format, or leave it out")
     if format == "auto":
         return "wav"
     if format == "keep":
@@ -201,7 +204,7 @@ def remarks(info: AudioInfo, output: Storage, settings: DenoiseSettings, model_r
     """
     found = []
     if output.film is not None:
-        name, reason = sound_format(info, output.film.format)
+        name, reason = sound_format(info, output.film.format, settings.codec)
         found += [f"W123 {reason}: the sound becomes {FORMATS[name].codec}"] if reason else []
     elif info.is_film and settings.format in ("auto", "keep"):
         found.append("W123 only the sound is written: the picture is kept where a whole video goes from file to file")

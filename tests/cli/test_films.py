@@ -42,6 +42,32 @@ def test_a_video_stays_a_video(program: Program, clip: Path, tmp_path: Path) -> 
     assert np.corrcoef(before[0], after[0])[0, 1] > 0.99
 
 
+@pytest.mark.parametrize(("codec", "name"), [("flac", "flac"), ("mp3", "mp3float"), ("opus", "opus")])
+def test_the_codec_of_the_sound_can_be_named(program: Program, clip: Path, codec: str, name: str) -> None:
+    ended = program("denoise", clip, *UNCHANGED, "--codec", codec, "--json")
+    assert ended.code == 0, ended.err
+    with av.open(str(clip.with_name("clip_clean.mp4"))) as container:
+        assert [stream.codec_context.name for stream in container.streams.audio] == ["aac", name]
+    (record,) = json.loads(ended.out)
+    assert not any(warning.startswith("W123") for warning in record["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--codec", "pcm", "--format", "webm"), "webm does not hold pcm; choose opus"),
+        (("--codec", "flac", "--format", "wav"), "a codec is for the sound of a whole video"),
+        (("--codec", "wma"), "codec"),
+    ],
+)
+def test_a_codec_that_cannot_be_is_refused(
+    program: Program, clip: Path, words: tuple[str, ...], complaint: str
+) -> None:
+    ended = program("denoise", clip, *UNCHANGED, *words)
+    assert ended.code == 2
+    assert complaint in " ".join(ended.err.split())
+
+
 @pytest.mark.parametrize(
     ("words", "name"),
     [
