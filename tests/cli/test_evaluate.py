@@ -123,7 +123,7 @@ def test_a_model_and_a_tool_side_by_side(program, dataset, tiny_weights, tmp_pat
     assert found["task"] == "concert"
 
 
-@pytest.mark.parametrize("name", ["stereo", "mono"])
+@pytest.mark.parametrize("name", ["stereo", pytest.param("mono", marks=pytest.mark.long)])
 def test_eval_judges_what_denoise_writes(program, dataset, tiny_weights, tmp_path, monkeypatch, name):
     """The same samples, so the figures of a table hold for the files people get. A 32-bit file rounds to 1e-7."""
     judged, measure = [], scoring.measure

@@ -131,7 +131,7 @@ def built_and_trained_with_kills(folder: Path, n_kills: int, seed: int) -> None:
         assert left == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_build_and_a_killed_training_go_on(folders: Path) -> None:  # noqa: F811
     built_and_trained_with_kills(folders, 1, seed=4)
 
