@@ -93,17 +93,18 @@ def benchmark(
     wanted = tuple((read_head(folder) or {}).get("metrics", ())) if metrics is None else names_in(metrics)
     wanted = wanted or names_in(_METRICS)
     scores_of(wanted)  # likewise
+    others = _estimate_folders(estimates or [])
+    names = default_names(task) if rows is None else (UNPROCESSED, *names_in(rows))
     cores = usable_cores()
     with console.ending_on_signals(), bars(quiet=quiet) as progress:
+        found = [] if export else [entrant(name, offline=offline) for name in dict.fromkeys(names)]
         source, n_items = _mixtures_in(task, output, dataset, corpus, items, jobs or cores, progress)
         mixtures = read_mixtures(source, task, n_items)
         if export is not None:
             export_mixtures(mixtures, export, progress)
             console.say(f"{export}: {len(mixtures.mixtures)} mixtures, sha256 {mixtures.sha256}")
             return
-        names = default_names(task) if rows is None else (UNPROCESSED, *names_in(rows))
-        found = [entrant(name, offline=offline) for name in dict.fromkeys(names)]
-        found += [estimates_entrant(name, one, mixtures.mixtures) for name, one in _estimate_folders(estimates or [])]
+        found += [estimates_entrant(name, one, mixtures.mixtures) for name, one in others]
         workers = jobs or (cores if kind == "cpu" else 1)
         running = Running(wanted, device, max(1, cores // workers), offline, workers)
         how = _how(task, dataset, n_items, wanted)

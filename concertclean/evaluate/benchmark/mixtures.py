@@ -6,6 +6,7 @@ rest of the corpus does not matter to them, so a dataset built whole has the sam
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,7 @@ def build_mixtures(
 
 def n_fixed(folder: Path) -> int:
     """How many songs the test mixtures of a dataset have; 0 where there is none."""
-    if not (folder / "dataset.json").exists():
+    if not os.path.exists(folder / "dataset.json"):
         return 0
     store = Store(folder)
     return len({files.number for files in list_fixed(store, "test")}) if has_fixed(store, "test") else 0

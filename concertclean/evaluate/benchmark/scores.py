@@ -1,6 +1,7 @@
 """Scores of rows, kept in a file as they come: what was scored stays, and an interrupted run goes on from there."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -140,6 +141,6 @@ class ScoreBook:
 def read_head(folder: Path) -> dict[str, Any] | None:
     """Task and metrics of the scores in a folder; None where there are none."""
     path = folder / FILE
-    if not path.exists() or not path.stat().st_size:
+    if not os.path.exists(path) or not path.stat().st_size:
         return None
     return next((values for _, values in read_records(path, _CURE)), None)
