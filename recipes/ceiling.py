@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from concertclean.dataset.fixed import read_fixed
 from concertclean.dataset.store import Store
-from concertclean.dsp import stft
+from concertclean.evaluate.methods import ideal_gains
 from concertclean.metrics.sdr import si_sdr
 from concertclean.networks.layers.band_gains import band_edges
 
@@ -45,15 +44,6 @@ WAYS = [
 ]
 
 
-def ideal(degraded: Array, clean: Array, n_fft: int, hop: int, first_bins: Array) -> Array:
-    """Estimate under the gains `clean / (clean + noise)` of the powers."""
-    window = stft.window("hann", n_fft).double()
-    mixture, target = (stft.spectrogram(torch.from_numpy(x), window, hop).numpy() for x in (degraded, clean))
-    wanted, noise = (np.add.reduceat(np.abs(x) ** 2, first_bins, axis=1) for x in (target, mixture - target))
-    gain = np.repeat(wanted / (wanted + noise + 1e-20), np.diff(first_bins, append=n_fft // 2 + 1), axis=1)
-    return stft.waveform(torch.from_numpy(gain * mixture), window, hop, degraded.shape[1]).numpy()
-
-
 def main() -> None:
     """Prints one line a way of sharing."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -66,7 +56,7 @@ def main() -> None:
         gains = []
         for mixture in mixtures:
             degraded, clean = mixture.degraded.astype(np.float64), mixture.clean.astype(np.float64)
-            estimate = ideal(degraded, clean, n_fft, hop, sharing(n_fft // 2 + 1))
+            estimate = ideal_gains(degraded, clean, n_fft, hop, sharing(n_fft // 2 + 1))
             gains.append(si_sdr(clean, estimate) - si_sdr(clean, degraded))
         print(f"{n_fft} / {hop}, {name}: {np.mean(gains):+.1f} dB", flush=True)
 

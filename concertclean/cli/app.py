@@ -13,6 +13,7 @@ from concertclean.cli import (
     analyse,
     batch,
     bench,
+    benchmark,
     config,
     console,
     dataset,
@@ -43,6 +44,7 @@ app.command(name="report", epilog=help.epilog("report"))(report.report)
 app.command(name="spectrogram", epilog=help.epilog("spectrogram"))(report.spectrogram)
 app.command(name="eval", epilog=help.epilog("eval"))(evaluate.evaluate)
 app.command(name="bench", epilog=help.epilog("bench"))(bench.bench)
+app.command(name="benchmark", epilog=help.epilog("benchmark"))(benchmark.benchmark)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="reproduce", epilog=help.epilog("reproduce"))(reproduce.reproduce)
 app.command(name="serve", epilog=help.epilog("serve"))(serve.serve)

@@ -21,6 +21,11 @@ EXAMPLES = {
         "concertclean eval --dataset data/concert --model concert --baseline afftdn",
     ),
     "bench": ("concertclean bench --model concert --seconds 30",),
+    "benchmark": (
+        "concertclean benchmark concert --corpus corpus/",
+        "concertclean benchmark concert --export mixtures/",
+        "concertclean benchmark concert --rows concert --estimates mine=restored/",
+    ),
     "reproduce": (
         "concertclean reproduce",
         "concertclean reproduce kanunet-eca table1 --data corpus/ --weights DCCRN=dccrn.safetensors",

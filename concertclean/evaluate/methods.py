@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from concertclean.config.denoise import RestorerSettings
 from concertclean.config.reading import validated
@@ -63,6 +64,7 @@ class Model:
 
 UNPROCESSED = "unprocessed"
 ONE_GAIN = "one gain for all"  # the best one, which requires the clean recording
+IDEAL_GAINS = "ideal gains"  # of every bin, which require it too
 
 
 def baseline_names() -> tuple[str, ...]:
@@ -156,6 +158,34 @@ def best_gain(degraded: Array, clean: Array) -> Array:
     """The degraded waveform at the single gain with the highest SNR: the most that attenuation alone can reach."""
     energy = float(np.square(degraded).sum())
     return degraded * (float((degraded * clean).sum()) / energy if energy else 1.0)
+
+
+def ideal_gains(
+    degraded: Array, clean: Array, n_fft: int = 4096, hop_length: int = 1024, first_bins: NDArray[np.intp] | None = None
+) -> Array:
+    """The degraded waveform under the gains `clean / (clean + noise)` of the powers: about the most that gains reach.
+
+    Args:
+        degraded: `(channel, time)`.
+        clean: same shape.
+        n_fft: samples of a frame.
+        hop_length: samples between frames.
+        first_bins: the first bin of every group of bins that share a gain; None: every bin has its own.
+    """
+    import torch
+
+    from concertclean.dsp import stft
+
+    window = stft.window("hann", n_fft).double()
+    mixture, target = (
+        stft.spectrogram(torch.from_numpy(one.astype(np.float64)), window, hop_length).numpy()
+        for one in (degraded, clean)
+    )
+    starts = np.arange(n_fft // 2 + 1) if first_bins is None else first_bins
+    wanted, noise = (np.add.reduceat(np.abs(one) ** 2, starts, axis=1) for one in (target, mixture - target))
+    gains = np.repeat(wanted / (wanted + noise + 1e-20), np.diff(starts, append=n_fft // 2 + 1), axis=1)
+    estimate: Array = stft.waveform(torch.from_numpy(gains * mixture), window, hop_length, degraded.shape[1]).numpy()
+    return estimate
 
 
 def _noisereduced(stationary: bool, degraded: Array, sample_rate: int) -> Array:

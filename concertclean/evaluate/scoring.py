@@ -1,7 +1,8 @@
 """Scores of one recording: a pair of files, or a mixture of a dataset with several methods."""
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -90,7 +91,7 @@ def _scored(files: PairFiles, request: Request) -> Scored:
     gains: Values = {}
     if pair.noisy is not None:
         before, _ = measure(request.metrics, pair.reference, pair.noisy, pair.sample_rate, interference)
-        gains = _gains(scores, before)
+        gains = gains_over(before, scores)
     seconds = pair.reference.shape[1] / pair.sample_rate
     return Scored(files.name, "", "", None, scores, gains, [*pair.remarks, *remarks], seconds)
 
@@ -104,25 +105,55 @@ def score_mixture(files: FixedFiles, request: Request) -> list[Scored]:
     before: Values | None = None
     for name, method in _methods(request).items():
         begin = time.perf_counter()
-        estimate = _estimate(name, method, degraded, clean, sample_rate)
+        estimate = estimated(name, method, degraded, clean, sample_rate)
         elapsed = time.perf_counter() - begin
-        scores, remarks = measure(request.metrics, clean, estimate, sample_rate, interference)
-        gains = {} if before is None or interference is None else _gains(scores, before)
-        before = before or scores
-        lost, left = None, None
-        if interference is not None:
-            music, noise = methods.parts(method, estimate, clean, interference, sample_rate)
-            lost, left = music_lost_db(clean, music), noise_left_db(clean, noise)
-        seconds = clean.shape[1] / sample_rate
-        facts = (remarks, seconds, elapsed, files.is_sung, lost, left)
-        found.append(Scored(files.name, name, files.kind, files.ratio_db, scores, gains, *facts))
+        one = score_estimate(files, name, estimate, (degraded, clean), sample_rate, request.metrics, method)
+        gains = {} if before is None or interference is None else gains_over(before, one.scores)
+        before = before or one.scores
+        found.append(replace(one, gains=gains, elapsed_seconds=elapsed))
     return found
 
 
-def _estimate(name: str, method: Method | None, degraded: Array, clean: Array, sample_rate: int) -> Array:
+def estimated(name: str, method: Method | None, degraded: Array, clean: Array, sample_rate: int) -> Array:
+    """What a method, or the yardstick of that name, makes of a degraded waveform."""
     if method is not None:
         return method(degraded, sample_rate)
-    return methods.best_gain(degraded, clean) if name == methods.ONE_GAIN else degraded
+    yardsticks = {methods.ONE_GAIN: methods.best_gain, methods.IDEAL_GAINS: methods.ideal_gains}
+    return yardsticks[name](degraded, clean) if name in yardsticks else degraded
+
+
+def score_estimate(
+    files: FixedFiles,
+    name: str,
+    estimate: Array,
+    sides: tuple[Array, Array],
+    sample_rate: int,
+    metrics: Collection[str],
+    method: Method | None = None,
+) -> Scored:
+    """Scores of an estimate of a mixture, without gains over the mixture.
+
+    Args:
+        files: the mixture.
+        name: of the method.
+        estimate: `(channel, time)`.
+        sides: degraded and clean, same shape.
+        sample_rate: Hz.
+        metrics: names of `METRICS`.
+        method: that made the estimate, if its gains may be accessible.
+    """
+    degraded, clean = sides
+    interference = degraded - clean if np.isfinite(files.ratio_db) else None
+    scores, remarks = measure(metrics, clean, estimate, sample_rate, interference)
+    lost, left = None, None
+    if interference is not None:
+        music, noise = methods.parts(method, estimate, clean, interference, sample_rate)
+        lost, left = music_lost_db(clean, music), noise_left_db(clean, noise)
+    seconds = clean.shape[1] / sample_rate
+    return Scored(
+        files.name, name, files.kind, files.ratio_db, scores, {}, remarks, seconds,
+        is_sung=files.is_sung, music_lost_db=lost, noise_left_db=left,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1)
@@ -137,8 +168,8 @@ def _methods(request: Request) -> dict[str, Method | None]:
     return loaded
 
 
-def _gains(scores: Values, before: Values) -> Values:
-    """Differences; None if either has no value, or both are infinite."""
+def gains_over(before: Values, scores: Values) -> Values:
+    """Scores minus those of the degraded recording; None if either has no value, or both are infinite."""
     gains: Values = {}
     for name, value in scores.items():
         start = before[name]

@@ -12,6 +12,7 @@ import numpy as np
 
 from concertclean.errors import ConfigError, MetricError
 from concertclean.metrics import bss_eval, external, loudness, sdr, spectral, stereo
+from concertclean.metrics.multi_mel import multi_mel_snr
 from concertclean.metrics.pair import Waveform
 from concertclean.metrics.peaq import peaq
 from concertclean.metrics.peaq.network import MOV_NAMES
@@ -158,6 +159,7 @@ METRICS: dict[str, Metric] = {
         (Score("mrstft", "", "lower"),),
         _plain("mrstft", spectral.multi_resolution_stft),
     ),
+    "mmsnr": Metric("multi-mel-SNR of the MSR challenge", (Score("mmsnr", "dB"),), _rated("mmsnr", multi_mel_snr)),
     "loudness": Metric(
         "change of loudness, loudness range, true peak",
         (Score("lufs", "LU", "zero"), Score("lra", "LU", "zero"), Score("true_peak", "dB", "zero")),

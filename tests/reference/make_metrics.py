@@ -2,8 +2,8 @@
 
     python tests/reference/make_metrics.py
 
-needs mir_eval<0.9, museval (which wants ffmpeg on the path), fast_bss_eval, torchmetrics, torch, pyloudnorm and
-pyebur128; their versions are stored beside the values.
+needs mir_eval<0.9, museval (which wants ffmpeg on the path), fast_bss_eval, torchmetrics, torch, torchaudio, pyloudnorm
+and pyebur128; their versions are stored beside the values.
 """
 
 import json
@@ -17,7 +17,9 @@ RATE = 16_000  # Hz; low, so that the tests are quick
 N_SAMPLES = 52_000  # 3.25 s: three windows of version 4 and a rest that is dropped
 FRAME = 1024
 FLOOR = 1e-6
-PROGRAMS = ("mir_eval", "museval", "fast_bss_eval", "torchmetrics", "torch", "pyloudnorm", "pyebur128", "numpy")
+PROGRAMS = (
+    "mir_eval", "museval", "fast_bss_eval", "torchmetrics", "torch", "torchaudio", "pyloudnorm", "pyebur128", "numpy",
+)  # fmt: skip
 
 
 def music(seed: int, channels: int = 1) -> np.ndarray:
@@ -97,6 +99,7 @@ def of_pairs() -> dict[str, dict[str, float]]:
             "sdr mir_eval": float(np.mean([bss_eval_sources(r[None], e[None], False)[0] for r, e in channels])),
             "log_spectral_distance torch": log_spectral_distance(truth, found),
             "multi_resolution_stft torch": multi_resolution_stft(truth, found),
+            "multi_mel_snr torchaudio": multi_mel_snr(truth, found),
         }
         if name != "tone":  # both solve a singular system there
             values[name] |= {
@@ -163,6 +166,20 @@ def multi_resolution_stft(truth, found) -> float:
         one, other = spectra(truth, found, n_fft, n_fft // 4)
         total += ((one - other).norm() / one.norm() + (one.log() - other.log()).abs().mean()).item()
     return total / 5
+
+
+def multi_mel_snr(truth, found) -> float:
+    """As at 48 kHz, whatever the waveforms are; all channels together."""
+    import torch
+    from torchaudio.transforms import MelSpectrogram
+
+    found = found * (truth * found).sum() / (found * found).sum()
+    ratios = []
+    for n_fft, n_mels in ((512, 80), (1024, 128), (2048, 192)):
+        mel = MelSpectrogram(48_000, n_fft, hop_length=n_fft // 2, n_mels=n_mels, f_max=24_000).double()
+        one, other = mel(truth), mel(found)
+        ratios.append(10 * torch.log10(one.square().sum() / (one - other).square().sum()).item())
+    return sum(ratios) / 3
 
 
 def finite(value: float) -> float | None:
