@@ -125,7 +125,8 @@ def test_two_killed_workers_lose_nothing_and_do_nothing_twice(tmp_path: Path, en
         "11.wav": 2, "23.wav": 2,
     }  # fmt: skip
     assert [there for name, _, there in attempts if name == "23.wav"] == ["False", "True"]
-    assert len({process for _, process, _ in attempts}) == 4, "two workers, and two in the place of the dead"
+    n_workers = len({process for _, process, _ in attempts})
+    assert n_workers in {3, 4}, "two workers, and others in the place of the dead; the last may come too late for work"
     assert sorted(os.listdir(tmp_path / "out")) == [f"{i:02}.wav" for i in range(40) if i != 7]
     assert summary(tmp_path / "run.jsonl").counts == {"done": 39, "failed": 1}
     lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
