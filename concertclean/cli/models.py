@@ -152,22 +152,13 @@ def publish(
 
     The token is that of `hf auth login`, or HF_TOKEN.
     """
+    from concertclean.config.text import read_text
     from concertclean.weights.publishing import card_of, card_toml
     from concertclean.weights.publishing import publish as publish_weights
 
     card = card_of(weights, name or weights.stem, description)
-    reached = "" if results is None else _text_of(results)
+    reached = "" if results is None else read_text(results, "give what `eval --markdown` printed")
     console.say(card_toml(publish_weights(weights, card, repository, results=reached, private=private)))
-
-
-def _text_of(path: Path) -> str:
-    """A text file; NoInputError if there is none."""
-    from concertclean.errors import NoInputError
-
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise NoInputError(f"{path}: cannot be read as text ({error}); give what `eval --markdown` printed") from error
 
 
 def _import_as(name: str, checkpoint: Path) -> Path:

@@ -97,10 +97,10 @@ class PartFile:
         try:
             os.link(self._part, self._path)
         except FileExistsError as error:
-            raise _exists(self._path) from error
+            raise already_exists(self._path) from error
         except OSError as error:  # a file system without hard links, such as FAT
             if os.path.lexists(self._path):
-                raise _exists(self._path) from error
+                raise already_exists(self._path) from error
             self._part.rename(self._path)
         else:
             self._part.unlink()
@@ -206,8 +206,9 @@ def _is_folder(path: Path) -> bool:
 def refuse_existing(path: Path) -> None:
     """Raises an `OutputExistsError` if there is something of this name already."""
     if os.path.lexists(path):
-        raise _exists(path)
+        raise already_exists(path)
 
 
-def _exists(path: Path) -> OutputExistsError:
-    return OutputExistsError(f"{path}: already exists; allow overwriting, or choose another name")
+def already_exists(place: object) -> OutputExistsError:
+    """Returns the error for an output of a name that is taken."""
+    return OutputExistsError(f"{place}: already exists; allow overwriting, or choose another name")

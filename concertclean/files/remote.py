@@ -83,7 +83,7 @@ def opened(url: Url) -> BinaryIO:
 
 
 def _has_ranges(file: Any) -> bool:
-    """Whether a web server sends parts of a file; only those that do not start at its beginning tell."""
+    """Whether a web server sends parts of a file; only a part that does not start at its beginning shows it."""
     try:
         file.seek(-1, os.SEEK_END)
         file.read(1)
@@ -187,35 +187,44 @@ def send(file: BinaryIO, n_bytes: int, url: Url, before: Callable[[], None]) -> 
     Raises:
         OutputError: it cannot be written; nothing is left of it.
     """
-    is_object = url.scheme in _OBJECT_STORES
+    way = _send_object if url.scheme in _OBJECT_STORES else _send_file
     with reported(url, OutputError, "cannot be written", _WRITE_CURE):
         store, path = store_of(url)
-        part = path if is_object else f"{posixpath.dirname(path)}/.concertclean-{secrets.token_hex(8)}.part"
-        size = max(_SENT_BYTES, n_bytes // _MOST_PARTS)
-        try:
-            out = store.open(part, "wb", block_size=size, **({"autocommit": False} if is_object else {}))
-            try:
-                if hasattr(out, "set_pipelined"):
-                    out.set_pipelined(True)  # SFTP would wait for an answer after every 32 KiB
-                shutil.copyfileobj(file, out, _BLOCK_BYTES)
-                before()
+        way(store, path, max(_SENT_BYTES, n_bytes // _MOST_PARTS), file, before)
+
+
+def _send_object(store: Any, path: str, size: int, file: BinaryIO, before: Callable[[], None]) -> None:
+    """Sends the parts of an object, and completes it at the end."""
+    out = store.open(path, "wb", block_size=size, autocommit=False)
+    try:
+        shutil.copyfileobj(file, out, _BLOCK_BYTES)
+        before()
+        out.close()
+        out.commit()
+    except BaseException:
+        _discard(out)
+        raise
+
+
+def _send_file(store: Any, path: str, size: int, file: BinaryIO, before: Callable[[], None]) -> None:
+    """Writes a hidden file, and renames it at the end."""
+    part = f"{posixpath.dirname(path)}/.concertclean-{secrets.token_hex(8)}.part"
+    out = None
+    try:
+        out = store.open(part, "wb", block_size=size)
+        if hasattr(out, "set_pipelined"):
+            out.set_pipelined(True)  # SFTP would wait for an answer after every 32 KiB
+        shutil.copyfileobj(file, out, _BLOCK_BYTES)
+        before()
+        out.close()
+        store.mv(part, path)
+    except BaseException:
+        with suppress(Exception):
+            if out is not None:
                 out.close()
-                if is_object:
-                    out.commit()
-            except BaseException:
-                if is_object:
-                    _discard(out)
-                else:
-                    with suppress(Exception):
-                        out.close()
-                raise
-            if not is_object:
-                store.mv(part, path)
-        except BaseException:
-            if not is_object:
-                with suppress(Exception):
-                    store.rm_file(part)
-            raise
+        with suppress(Exception):
+            store.rm_file(part)
+        raise
 
 
 def _discard(out: Any) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from concertclean.errors import OutputError, OutputExistsError
+from concertclean.errors import OutputError
 from concertclean.files import atomic
 from concertclean.files.download import file_sha256
 from concertclean.files.places import Place
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What tells that a file has changed.
+    """What shows that a file has changed.
 
     Attributes:
         size: bytes.
@@ -41,7 +41,7 @@ def exists(place: Place) -> bool:
 
 
 def facts(place: Place) -> Facts | None:
-    """Returns what tells that a file has changed; None if there is no such file.
+    """Returns what shows that a file has changed; None if there is no such file.
 
     Raises:
         AudioFileError: a store does not say.
@@ -53,8 +53,8 @@ def facts(place: Place) -> Facts | None:
             return None
         return Facts(found.st_size, found.st_mtime_ns)
     remote = _remote()
-    told = remote.facts(place)
-    return None if told is None else Facts(told.get("size") or 0, remote.modified_ns(told))
+    said = remote.facts(place)
+    return None if said is None else Facts(said.get("size") or 0, remote.modified_ns(said))
 
 
 def refuse_existing(place: Place) -> None:
@@ -62,7 +62,7 @@ def refuse_existing(place: Place) -> None:
     if isinstance(place, Path):
         atomic.refuse_existing(place)
     elif exists(place):
-        raise OutputExistsError(f"{place}: already exists; allow overwriting, or choose another name")
+        raise atomic.already_exists(place)
 
 
 def require_writable(place: Place) -> None:

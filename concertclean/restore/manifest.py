@@ -227,7 +227,7 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _facts(place: Place) -> storage.Facts | None:
-    """What tells that a file has changed; None if that cannot be found out, and all is done again next time."""
+    """What shows that a file has changed; None if that cannot be found out, and all is done again next time."""
     try:
         return storage.facts(place)
     except AudioFileError:

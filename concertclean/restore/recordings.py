@@ -72,12 +72,12 @@ def _expand_url(
         if not url.name:
             raise NoInputError(f"{url}: web servers list no folders; name each recording")
         return [(url, url.parent)]
-    told = remote.facts(url)
-    if told is None and glob.has_magic(url.path):
+    said = remote.facts(url)
+    if said is None and glob.has_magic(url.path):
         return [(match, match.parent) for match in remote.matching(url, AUDIO_EXTENSIONS, unreadable)]
-    if told is None:
+    if said is None:
         raise NoInputError(f"{url}: no such file or folder; check the spelling")
-    if told["type"] != "directory":
+    if said["type"] != "directory":
         return [(url, url.parent)]
     files = remote.find_remote(url, AUDIO_EXTENSIONS, recursive=recursive, unreadable=unreadable)
     return [(file, url) for file in files]

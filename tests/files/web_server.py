@@ -1,9 +1,10 @@
 """A small web server on 127.0.0.1 that serves files by path, with ranges or without, and counts what it sends."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.weights.hub_server import serving
 
 
 class WebServer(ThreadingHTTPServer):
@@ -66,14 +67,6 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def web_server(ranges: str = "yes") -> Iterator[WebServer]:
+def web_server(ranges: str = "yes") -> AbstractContextManager[WebServer]:
     """A running server."""
-    with WebServer(ranges) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return serving(partial(WebServer, ranges))

@@ -73,6 +73,11 @@ class MixtureSet:
         """Of the names and hashes of all mixtures: sets that have it in common are equal."""
         return hashlib.sha256("".join(f"{one.name} {one.sha256}\n" for one in self.mixtures).encode()).hexdigest()
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """What identifies the set, for files about it."""
+        return {"task": self.task, "items": self.n_items, "seed": self.seed, "sha256": self.sha256}
+
 
 def build_mixtures(
     folder: Path, task: Task, corpus: Path, n_items: int, workers: int, progress: Progress = lambda *_: None
@@ -170,14 +175,7 @@ def export(mixtures: MixtureSet, folder: Path, progress: Progress = lambda *_: N
             write_waveform(folder / side / f"{one.name}.wav", waveform, sample_rate, overwrite=True)
         records.append(_record(one))
         progress("mixtures", number, len(mixtures.mixtures))
-    facts = {
-        "task": mixtures.task,
-        "items": mixtures.n_items,
-        "seed": mixtures.seed,
-        "sha256": mixtures.sha256,
-        "made_by": f"concertclean {__version__}",
-        "mixtures": records,
-    }
+    facts = {**mixtures.facts, "made_by": f"concertclean {__version__}", "mixtures": records}
     write_text(folder / MANIFEST, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
 

@@ -42,10 +42,7 @@ def write_results(
     summaries = rows_of(scored, scores_of(metrics))
     facts = {
         "version": __version__,
-        "task": mixtures.task,
-        "items": mixtures.n_items,
-        "seed": mixtures.seed,
-        "sha256": mixtures.sha256,
+        **mixtures.facts,
         "metrics": list(metrics),
         "methods": [{"name": one.name, "kind": one.kind, "version": one.version} for one in rows],
     }
