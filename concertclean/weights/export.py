@@ -101,9 +101,9 @@ def _rename(graph: Any) -> None:
     prefix = "network."
     for one in graph.initializer:
         one.name = one.name.removeprefix(prefix)
-    for node in graph.node:
-        for number, name in enumerate(node.input):
-            node.input[number] = name.removeprefix(prefix)
+    for node in graph.node:  # weights that are equal come from one, through nodes that pass them on
+        for names in (node.input, node.output):
+            names[:] = [name.removeprefix(prefix) for name in names]
 
 
 def _without_weights(content: bytes) -> bytes:

@@ -79,7 +79,7 @@ def test_a_file_restores_as_its_weights_do(
 ) -> None:
     waveform = noise(70_000, channels=channels)
     common = {"segment_seconds": 0.5, "threads": 2, "max_reduction_db": 20.0}
-    expected, removed = load(str(tiny_weights[name]), precision="fp32", device="cpu", **common)(waveform, 44_100)
+    expected, _ = load(str(tiny_weights[name]), precision="fp32", device="cpu", **common)(waveform, 44_100)
     found, _ = load(str(exported(tiny_weights[name], tmp_path)), **common)(waveform, 44_100)
     assert difference_db(waveform, expected) > -20
     assert difference_db(expected, found) < -90
@@ -134,6 +134,7 @@ def test_a_file_restores_without_torch(tmp_path: Path, tiny_weights: dict[str, P
         (["torch"], ["denoise", "in.wav", "--model=own.safetensors"], 6,
          ["own.safetensors: cannot run in onnxruntime", "'concertclean[torch]'"]),
         (["torch"], ["denoise", "in.wav", "--model=gramophone-moliner"], 6, ["gramophone-moliner: cannot run"]),
+        (["torch"], ["denoise", "in.wav", "--model=auto"], 2, ["needs torch", "'concertclean[torch]'"]),
         (["torch"], ["models", "export", "concert"], 2, ["needs torch", "'concertclean[torch]'"]),
         (["onnx"], ["models", "export", "concert"], 2, ["needs onnx", "'concertclean[export]'"]),
     ],
@@ -171,6 +172,7 @@ def restored(recording: Path, folder: Path, model: str, missing: list[str], *wor
     return soundfile.read(target)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("recording", "model"), [(PHONE, "concert"), (DISC, "gramophone")])
 def test_seconds_of_the_examples_are_restored_as_by_torch(tmp_path: Path, recording: Path, model: str) -> None:
     words = ("--start=4", "--duration=2")

@@ -37,7 +37,7 @@ def save(tmp_path: Path) -> Save:
         model = ARCHITECTURES[architecture].build(**config)
         with torch.no_grad():
             for parameter in model.parameters():
-                parameter.add_(0.1 * torch.randn_like(parameter))
+                parameter.add_(0.03 * torch.randn_like(parameter))
         path = tmp_path / f"{architecture}.safetensors"
         save_weights(path, model.state_dict(), architecture=architecture, config=config, provenance={"license": "MIT"})
         return path
@@ -61,7 +61,7 @@ def test_gains_are_those_of_torch_for_any_number_of_frames(tmp_path: Path, save:
         (found,) = session.run(["gains"], {"planes": planes.numpy()})
         assert np.abs(found - expected).max() < 1e-5
         spread.append(float(expected.std()))
-    assert min(spread) > 1e-3  # not a constant, which every network would agree on
+    assert min(spread) > 1e-4  # ten times what may differ: not a constant, which every network would agree on
 
 
 def test_the_file_says_what_it_is(tmp_path: Path, save: Save) -> None:
