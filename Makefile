@@ -17,7 +17,7 @@ SEED ?= 0
 $(BIN)/concertclean: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install -c $(CONSTRAINTS) torch
-	$(PIP) install -c $(CONSTRAINTS) -e .
+	$(PIP) install -c $(CONSTRAINTS) -e '.[torch]'
 	@touch $@
 
 $(VENV)/dev: $(BIN)/concertclean

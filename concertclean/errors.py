@@ -93,6 +93,7 @@ def foreseen(name: object) -> Iterator[None]:
 
     Raises:
         DeviceMemoryError: in place of a `MemoryError`.
+        ConfigError: where torch is missing.
         UnexpectedError: in place of every other exception that is not a `ConcertCleanError`.
     """
     try:
@@ -102,6 +103,9 @@ def foreseen(name: object) -> Iterator[None]:
     except MemoryError as error:
         raise DeviceMemoryError(f"{name}: needs more memory than there is; close other programs") from error
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+            message = f"{name}: this needs torch, which is not installed; pip install 'concertclean[torch]'"
+            raise ConfigError(message) from error
         fact = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         message = f"{name}: unexpected {fact}; this is a fault of concertclean, please report it"
         raise UnexpectedError(message) from error

@@ -24,6 +24,7 @@ from concertclean.errors import ModelError
 from concertclean.networks.tunet import TUNet
 from concertclean.restore.chain import left_by
 from concertclean.restore.inference import Enhancer
+from concertclean.restore.torch_engine import TorchEngine
 from concertclean.runtime.devices import choose_device
 from concertclean.weights.building import task_of
 from concertclean.weights.file_format import read_header
@@ -161,7 +162,8 @@ def _matrix_network(model: str | Path) -> TUNet:
 def _instrument_network(model: str | Path, running: Running) -> Enhancer:
     """The same; tracks share it, too."""
     network = load_model(model, task="debleed").model
-    return Enhancer(network, device=running.device, threads=running.threads, segment_seconds=_SEGMENT_SECONDS)
+    engine = TorchEngine(network, device=running.device)
+    return Enhancer(engine, threads=running.threads, segment_seconds=_SEGMENT_SECONDS)
 
 
 def _one_track(blocks: Blocks, track: int) -> Blocks:

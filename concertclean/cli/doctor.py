@@ -1,5 +1,6 @@
 """`concertclean doctor`: what this machine offers, a line each."""
 
+import os
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,18 +19,45 @@ def doctor() -> None:
 
 
 def _findings() -> "Iterator[tuple[str, str]]":
+    yield "concertclean", f"{__version__}, Python {platform.python_version()}, {platform.platform()}"
+    yield from _engines()
+    yield from _codecs()
+    yield from _weights()
+
+
+def _engines() -> "Iterator[tuple[str, str]]":
+    """What runs networks, and where."""
+    from concertclean.errors import ConfigError
+    from concertclean.restore.engines import installed_engine
+
+    try:
+        engine = installed_engine()
+    except ConfigError as error:
+        yield "networks", str(error)
+        return
+    yield "networks", f"run by {engine}"
+    yield from _torch() if engine == "torch" else _onnxruntime()
+
+
+def _torch() -> "Iterator[tuple[str, str]]":
     import torch
 
     from concertclean.runtime.devices import choose_device, choose_precision
 
     device = choose_device("auto")
-    yield "concertclean", f"{__version__}, Python {platform.python_version()}, {platform.platform()}"
     yield "torch", torch.__version__
     yield "device", f"{device} ({_device_name(device.type)})"
     yield "precision", choose_precision("auto", device)
     yield "threads", str(torch.get_num_threads())
-    yield from _codecs()
-    yield from _weights()
+
+
+def _onnxruntime() -> "Iterator[tuple[str, str]]":
+    from concertclean.weights.onnx_file import onnxruntime
+
+    yield "onnxruntime", onnxruntime().__version__
+    yield "device", f"cpu ({platform.processor() or platform.machine()})"
+    yield "precision", "fp32"
+    yield "threads", str(os.cpu_count() or 1)
 
 
 def _device_name(kind: str) -> str:

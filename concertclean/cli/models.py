@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="models",
-    help="List, fetch, check and import models. Your own go into models.toml in the configuration folder.",
+    help="List, fetch, check, import and export models. Your own go into models.toml in the configuration folder.",
     no_args_is_help=True,
 )
 
@@ -133,6 +133,38 @@ def import_weights(
         elif output is not None:
             _import_to(checkpoint, output, overwrite=overwrite)
             console.say(str(output))
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="Name or alias of a model, or a weights file.")],
+    *,
+    as_format: Annotated[Literal["onnx"], typer.Option("--format", help="Of the file to write.")] = "onnx",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write. \\[default: NAME.onnx]")] = None,
+    graph_only: Annotated[
+        bool, typer.Option("--graph-only", help="Leave the weights out, as in the files of the package.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")] = False,
+    offline: _Offline = False,
+) -> None:
+    """Write a model as an ONNX file, which `denoise --model FILE.onnx` runs without torch.
+
+    The file holds the network between features and gains, and what else is needed to run it. Its results are compared
+    with those of torch before it is written.
+    """
+    from concertclean.errors import OutputError
+    from concertclean.weights.export import export_onnx
+    from concertclean.weights.loading import load_model
+
+    target = output or Path(f"{Path(name).stem if name.endswith('.safetensors') else name}.{as_format}")
+    if target.suffix != f".{as_format}":
+        raise OutputError(f"{target}: an ONNX file ends in .{as_format}; choose another name")
+    if os.path.exists(target) and not overwrite:
+        raise OutputError(f"{target}: already exists; add --overwrite, or choose another name")
+    with console.ending_on_signals():
+        difference = export_onnx(load_model(name, offline=offline), target, with_weights=not graph_only)
+    console.note(f"largest difference of a gain to torch: {difference:.1g}")
+    console.say(str(target))
 
 
 @app.command()

@@ -63,7 +63,9 @@ class Screen:
         for network in restorer.networks:
             weights, enhancer = network.weights, network.enhancer
             self.note(f"model {weights.path.name}, sha256 {weights.sha256[:12]}…")
-            self.note(f"device {enhancer.device}, {enhancer.precision}, {enhancer.threads} threads")
+            self.note(
+                f"{enhancer.engine.name}, device {enhancer.device}, {enhancer.precision}, {enhancer.threads} threads"
+            )
         if restorer.stages:
             self.note(f"stages {', '.join(restorer.stages)}")
 

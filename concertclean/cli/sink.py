@@ -92,6 +92,7 @@ class Sink:
                 first = report.networks[0]
                 record |= {
                     "sha256": ",".join(one.sha256 for one in report.networks),
+                    "engine": first.engine,
                     "device": first.device,
                     "precision": first.precision,
                     "segment_seconds": first.segment_seconds,

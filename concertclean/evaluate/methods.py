@@ -55,7 +55,12 @@ class Model:
     def network(self) -> "WaveformModel | None":
         """The network, if the restorer is a single network with accessible gains; else None."""
         networks = self.restorer.networks
-        return networks[0].weights.model if len(self.restorer.stages) == len(networks) == 1 else None
+        if not len(self.restorer.stages) == len(networks) == 1:
+            return None
+        from concertclean.restore.torch_engine import TorchEngine
+
+        engine = networks[0].enhancer.engine
+        return engine.model if isinstance(engine, TorchEngine) else None
 
     def __call__(self, degraded: Array, sample_rate: int) -> Array:
         """Restores a waveform that fits in memory."""

@@ -108,7 +108,11 @@ class BandSplitLSTM(SpectralModel):
         Returns:
             The estimate, shaped and scaled like `degraded`.
         """
-        planes = self.front.features(degraded)[:, :-1]
+        return (self.front.filter(self.core(self.front.features(degraded)), degraded),)
+
+    def core(self, planes: Tensor) -> Tensor:
+        """See `WithBandGains.core`."""
+        planes = planes[:, :-1]
         batch, n_planes, n_bands, n_frames = planes.shape
         # (batch, group, frame, plane and band of the group)
         groups = planes.reshape(batch, n_planes, -1, self._width, n_frames).permute(0, 2, 4, 1, 3).flatten(3)
@@ -122,7 +126,7 @@ class BandSplitLSTM(SpectralModel):
         with torch.autocast(hidden.device.type, enabled=False):
             raw = self.head(wide.to(self.head.weight.dtype))
         raw = raw.reshape(batch, -1, n_frames, self.channels, self._width).permute(0, 3, 1, 4, 2)
-        return (self.front.filter(gains(raw.reshape(batch, self.channels, n_bands, n_frames)), degraded),)
+        return gains(raw.reshape(batch, self.channels, n_bands, n_frames))
 
 
 def _standardised(groups: Tensor) -> Tensor:

@@ -170,7 +170,7 @@ class KANUNetECA(SpectralModel):
             The estimate, shaped and scaled like `degraded`.
         """
         if self.front is not None:
-            return (self.front.filter(gains(self._network(self.front.features(degraded))), degraded),)
+            return (self.front.filter(self.core(self.front.features(degraded)), degraded),)
         batch, channels, n_freqs, n_frames = degraded.shape
         planes = torch.view_as_real(_compress(degraded, self.exponent)).permute(0, 1, 4, 2, 3)
         raw = self._network(planes.reshape(batch, 2 * channels, n_freqs, n_frames))
@@ -181,10 +181,14 @@ class KANUNetECA(SpectralModel):
         """Maps `(batch, channel, time)` to `(batch, 1, channel, time)`."""
         if self.front is None or torch.is_grad_enabled():
             return super().forward(waveform)
-        found = gains(self._network(self.front.features(self.spectrogram(waveform))))
+        found = self.core(self.front.features(self.spectrogram(waveform)))
         # transformed once more, which takes less than holding the spectrogram while the network works
         filtered = self.front.filter_(found, self.spectrogram(waveform))
         return self.waveform(filtered, waveform.shape[-1]).unsqueeze(1)
+
+    def core(self, planes: Tensor) -> Tensor:
+        """See `WithBandGains.core`."""
+        return gains(self._network(planes))
 
     def _network(self, planes: Tensor) -> Tensor:
         """The U-Net between the planes, `(batch, plane, freq, frame)`; float32 out."""

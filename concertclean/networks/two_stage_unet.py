@@ -134,13 +134,18 @@ class TwoStageUNet(SpectralModel):
 
     def _gains(self, degraded: Tensor, front: BandGains) -> tuple[Tensor, Tensor]:
         """Both estimates as gains of bands."""
-        planes = front.features(degraded[:, None]).transpose(2, 3)
+        first, second = self._both(front.features(degraded[:, None]))
+        return front.filter(first, degraded[:, None])[:, 0], front.filter(second, degraded[:, None])[:, 0]
+
+    def core(self, planes: Tensor) -> Tensor:
+        """See `WithBandGains.core`."""
+        return self._both(planes)[1]
+
+    def _both(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Gains of both stages, from features as `core` takes them."""
+        planes = features.transpose(2, 3)
         first, second = self._network(planes, lambda raw: gains(raw) * planes[:, :1])
-
-        def estimate(raw: Tensor) -> Tensor:
-            return front.filter(gains(raw.transpose(2, 3)), degraded[:, None])[:, 0]
-
-        return estimate(first), estimate(second)
+        return gains(first.transpose(2, 3)), gains(second.transpose(2, 3))
 
     def _network(self, planes: Tensor, first_planes: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """Both stages between planes.

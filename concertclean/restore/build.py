@@ -22,9 +22,8 @@ from concertclean.restore.chain import Chain, chain_of, learns_from, left_by, re
 
 if TYPE_CHECKING:
     from concertclean.files.download import Progress
-    from concertclean.networks.layers.waveform_model import WaveformModel
     from concertclean.restore.inference import Enhancer
-    from concertclean.weights.loading import LoadedModel
+    from concertclean.weights.locating import LocatedWeights
 
 _SEGMENT_SECONDS = 6.0
 _SHORTEST_NOISE_SECONDS, _LONGEST_NOISE_SECONDS = 0.1, 60.0
@@ -41,7 +40,7 @@ class ReadyNetwork:
     """
 
     stage: str
-    weights: "LoadedModel[WaveformModel]"
+    weights: "LocatedWeights"
     enhancer: "Enhancer"
 
 
@@ -199,7 +198,7 @@ def load(model: str, **settings: object) -> Restorer:
 
 
 def build_restorer(stages: Sequence[str], settings: RestorerSettings, hooks: Hooks = Hooks()) -> Restorer:
-    """Returns the stages ready to run; torch is loaded only if one of them is a network.
+    """Returns the stages ready to run; torch or onnxruntime is loaded only if one of them is a network.
 
     Args:
         stages: from `stages_of`.
@@ -274,21 +273,12 @@ def _noise_in_file(settings: RestorerSettings) -> Material | None:
 
 def _ready(name: str, settings: RestorerSettings, hooks: Hooks) -> ReadyNetwork:
     """A network on its device."""
-    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # before torch is loaded
-    from concertclean.networks.layers.band_gains import hold_gains
+    from concertclean.restore.engines import engine_of
     from concertclean.restore.inference import Enhancer
-    from concertclean.runtime.devices import choose_device
-    from concertclean.weights.loading import load_model
 
-    choose_device(settings.device)  # a wrong name is reported before weights are fetched for hours
-    with hooks.fetching() as fetched:
-        weights = load_model(name, offline=settings.offline, progress=fetched)
-    hold_gains(weights.model, settings.network_floor)
-    made_for = None if weights.card is None else weights.card.segment_seconds
+    engine, weights, made_for = engine_of(name, settings, hooks.fetching)
     enhancer = Enhancer(
-        weights.model,
-        device=settings.device,
-        precision=settings.precision,
+        engine,
         segment_seconds=settings.segment_seconds or made_for or _SEGMENT_SECONDS,
         overlap_ratio=settings.overlap_ratio,
         batch_size=settings.batch_size,

@@ -142,7 +142,13 @@ def _with_methods_before(names: Sequence[str]) -> list[str]:
     is_alone = len(names) == 1 and names[0] in by_word
     stages = [*(by_word[names[0]].before if is_alone else ()), *names]
     for name in stages:
-        if name in _methods() or name in by_word or "/" in name or "\\" in name or name.endswith(".safetensors"):
+        if (
+            name in _methods()
+            or name in by_word
+            or "/" in name
+            or "\\" in name
+            or name.endswith((".safetensors", ".onnx"))
+        ):
             continue
         near = did_you_mean(name, (*by_word, *_methods()))
         raise ModelError(

@@ -1,4 +1,4 @@
-"""A waveform of any length through a network, in segments, on whatever device there is.
+"""A waveform of any length through a network, in segments, whatever runs the network.
 
 The recording is cut into segments on a fixed grid. Each is computed with a margin of context on both sides that is
 thrown away, neighbours overlap a little and are joined by a triangular cross-fade whose weights are divided out.
@@ -16,28 +16,22 @@ from math import ceil
 from threading import Lock, local
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from concertclean.dsp.resample import Fifo, resampled
 from concertclean.dsp.segments import Segment, grouped, joined, segments, ungrouped
 from concertclean.errors import DeviceMemoryError, ModelError
-from concertclean.networks.layers.shared_gain import SharedGain
-from concertclean.networks.layers.waveform_model import WaveformModel
-from concertclean.runtime.devices import choose_device, choose_precision, cpu_threads, tame_allocator
+from concertclean.restore.engine import Engine, Network, Waveforms
 
 Notify = Callable[[str], None]
 _Timed = tuple[list[Segment], float]
 
 
 class Enhancer:
-    """A network ready to run: device, precision, segmenting, and what to do when memory runs out.
+    """A network ready to run: segmenting, workers, and what to do when memory runs out.
 
     Args:
-        model: network of one stem, for one channel or two; on stereo, a mono one is wrapped in `SharedGain`.
-        device: name as for `choose_device`.
-        precision: name as for `choose_precision`.
+        engine: the network on its device.
         segment_seconds: seconds of result a network call, context apart.
         overlap_ratio: part of a segment that is cross-faded with the next, 0 to 0.5.
         batch_size: segments a call; on the CPU segments run side by side in `threads` instead.
@@ -50,35 +44,32 @@ class Enhancer:
 
     def __init__(
         self,
-        model: WaveformModel,
+        engine: Engine,
         *,
-        device: str = "auto",
-        precision: str = "auto",
         segment_seconds: float = 6.0,
         overlap_ratio: float = 0.02,
         batch_size: int = 8,
         threads: int = 0,
         notify: Notify = lambda message: None,
     ) -> None:
-        if model.stems != 1 or model.channels not in (1, 2):
-            raise ModelError(
-                f"the network separates {model.stems} stems of {model.channels} channels; "
-                "restoring needs one with one stem, for one channel or two"
-            )
-        self.device = choose_device(device)
-        self.precision = choose_precision(precision, self.device)
-        self.threads = threads or torch.get_num_threads()
+        self.engine, self.sample_rate = engine, engine.sample_rate
+        self.threads = threads or engine.n_cores
         self.batch_size = batch_size
         self.segment_seconds, self.overlap_ratio = segment_seconds, overlap_ratio
-        if self.device.type == "cpu":
-            tame_allocator()
         self._notify, self._notified = notify, set[str]()
-        self._mono = model.eval().to(self.device)
-        self._stereo = self._mono if model.channels == 2 else SharedGain(model).eval().to(self.device)
-        self.sample_rate = model.sample_rate
         self._spent = local()  # several recordings at once, each in a thread
         self._workers: ThreadPoolExecutor | None = None
         self._lock = Lock()
+
+    @property
+    def device(self) -> str:
+        """Where the network runs."""
+        return self.engine.device
+
+    @property
+    def precision(self) -> str:
+        """Of its inner layers."""
+        return self.engine.precision
 
     @property
     def network_seconds(self) -> float:
@@ -99,7 +90,7 @@ class Enhancer:
             DeviceMemoryError: not even the smallest segment fits.
             ModelError: the network produces NaN or infinity.
         """
-        model = self._mono if channels == 1 else self._stereo
+        model = self.engine.mono if channels == 1 else self.engine.stereo
         segment = max(1, round(self.segment_seconds * self.sample_rate / model.alignment)) * model.alignment
         overlap = min(segment // 2, round(self.overlap_ratio * segment))
         overlap -= overlap % model.alignment  # keeps every start on the grid
@@ -144,9 +135,9 @@ class Enhancer:
         if n_done < n_samples:  # or down
             yield np.zeros((channels, n_samples - n_done))
 
-    def _run(self, windows: Iterator[Segment], model: WaveformModel) -> Iterator[Segment]:
+    def _run(self, windows: Iterator[Segment], model: Network) -> Iterator[Segment]:
         """Estimates of the windows in order: batches on a device, side by side on the CPU."""
-        if self.device.type == "cpu":
+        if self.engine.device == "cpu":
             yield from self._run_on_cpu(windows, model)
             return
         batch: list[Segment] = []
@@ -158,11 +149,11 @@ class Enhancer:
         if batch:
             yield from self._counted(self._timed(batch, model))
 
-    def _run_on_cpu(self, windows: Iterator[Segment], model: WaveformModel) -> Iterator[Segment]:
+    def _run_on_cpu(self, windows: Iterator[Segment], model: Network) -> Iterator[Segment]:
         """One window a worker, one core a worker: twice as fast as two cores on one window."""
         pending: deque[Future[_Timed]] = deque()
         pool = self._pool()
-        with cpu_threads(1):
+        with self.engine.alone():
             try:
                 for window in (_fitted(window, model) for window in windows):
                     pending.append(pool.submit(self._timed, [window], model))
@@ -178,7 +169,7 @@ class Enhancer:
         """The workers that all recordings share."""
         with self._lock:
             self._workers = self._workers or ThreadPoolExecutor(
-                self.threads, "network", initializer=torch.set_num_threads, initargs=(1,)
+                self.threads, "network", initializer=self.engine.begin_worker
             )
             return self._workers
 
@@ -188,17 +179,17 @@ class Enhancer:
         self._spent.seconds = self.network_seconds + seconds
         return estimates
 
-    def _timed(self, batch: list[Segment], model: WaveformModel) -> _Timed:
+    def _timed(self, batch: list[Segment], model: Network) -> _Timed:
         """Estimates of some windows, and the seconds they took."""
         begin = time.perf_counter()
         return self._batch(batch, model), time.perf_counter() - begin
 
-    def _batch(self, batch: list[Segment], model: WaveformModel) -> list[Segment]:
+    def _batch(self, batch: list[Segment], model: Network) -> list[Segment]:
         """Estimates of some windows, context cut off; halves the work until it fits into memory."""
         try:
             return self._compute(batch, model)
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not self.engine.is_out_of_memory(error):
                 raise
         if len(batch) > 1:
             self.batch_size = max(1, len(batch) // 2)
@@ -209,15 +200,14 @@ class Enhancer:
         if segment >= 2 * model.alignment:
             self._notify_once("out of memory: shorter segments from here on")
             return [self._halves(batch[0], segment, model)]
-        if self.device.type != "cpu":
-            self._notify_once(f"out of memory on {self.device}: the CPU takes over")
-            self.device, self.precision = torch.device("cpu"), "fp32"
-            model.to("cpu")
+        if self.engine.device != "cpu":
+            self._notify_once(f"out of memory on {self.engine.device}: the CPU takes over")
+            self.engine.move_to_cpu()
             return self._batch(batch, model)
         msg = "out of memory even with the shortest segment; close other programs or use a smaller model"
         raise DeviceMemoryError(msg)
 
-    def _halves(self, window: Segment, segment: int, model: WaveformModel) -> Segment:
+    def _halves(self, window: Segment, segment: int, model: Network) -> Segment:
         """A window as two shorter ones; the context makes the result the same."""
         self.segment_seconds = min(self.segment_seconds, segment / 2 / self.sample_rate)
         half = segment // 2 // model.alignment * model.alignment
@@ -228,20 +218,18 @@ class Enhancer:
         left, right = (self._batch([part], model)[0].audio for part in parts)
         return Segment(np.concatenate([left, right], axis=1), window.n_valid)
 
-    def _compute(self, batch: list[Segment], model: WaveformModel) -> list[Segment]:
+    def _compute(self, batch: list[Segment], model: Network) -> list[Segment]:
         """One network call; `(channel, time)` windows become batch items of the model's channels."""
         if not any(window.audio.any() for window in batch):
             return [Segment(w.audio[:, model.context : -model.context or None], w.n_valid) for w in batch]
         channels = batch[0].audio.shape[0]
         groups = [grouped(w.audio.astype(np.float32, copy=False), model.channels) for w in batch]
         together = groups[0] if len(groups) == 1 else np.concatenate(groups)
-        low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
         # Many channels are many pairs: a few at a time, so memory does not grow with them.
-        size = 1 if self.device.type == "cpu" else self.batch_size
-        with torch.inference_mode(), torch.autocast(self.device.type, low, enabled=low is not None):
-            parts = [self._estimate(together[k : k + size], model) for k in range(0, len(together), size)]
-        on_cpu = torch.cat(parts)
-        result = on_cpu.numpy().reshape(len(batch), -1, on_cpu.shape[-1])
+        size = 1 if self.engine.device == "cpu" else self.batch_size
+        parts = [_estimate(together[k : k + size], model) for k in range(0, len(together), size)]
+        found = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        result = found.reshape(len(batch), -1, found.shape[-1])
         if not np.isfinite(result).all():
             msg = "the network produced NaN or infinity; set the precision to fp32"
             raise ModelError(msg)
@@ -250,24 +238,13 @@ class Enhancer:
             for part, window in zip(result, batch, strict=True)
         ]
 
-    def _estimate(self, waveforms: NDArray[np.float32], model: WaveformModel) -> Tensor:
-        """Estimates of `(item, channel, time)`, context cut off, on the CPU."""
-        waveform = torch.from_numpy(waveforms).to(self.device, non_blocking=True)
-        estimate = model(waveform)[:, 0]
-        estimate = estimate[..., model.context : estimate.shape[-1] - model.context].float()
-        if model.channels > 1:
-            # Equal channels in, equal channels out: a recording that is mono on two channels stays so.
-            equal = (waveform == waveform[:, :1]).flatten(1).all(1)
-            estimate = torch.where(equal[:, None, None], estimate.mean(1, keepdim=True), estimate)
-        return estimate.cpu()  # waits until the device is done
-
     def _notify_once(self, message: str) -> None:
         if message not in self._notified:
             self._notified.add(message)
             self._notify(message)
 
 
-def _fitted(window: Segment, model: WaveformModel) -> Segment:
+def _fitted(window: Segment, model: Network) -> Segment:
     """A window as the network takes it; the last one without what lies beyond the recording and its context.
 
     An excerpt of seconds is mostly that. Not for a device, whose batches need windows of one length.
@@ -276,9 +253,11 @@ def _fitted(window: Segment, model: WaveformModel) -> Segment:
     return Segment(window.audio[:, :kept].astype(np.float32), window.n_valid)
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    return (
-        isinstance(error, MemoryError | torch.OutOfMemoryError)
-        or "out of memory" in str(error).lower()
-        or ("can't allocate memory" in str(error).lower())
-    )
+def _estimate(waveforms: Waveforms, model: Network) -> Waveforms:
+    """Estimates of `(item, channel, time)`, context cut off."""
+    estimate = model.estimate(waveforms)
+    if model.channels == 1:
+        return estimate
+    # Equal channels in, equal channels out: a recording that is mono on two channels stays so.
+    equal = (waveforms == waveforms[:, :1]).all((1, 2))
+    return np.where(equal[:, None, None], estimate.mean(1, keepdims=True), estimate) if equal.any() else estimate

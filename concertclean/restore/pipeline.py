@@ -132,7 +132,8 @@ class Denoiser:
         return tuple(
             NetworkUse(
                 one.weights.sha256,
-                str(one.enhancer.device),
+                one.enhancer.engine.name,
+                one.enhancer.device,
                 one.enhancer.precision,
                 one.enhancer.segment_seconds,
                 one.enhancer.threads,

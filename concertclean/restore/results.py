@@ -31,6 +31,7 @@ class NetworkUse:
 
     Attributes:
         sha256: of its weights.
+        engine: program that ran it, with its version.
         device: where it ran.
         precision: of its inner layers.
         segment_seconds: seconds of a call.
@@ -39,6 +40,7 @@ class NetworkUse:
     """
 
     sha256: str
+    engine: str
     device: str
     precision: str
     segment_seconds: float

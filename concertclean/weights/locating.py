@@ -165,7 +165,7 @@ def _user_path(name_or_path: str | Path) -> Path | None:
     """The argument as a path, if it is a Path, has a folder in it, or ends like a weights file."""
     if isinstance(name_or_path, Path):
         return name_or_path.expanduser()
-    looks_like_path = name_or_path.endswith(".safetensors") or "/" in name_or_path or os.sep in name_or_path
+    looks_like_path = name_or_path.endswith((".safetensors", ".onnx")) or "/" in name_or_path or os.sep in name_or_path
     return Path(name_or_path).expanduser() if looks_like_path else None
 
 

@@ -19,6 +19,7 @@ from concertclean.restore.batch import Job, Outcome
 from concertclean.restore.execution import Executor, Serial, Threads, Work, run
 from concertclean.restore.inference import Enhancer
 from concertclean.restore.pipeline import Denoiser
+from concertclean.restore.torch_engine import TorchEngine
 from concertclean.weights.loading import load_model
 from tests.restore.ready import denoiser_of
 
@@ -28,7 +29,7 @@ RATE = 44_100
 @pytest.fixture
 def denoiser(tiny_weights: dict[str, Path]) -> Denoiser:
     model = load_model(tiny_weights["stereo"]).model
-    enhancer = Enhancer(model, device="cpu", precision="fp32", threads=1, segment_seconds=0.5)
+    enhancer = Enhancer(TorchEngine(model, device="cpu", precision="fp32"), threads=1, segment_seconds=0.5)
     return denoiser_of(enhancer)
 
 

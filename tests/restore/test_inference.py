@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from concertclean.errors import ConfigError, DeviceMemoryError, ModelError
 from concertclean.networks.kanunet_eca import KANUNetECA
 from concertclean.restore.inference import Enhancer
+from concertclean.restore.torch_engine import TorchEngine
 from concertclean.runtime.devices import choose_device, choose_precision, cpu_threads
 
 RATE = 1000
@@ -48,9 +49,7 @@ def test_a_pointwise_model_is_applied_exactly(
     n_samples: int, overlap_ratio: float, noise: Callable[..., np.ndarray]
 ) -> None:
     enhancer = Enhancer(
-        Pointwise(),
-        device="cpu",
-        precision="fp32",
+        TorchEngine(Pointwise(), device="cpu", precision="fp32"),
         segment_seconds=0.16,
         overlap_ratio=overlap_ratio,
         threads=2,
@@ -63,7 +62,7 @@ def test_a_pointwise_model_is_applied_exactly(
 
 @pytest.mark.parametrize(("channels", "model_channels"), [(1, 1), (1, 2), (2, 2), (3, 2), (6, 2)])
 def test_channels_keep_their_places(channels: int, model_channels: int, noise: Callable[..., np.ndarray]) -> None:
-    enhancer = Enhancer(Pointwise(model_channels), device="cpu", precision="fp32", segment_seconds=0.16)
+    enhancer = Enhancer(TorchEngine(Pointwise(model_channels), device="cpu", precision="fp32"), segment_seconds=0.16)
     waveform = noise(500, channels=channels)
     assert np.allclose(enhance(enhancer, waveform), 0.5 * waveform, atol=1e-7)
 
@@ -72,7 +71,7 @@ def test_many_channels_go_through_the_network_a_pair_at_a_time(noise: Callable[.
     """So memory does not grow with their number."""
     model = Pointwise()
     waveform = noise(500, channels=17)
-    enhancer = Enhancer(model, device="cpu", precision="fp32", segment_seconds=0.16, threads=1)
+    enhancer = Enhancer(TorchEngine(model, device="cpu", precision="fp32"), segment_seconds=0.16, threads=1)
     assert np.allclose(enhance(enhancer, waveform), 0.5 * waveform, atol=1e-7)
     assert {shape[0] for shape in model.shapes} == {1}
 
@@ -95,7 +94,9 @@ def test_outside_the_recording_lies_its_mirror_image(shift: int, n_samples: int)
     place = np.arange(n_samples)
     expected = np.abs(place - shift)
     expected = np.where(expected < n_samples, expected, 2 * (n_samples - 1) - expected)
-    enhancer = Enhancer(Shifted(shift), device="cpu", precision="fp32", segment_seconds=0.16, overlap_ratio=0.0)
+    enhancer = Enhancer(
+        TorchEngine(Shifted(shift), device="cpu", precision="fp32"), segment_seconds=0.16, overlap_ratio=0.0
+    )
     result = enhance(enhancer, np.tile(place / 1024, (2, 1)))
     assert np.array_equal(result, np.tile(expected / 1024, (2, 1)))
 
@@ -126,8 +127,10 @@ def swelling(waveform: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("segment_seconds", [0.3, 0.7, 2.0])
 def test_segments_give_the_whole_to_60_db(segment_seconds: float, noise: Callable[..., np.ndarray]) -> None:
     waveform = swelling(noise(48_000, level=0.3))
-    whole = enhance(Enhancer(network(), device="cpu", precision="fp32", segment_seconds=100.0), waveform)
-    pieces = enhance(Enhancer(network(), device="cpu", precision="fp32", segment_seconds=segment_seconds), waveform)
+    whole = enhance(Enhancer(TorchEngine(network(), device="cpu", precision="fp32"), segment_seconds=100.0), waveform)
+    pieces = enhance(
+        Enhancer(TorchEngine(network(), device="cpu", precision="fp32"), segment_seconds=segment_seconds), waveform
+    )
     assert error_db(whole, pieces) < -100
     assert error_db(waveform, whole) > -30  # it does do something
 
@@ -137,7 +140,7 @@ def test_a_network_that_sees_everything_shows_its_seams(noise: Callable[..., np.
     waveform = swelling(noise(48_000, level=0.3))
     whole, pieces = (
         enhance(
-            Enhancer(network(global_view=True), device="cpu", precision="fp32", segment_seconds=seconds),
+            Enhancer(TorchEngine(network(global_view=True), device="cpu", precision="fp32"), segment_seconds=seconds),
             waveform,
         )
         for seconds in (100.0, 0.3)
@@ -148,7 +151,8 @@ def test_a_network_that_sees_everything_shows_its_seams(noise: Callable[..., np.
 def test_same_result_twice_whatever_the_threads(noise: Callable[..., np.ndarray]) -> None:
     waveform = noise(20_000)
     first, again, one_thread = (
-        enhance(Enhancer(network(), device="cpu", segment_seconds=0.5, threads=n), waveform) for n in (2, 2, 1)
+        enhance(Enhancer(TorchEngine(network(), device="cpu"), segment_seconds=0.5, threads=n), waveform)
+        for n in (2, 2, 1)
     )
     assert np.array_equal(first, again)
     assert np.array_equal(first, one_thread)
@@ -156,13 +160,13 @@ def test_same_result_twice_whatever_the_threads(noise: Callable[..., np.ndarray]
 
 def test_mono_on_two_channels_stays_mono(noise: Callable[..., np.ndarray]) -> None:
     waveform = np.repeat(noise(10_000, channels=1), 2, axis=0)
-    left, right = enhance(Enhancer(network(), device="cpu", segment_seconds=0.5), waveform)
+    left, right = enhance(Enhancer(TorchEngine(network(), device="cpu"), segment_seconds=0.5), waveform)
     assert np.array_equal(left, right)
 
 
 def test_silence_is_not_computed() -> None:
     model = Pointwise()
-    result = enhance(Enhancer(model, device="cpu", segment_seconds=0.16), np.zeros((2, 1000)))
+    result = enhance(Enhancer(TorchEngine(model, device="cpu"), segment_seconds=0.16), np.zeros((2, 1000)))
     assert result.shape == (2, 1000)
     assert not result.any()
     assert not model.shapes
@@ -170,14 +174,18 @@ def test_silence_is_not_computed() -> None:
 
 def test_what_lies_beyond_the_end_is_not_computed(noise: Callable[..., np.ndarray]) -> None:
     model = Pointwise()
-    enhance(Enhancer(model, device="cpu", segment_seconds=0.16, overlap_ratio=0.0, threads=1), noise(160 + 21))
+    enhance(
+        Enhancer(TorchEngine(model, device="cpu"), segment_seconds=0.16, overlap_ratio=0.0, threads=1), noise(160 + 21)
+    )
     assert [shape[-1] - 2 * model.context for shape in model.shapes] == [160, 24]
 
 
 def test_out_of_memory_shortens_the_segment_and_is_told_once(noise: Callable[..., np.ndarray]) -> None:
     told: list[str] = []
     model = Pointwise(fits=150)
-    enhancer = Enhancer(model, device="cpu", precision="fp32", segment_seconds=0.32, threads=1, notify=told.append)
+    enhancer = Enhancer(
+        TorchEngine(model, device="cpu", precision="fp32"), segment_seconds=0.32, threads=1, notify=told.append
+    )
     waveform = noise(2000)
     assert np.allclose(enhance(enhancer, waveform), 0.5 * waveform, atol=1e-7)
     assert told == ["out of memory: shorter segments from here on"]
@@ -186,9 +194,7 @@ def test_out_of_memory_shortens_the_segment_and_is_told_once(noise: Callable[...
 def test_out_of_memory_halves_a_batch_first(noise: Callable[..., np.ndarray]) -> None:
     told: list[str] = []
     enhancer = Enhancer(
-        Pointwise(),
-        device="cpu",
-        precision="fp32",
+        TorchEngine(Pointwise(), device="cpu", precision="fp32"),
         segment_seconds=0.16,
         overlap_ratio=0,
         batch_size=8,
@@ -199,13 +205,13 @@ def test_out_of_memory_halves_a_batch_first(noise: Callable[..., np.ndarray]) ->
     def small_device(batch: list, model: nn.Module) -> list:
         if len(batch) > largest:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        enhancer.device = torch.device("cpu")
+        enhancer.engine.device = "cpu"
         result = compute(batch, model)
-        enhancer.device = torch.device("meta")
+        enhancer.engine.device = "accelerator"
         return result
 
     enhancer._compute = small_device  # type: ignore[method-assign]
-    enhancer.device = torch.device("meta")  # takes the path of an accelerator without having one
+    enhancer.engine.device = "accelerator"  # takes the path of an accelerator without having one
     waveform = noise(160 * 8)
     assert np.allclose(enhance(enhancer, waveform), 0.5 * waveform, atol=1e-7)
     assert told == [f"out of memory: batches of {n} segments from here on" for n in (4, 2)]
@@ -213,7 +219,7 @@ def test_out_of_memory_halves_a_batch_first(noise: Callable[..., np.ndarray]) ->
 
 
 def test_nothing_fits(noise: Callable[..., np.ndarray]) -> None:
-    enhancer = Enhancer(Pointwise(fits=0), device="cpu", precision="fp32", segment_seconds=0.16)
+    enhancer = Enhancer(TorchEngine(Pointwise(fits=0), device="cpu", precision="fp32"), segment_seconds=0.16)
     with pytest.raises(DeviceMemoryError, match="smaller model"):
         enhance(enhancer, noise(500))
 
@@ -235,7 +241,7 @@ def test_a_network_of_stems_or_microphones_is_refused(stems: int, channels: int)
     network = Pointwise()
     network.stems, network.channels = stems, channels
     with pytest.raises(ModelError, match=f"separates {stems} stems of {channels} channels"):
-        Enhancer(network)
+        TorchEngine(network)
 
 
 def test_threads_are_given_back() -> None:
@@ -250,8 +256,8 @@ def test_threads_are_given_back() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_cuda_gives_the_cpu_result(noise: Callable[..., np.ndarray]) -> None:
     waveform = noise(48_000, level=0.3)
-    cpu = enhance(Enhancer(network(), device="cpu", precision="fp32", segment_seconds=0.7), waveform)
-    cuda = enhance(Enhancer(network(), device="cuda", precision="fp32", segment_seconds=0.7), waveform)
+    cpu = enhance(Enhancer(TorchEngine(network(), device="cpu", precision="fp32"), segment_seconds=0.7), waveform)
+    cuda = enhance(Enhancer(TorchEngine(network(), device="cuda", precision="fp32"), segment_seconds=0.7), waveform)
     assert error_db(cpu, cuda) < -60
 
 
@@ -272,7 +278,7 @@ def test_a_stream_may_be_ended_by_one_of_its_own_threads(noise: Callable[..., np
             return super().forward(waveform)
 
     model = Closing()
-    stream = Enhancer(model, device="cpu", precision="fp32", segment_seconds=0.16, threads=1).stream(
+    stream = Enhancer(TorchEngine(model, device="cpu", precision="fp32"), segment_seconds=0.16, threads=1).stream(
         blocks(noise(4000)), 2
     )
     next(stream)

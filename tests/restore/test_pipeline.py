@@ -27,6 +27,7 @@ from concertclean.restore.build import build_restorer
 from concertclean.restore.inference import Enhancer
 from concertclean.restore.pipeline import Denoiser
 from concertclean.restore.results import Report, output_format
+from concertclean.restore.torch_engine import TorchEngine
 from concertclean.weights.loading import load_model
 from tests.restore.ready import denoiser_of
 
@@ -51,7 +52,7 @@ class Gain(nn.Module):
 def network(tiny_weights: dict[str, Path]) -> Callable[[str | nn.Module], Enhancer]:
     def make(model: str | nn.Module) -> Enhancer:
         module = load_model(tiny_weights[model]).model if isinstance(model, str) else model
-        return Enhancer(module, device="cpu", precision="fp32", threads=1, segment_seconds=0.5)
+        return Enhancer(TorchEngine(module, device="cpu", precision="fp32"), threads=1, segment_seconds=0.5)
 
     return make
 

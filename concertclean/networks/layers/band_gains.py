@@ -6,45 +6,22 @@ bands of constant relative width above. 320 bands of a 4096-sample frame cost 0.
 gain per bin, if the gains are ideal; four neighbouring bins of a 2048-sample frame cost 1.8 dB (`recipes/ceiling.py`).
 """
 
-import math
+from typing import Protocol, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_EXPONENT = 0.3
-_FLOOR = 1e-4  # compressed magnitude of -267 dB: avoids division by zero in silence
+from concertclean.dsp import bands
+from concertclean.dsp.bands import EXPONENT, FLOOR, LEAST_POWER
+
 _FRAMES_TOGETHER = 64  # more would only need more memory
 _OPEN = 3.0  # a network starts with every gain at 0.95
 
 
 def band_edges(n_bins: int, n_bands: int) -> Tensor:
-    """First bin of every band, and the end of the last.
-
-    Args:
-        n_bins: bins of a frame, `n_fft // 2 + 1`.
-        n_bands: bands, at most `n_bins`.
-
-    Returns:
-        `(n_bands + 1,)` int64, strictly rising from 0 to `n_bins`: one bin per band up to a corner L, then widths that
-        grow with frequency, with `L · (1 + ln(n_bins / L)) = n_bands`.
-
-    Raises:
-        ValueError: `n_bands` is not between 1 and `n_bins`.
-    """
-    if not 1 <= n_bands <= n_bins:
-        msg = f"bands={n_bands}, expected 1 to {n_bins}, the bins of a frame"
-        raise ValueError(msg)
-    low, high = 1e-6, float(n_bins)
-    for _ in range(100):
-        corner = (low + high) / 2
-        too_many = corner * (1 + math.log(n_bins / corner)) > n_bands
-        low, high = (low, corner) if too_many else (corner, high)
-    band = torch.arange(n_bands + 1, dtype=torch.float64)
-    edges = torch.where(band <= high, band, high * torch.exp((band - high) / high)).round().long()
-    edges = torch.maximum(edges, torch.arange(n_bands + 1))  # rounding must not leave a band empty
-    edges[-1] = n_bins
-    return edges
+    """First bin of every band, and the end of the last, `(n_bands + 1,)` int64; see `bands.band_edges`."""
+    return torch.from_numpy(bands.band_edges(n_bins, n_bands))
 
 
 class BandGains(nn.Module):
@@ -88,7 +65,7 @@ class BandGains(nn.Module):
         level_source = magnitude[:, : self.channels].mean(1)
         level = level_source.mean(1, keepdim=True)
         # weighted by itself: a pause, or the silence outside the recording, does not lower the level
-        level = self._around(level.square()) / (self._around(level) + _FLOOR) + _FLOOR
+        level = self._around(level.square()) / (self._around(level) + FLOOR) + FLOOR
         floor = self._around(level_source) / level
         place = self.place.expand_as(floor)
         return torch.cat([magnitude / level[:, None], floor[:, None], place[:, None]], dim=1)
@@ -101,7 +78,7 @@ class BandGains(nn.Module):
         power = degraded.real.square() + degraded.imag.square()
         # full precision: autocast would round the powers of neighbouring partials together
         with torch.autocast(power.device.type, enabled=False):
-            magnitude: Tensor = (self.averaging @ power + 1e-20) ** (_EXPONENT / 2)
+            magnitude: Tensor = (self.averaging @ power + LEAST_POWER) ** (EXPONENT / 2)
         return magnitude
 
     def filter(self, gains: Tensor, degraded: Tensor) -> Tensor:
@@ -137,3 +114,26 @@ def hold_gains(network: nn.Module, floor: float) -> None:
 def gains(raw: Tensor) -> Tensor:
     """Gains between 0 and 1 from a network's last layer, near 1 where that is near 0; float32."""
     return torch.sigmoid(raw.float() + _OPEN)
+
+
+class WithBandGains(Protocol):
+    """A network whose part between features and gains can be taken out of it."""
+
+    front: BandGains
+    sample_rate: int
+    channels: int
+    hop_length: int
+    alignment: int
+    context: int
+    window: Tensor
+
+    def core(self, planes: Tensor) -> Tensor:
+        """Gains `(batch, channel, band, frame)` from features `(batch, plane, band, frame)`.
+
+        The number of frames is a multiple of `alignment // hop_length`, and at least twice that.
+        """
+
+
+def with_band_gains(network: nn.Module) -> WithBandGains | None:
+    """The network itself where it has band gains, else None."""
+    return cast(WithBandGains, network) if isinstance(getattr(network, "front", None), BandGains) else None

@@ -225,7 +225,7 @@ class KANConv2d(nn.Module):
         nonnegative_input: bool = False,
     ) -> None:
         super().__init__()
-        self.padding = kernel_size // 2
+        self.padding, self.in_strips = kernel_size // 2, True
         self.basis = make_basis(basis, grid_size, grid_range, nonnegative_input=nonnegative_input)
         shape = (out_channels, in_channels, kernel_size, kernel_size)
         bound = 1.0 / math.sqrt(in_channels * kernel_size**2)
@@ -251,6 +251,8 @@ class KANConv2d(nn.Module):
         # Autocast inside would cast the expansion once more, and would not reach the backward pass.
         with torch.autocast(device, enabled=False):
             weight = self.fused_weight().to(inputs.dtype)
+            if not self.in_strips:
+                return F.conv2d(torch.cat(self.basis(padded), dim=1), weight)
             if not torch.is_grad_enabled():
                 return self._in_strips(padded, weight)
             parameters = self.basis.parameters()
@@ -266,6 +268,13 @@ class KANConv2d(nn.Module):
             for row in range(0, height, n_rows)
         ]
         return torch.cat(strips, dim=2) if len(strips) > 1 else strips[0]
+
+
+def keep_whole(network: nn.Module) -> None:
+    """Lets KAN layers expand everything at once, as a graph for any number of frames has to."""
+    for module in network.modules():
+        if isinstance(module, KANConv2d):
+            module.in_strips = False
 
 
 def compile_expansions(network: nn.Module) -> None:

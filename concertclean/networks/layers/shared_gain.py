@@ -5,7 +5,8 @@ import math
 from torch import Tensor
 
 from concertclean.dsp import stft
-from concertclean.dsp.local_downmix import GRID_SAMPLES, REACH_SAMPLES, downmix_locally
+from concertclean.dsp.array_downmix import GRID_SAMPLES, REACH_SAMPLES
+from concertclean.dsp.local_downmix import downmix_locally
 from concertclean.networks.layers.waveform_model import WaveformModel
 
 _MASK_BOUND = 1.2

@@ -1,0 +1,154 @@
+"""Networks run by onnxruntime on the CPU: what goes around them, from arrays, without torch."""
+
+import math
+import os
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from concertclean.dsp import array_stft
+from concertclean.dsp.array_downmix import GRID_SAMPLES, HOP_LENGTH, N_FFT, REACH_SAMPLES, downmix_locally
+from concertclean.dsp.array_stft import Run, Spectra, Waveform
+from concertclean.dsp.bands import EXPONENT, LEAST_POWER, BandPlanes
+from concertclean.errors import ConfigError
+from concertclean.restore.engine import Network, Waveforms
+from concertclean.weights.onnx_file import INPUT, OUTPUT, OnnxRecord, onnxruntime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from onnxruntime import InferenceSession
+
+_MASK_BOUND: Final = 1.2
+_LEAST_MAGNITUDE: Final = LEAST_POWER ** (EXPONENT / 2)  # of a silent band
+
+
+class OnnxEngine:
+    """See `engine.Engine`.
+
+    Args:
+        session: the network.
+        record: what goes around it.
+        floor: least gain, 0 (none) to 1.
+        device: "auto" or "cpu".
+        precision: "auto" or "fp32".
+
+    Raises:
+        ConfigError: another device or precision is asked for.
+    """
+
+    def __init__(
+        self,
+        session: "InferenceSession",
+        record: OnnxRecord,
+        *,
+        floor: float = 0.0,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> None:
+        require_cpu(device, precision)
+        self.name = f"onnxruntime {onnxruntime().__version__}"
+        self.device, self.precision = "cpu", "fp32"
+        self.sample_rate, self.n_cores = record.sample_rate, os.cpu_count() or 1
+        own = _OnnxNetwork(session, record, floor)
+        self.mono: Network = own
+        self.stereo: Network = own if own.channels == 2 else _SharedGain(own)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """See `Engine`."""
+        return nullcontext()
+
+    def begin_worker(self) -> None:
+        """See `Engine`."""
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """See `Engine`."""
+        return isinstance(error, MemoryError) or "alloc" in str(error).lower()
+
+    def move_to_cpu(self) -> None:
+        """See `Engine`; it is there already."""
+
+
+def require_cpu(device: str, precision: str) -> None:
+    """ConfigError for a device or a precision that onnxruntime is not used with here."""
+    if device not in ("auto", "cpu"):
+        raise ConfigError(f"device {device}: onnxruntime runs on the CPU; choose auto or cpu, or use torch")
+    if precision not in ("auto", "fp32"):
+        raise ConfigError(f"precision {precision}: onnxruntime computes in fp32; choose auto or fp32, or use torch")
+
+
+class _OnnxNetwork:
+    """A network with band gains between a waveform and its estimate; see `engine.Network`."""
+
+    def __init__(self, session: "InferenceSession", record: OnnxRecord, floor: float) -> None:
+        self._session, self._floor = session, floor
+        self.channels, self.alignment, self.context = record.channels, record.alignment, record.context
+        self._hop_length, self._grid_frames = record.hop_length, record.grid_frames
+        self._window = array_stft.window(record.window, record.n_fft)
+        self._bands = BandPlanes(record.n_fft // 2 + 1, record.bands, record.channels, record.margin)
+
+    def estimate(self, waveforms: Waveforms) -> Waveforms:
+        """See `Network`."""
+        return _inner([self.restored(waveform) for waveform in waveforms], self.context)
+
+    def restored(self, waveform: Waveform) -> Waveform:
+        """Estimate of `(channel, time)`, as long as that, with its context."""
+        gains = self._gains(waveform)
+
+        def filtered() -> "Iterator[Run]":
+            # transformed once more, which takes less than holding the spectrogram while the network works
+            for run, spectra in array_stft.spectra(waveform, self._window, self._hop_length):
+                yield run, spectra * self._bands.per_bin(gains[:, :, run])
+
+        shape = (len(waveform), waveform.shape[1])
+        return array_stft.waveform(filtered(), self._window, self._hop_length, shape)
+
+    def _gains(self, waveform: Waveform) -> Waveform:
+        """Gains `(channel, band, frame)` of a waveform."""
+        runs = array_stft.spectra(waveform, self._window, self._hop_length)
+        magnitudes = np.concatenate([self._bands.magnitudes(spectra) for _, spectra in runs], axis=2)
+        n_frames = magnitudes.shape[2]
+        missing = max(-n_frames % self._grid_frames, 2 * self._grid_frames - n_frames)
+        # Silence where the network needs more frames, within the context that is thrown away.
+        padded = np.pad(magnitudes, ((0, 0), (0, 0), (0, missing)), constant_values=np.float32(_LEAST_MAGNITUDE))
+        (found,) = self._session.run([OUTPUT], {INPUT: self._bands.planes(padded)[None]})
+        gains: Waveform = np.maximum(found[0, :, :, :n_frames], np.float32(self._floor))
+        return gains
+
+
+class _SharedGain:
+    """A mono network as a stereo one, as `networks.layers.shared_gain` has it; see `engine.Network`."""
+
+    def __init__(self, mono: _OnnxNetwork) -> None:
+        self._mono, self.channels = mono, 2
+        self.alignment = math.lcm(mono.alignment, GRID_SAMPLES)
+        self.context = mono.context + -(-REACH_SAMPLES // self.alignment) * self.alignment
+        self._window = array_stft.window("hann", N_FFT)
+
+    def estimate(self, waveforms: Waveforms) -> Waveforms:
+        """See `Network`."""
+        return _inner([self._restored(waveform) for waveform in waveforms], self.context)
+
+    def _restored(self, waveform: Waveform) -> Waveform:
+        """Both channels times the quotient of the restored downmix and the downmix."""
+        mixed = downmix_locally(waveform)
+        restored = self._mono.restored(mixed)
+
+        def masked() -> "Iterator[Run]":
+            parts = [array_stft.spectra(one, self._window, HOP_LENGTH) for one in (waveform, mixed, restored)]
+            for (run, both), (_, degraded), (_, clean) in zip(*parts, strict=True):
+                yield run, both * _mask(degraded, clean)
+
+        return array_stft.waveform(masked(), self._window, HOP_LENGTH, (2, waveform.shape[1]))
+
+
+def _mask(degraded: Spectra, clean: Spectra) -> Spectra:
+    """The quotient of two spectra, its modulus limited."""
+    mask = clean * degraded.conj() / (np.square(degraded.real) + np.square(degraded.imag) + np.float32(1e-12))
+    return np.asarray(mask * (_MASK_BOUND / np.maximum(np.abs(mask), _MASK_BOUND)), np.complex64)
+
+
+def _inner(estimates: list[Waveform], context: int) -> Waveforms:
+    """Estimates without the context on both sides."""
+    return np.stack(estimates)[..., context : estimates[0].shape[1] - context]

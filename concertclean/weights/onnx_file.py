@@ -1,0 +1,171 @@
+"""Networks as ONNX files: the real-valued part between features and gains, and a record of what goes around it.
+
+The record is JSON under one key of the file's metadata. The files that ship, in `graphs/`, hold no weights: these come
+from the weights file, by name, so that nothing is stored twice. Reading needs onnxruntime, and neither torch nor onnx.
+
+References:
+    ONNX IR specification, sections "Model", "Metadata" and "External tensor data".
+"""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from concertclean.config.reading import validated
+from concertclean.config.text import parse_json
+from concertclean.errors import ConfigError, ModelError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+KEY: Final = "concertclean"
+"""Of the record among the metadata."""
+SUFFIX: Final = ".onnx"
+INPUT: Final = "planes"
+OUTPUT: Final = "gains"
+WEIGHTS: Final = "weights"
+"""What a graph without weights names as the file that they are in."""
+
+_GRAPHS: Final = Path(__file__).parent / "graphs"
+_Count = Field(gt=0, le=2**24)
+
+
+class OnnxRecord(BaseModel):
+    """What is known about the network of an ONNX file, and how to run it.
+
+    Attributes:
+        architecture: key of the registry's table of networks.
+        config: keyword arguments of the network's constructor.
+        weights_sha256: of the weights file that it was made from.
+        sample_rate: Hz.
+        channels: that go through it together, 1 or 2.
+        n_fft: samples of a frame.
+        hop_length: samples between frames.
+        window: of the frames.
+        bands: that share a gain.
+        margin: frames on each side used for level and average of the features.
+        alignment: samples; segments start on multiples of it.
+        context: samples on each side of a segment that its estimate depends on.
+        segment_seconds: length of waveform the network was made for, when it matters.
+        card: name, licence, paper and the like, by topic.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    architecture: str
+    config: dict[str, Any]
+    weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    sample_rate: int = Field(ge=1000, le=768_000)
+    channels: int = Field(ge=1, le=2)
+    n_fft: int = Field(ge=16, le=2**15)
+    hop_length: int = Field(ge=1, le=2**15)
+    window: Literal["hann", "hamming"]
+    bands: int = Field(ge=1, le=2**14)
+    margin: int = Field(ge=0, le=2**12)
+    alignment: int = _Count
+    context: int = Field(ge=0, le=2**28)
+    segment_seconds: float | None = Field(default=None, gt=0)
+    card: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def grid_frames(self) -> int:
+        """The network takes multiples of so many frames, and at least two of them."""
+        return self.alignment // self.hop_length
+
+
+def open_onnx(path: Path) -> "tuple[InferenceSession, OnnxRecord]":
+    """Returns the network of a file with weights, ready to run, and its record.
+
+    Raises:
+        ConfigError: onnxruntime is not installed.
+        ModelError: the file is missing, damaged, or not one of ours.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
+    session = _session(path, content, {})
+    return session, _record(path, session)
+
+
+def open_bytes(path: Path, content: bytes) -> "InferenceSession":
+    """Returns the network of the bytes of a file, ready to run; errors as of `open_onnx`, with the path."""
+    return _session(path, content, {})
+
+
+def open_with_weights(graph: Path, weights: Path) -> "tuple[InferenceSession, OnnxRecord]":
+    """Returns the network of a graph without weights, with those of a weights file; as `open_onnx`."""
+    session = _session(graph, graph.read_bytes(), _arrays(weights))
+    return session, _record(graph, session)
+
+
+def shipped_graph(name: str) -> Path | None:
+    """Returns where the graph of a model of the package lies; None where there is none."""
+    path = _GRAPHS / f"{name}{SUFFIX}"
+    return path if os.path.isfile(path) else None
+
+
+@cache
+def onnxruntime() -> Any:
+    """The library; ConfigError where it is not installed."""
+    try:
+        import onnxruntime as library
+    except ImportError as error:
+        raise ConfigError("ONNX files need onnxruntime; pip install 'concertclean[onnx]'") from error
+    return library
+
+
+def _session(path: Path, content: bytes, weights: Mapping[str, NDArray[np.float32]]) -> "InferenceSession":
+    """One core for each call: several calls run side by side."""
+    library = onnxruntime()
+    options = library.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # it would keep the memory of the longest segment
+    options.log_severity_level = 4  # what is wrong is raised
+    values = [library.OrtValue.ortvalue_from_numpy(value) for value in weights.values()]
+    options.add_external_initializers(list(weights), values)
+    try:
+        session: InferenceSession = library.InferenceSession(
+            content, sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:
+        fact = str(error).partition("\n")[0]
+        raise ModelError(f"{path}: no ONNX file that can be run ({fact}); export it again") from error
+    return session
+
+
+def _record(path: Path, session: "InferenceSession") -> OnnxRecord:
+    """What the metadata says, compared with the network."""
+    text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    if text is None:
+        raise ModelError(f"{path}: not an ONNX file of concertclean; make one with `concertclean models export`")
+    try:
+        record = validated(OnnxRecord, parse_json(text), str(path), cure="export it again")
+    except ConfigError as error:
+        raise ModelError(str(error)) from error
+    except ValueError as error:
+        raise ModelError(f"{path}: its record cannot be understood; export it again") from error
+    names = [one.name for one in (*session.get_inputs(), *session.get_outputs())]
+    n_bins = record.n_fft // 2 + 1
+    if names != [INPUT, OUTPUT] or record.hop_length > record.n_fft or record.bands > n_bins or not record.grid_frames:
+        raise ModelError(f"{path}: its record does not fit its network; export it again")
+    return record
+
+
+def _arrays(path: Path) -> dict[str, NDArray[np.float32]]:
+    """The weights of a file in full precision."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        found = load_file(path).items()
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
+        raise ModelError(f"{path}: damaged weights file, safetensors refuses it ({error}); fetch it again") from error
+    # whole numbers count steps of training
+    return {name: np.asarray(value, np.float32) for name, value in found if value.dtype.kind == "f"}
