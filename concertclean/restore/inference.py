@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from math import ceil
 from threading import Lock, local
 
@@ -22,9 +23,9 @@ from concertclean.dsp.resample import Fifo, resampled
 from concertclean.dsp.segments import Segment, grouped, joined, segments, ungrouped
 from concertclean.errors import DeviceMemoryError, ModelError
 from concertclean.restore.engine import Engine, Network, Waveforms
+from concertclean.restore.shared_batches import SharedBatches, Timed
 
 Notify = Callable[[str], None]
-_Timed = tuple[list[Segment], float]
 
 
 class Enhancer:
@@ -34,7 +35,7 @@ class Enhancer:
         engine: the network on its device.
         segment_seconds: seconds of result a network call, context apart.
         overlap_ratio: part of a segment that is cross-faded with the next, 0 to 0.5.
-        batch_size: segments a call; on the CPU segments run side by side in `threads` instead.
+        batch_size: segments a call, of all recordings at work; on the CPU they run side by side in `threads` instead.
         threads: CPU workers, one core each; 0 takes every core.
         notify: receives one sentence, once, when less memory forces a smaller batch, segment or the CPU.
 
@@ -59,6 +60,7 @@ class Enhancer:
         self._notify, self._notified = notify, set[str]()
         self._spent = local()  # several recordings at once, each in a thread
         self._workers: ThreadPoolExecutor | None = None
+        self._shared: SharedBatches | None = None
         self._lock = Lock()
 
     @property
@@ -136,34 +138,31 @@ class Enhancer:
             yield np.zeros((channels, n_samples - n_done))
 
     def _run(self, windows: Iterator[Segment], model: Network) -> Iterator[Segment]:
-        """Estimates of the windows in order: batches on a device, side by side on the CPU."""
-        if self.engine.device == "cpu":
-            yield from self._run_on_cpu(windows, model)
-            return
-        batch: list[Segment] = []
-        for window in windows:
-            batch.append(window)
-            if len(batch) >= self.batch_size:
-                yield from self._counted(self._timed(batch, model))
-                batch = []
-        if batch:
-            yield from self._counted(self._timed(batch, model))
-
-    def _run_on_cpu(self, windows: Iterator[Segment], model: Network) -> Iterator[Segment]:
-        """One window a worker, one core a worker: twice as fast as two cores on one window."""
-        pending: deque[Future[_Timed]] = deque()
-        pool = self._pool()
-        with self.engine.alone():
+        """Estimates of the windows in order: side by side on the CPU, in batches that recordings share on a device."""
+        pending: deque[Future[Timed]] = deque()
+        on_cpu = self.engine.device == "cpu"
+        submit = self._to_worker if on_cpu else self._to_device
+        ahead = self.threads if on_cpu else 2 * self.batch_size - 1  # one batch waits while another is computed
+        with self.engine.alone() if on_cpu else nullcontext():
             try:
-                for window in (_fitted(window, model) for window in windows):
-                    pending.append(pool.submit(self._timed, [window], model))
-                    if len(pending) > self.threads:
+                for window in windows:
+                    pending.append(submit(window, model))
+                    if len(pending) > ahead:
                         yield from self._counted(pending.popleft().result())
                 while pending:
                     yield from self._counted(pending.popleft().result())
             finally:
                 for future in pending:  # of a generator that nobody reads to its end
                     future.cancel()
+
+    def _to_worker(self, window: Segment, model: Network) -> "Future[Timed]":
+        """One window a worker, one core a worker: twice as fast as two cores on one window."""
+        return self._pool().submit(self._timed, [_fitted(window, model)], model)
+
+    def _to_device(self, window: Segment, model: Network) -> "Future[Timed]":
+        with self._lock:
+            self._shared = self._shared or SharedBatches(self._batch, lambda: self.batch_size)
+        return self._shared.submit(window, model)
 
     def _pool(self) -> ThreadPoolExecutor:
         """The workers that all recordings share."""
@@ -173,13 +172,13 @@ class Enhancer:
             )
             return self._workers
 
-    def _counted(self, timed: _Timed) -> list[Segment]:
+    def _counted(self, timed: Timed) -> list[Segment]:
         """Estimates, their seconds counted for the recording of this thread."""
         estimates, seconds = timed
         self._spent.seconds = self.network_seconds + seconds
         return estimates
 
-    def _timed(self, batch: list[Segment], model: Network) -> _Timed:
+    def _timed(self, batch: list[Segment], model: Network) -> Timed:
         """Estimates of some windows, and the seconds they took."""
         begin = time.perf_counter()
         return self._batch(batch, model), time.perf_counter() - begin

@@ -1,7 +1,10 @@
 """Segmenting: any length, any segment, the same result; and what happens when memory runs out."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -189,6 +192,70 @@ def test_out_of_memory_shortens_the_segment_and_is_told_once(noise: Callable[...
     waveform = noise(2000)
     assert np.allclose(enhance(enhancer, waveform), 0.5 * waveform, atol=1e-7)
     assert told == ["out of memory: shorter segments from here on"]
+
+
+@pytest.fixture
+def accelerator(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Enhancer]:
+    """Makes enhancers that take the path of an accelerator without having one, and note their batches."""
+
+    def make(**settings: Any) -> Enhancer:
+        enhancer = Enhancer(TorchEngine(Pointwise(), device="cpu", precision="fp32"), segment_seconds=0.16, **settings)
+        compute = enhancer._compute
+        enhancer.batches = []  # type: ignore[attr-defined]
+
+        def on_cpu(batch: list, model: nn.Module) -> list:
+            enhancer.batches.append([window.audio[0, 20] for window in batch])  # type: ignore[attr-defined]
+            time.sleep(0.01)
+            enhancer.engine.device = "cpu"
+            result = compute(batch, model)
+            enhancer.engine.device = "accelerator"
+            return result
+
+        monkeypatch.setattr(enhancer, "_compute", on_cpu)
+        enhancer.engine.device = "accelerator"
+        return enhancer
+
+    return make
+
+
+def test_recordings_share_the_batches_of_a_device(accelerator: Callable[..., Enhancer]) -> None:
+    enhancer = accelerator(overlap_ratio=0, batch_size=4)
+    waveforms = [np.full((2, 100), 0.01 * number) for number in range(1, 13)]  # shorter than a segment
+    with ThreadPoolExecutor(6) as executor:
+        results = list(executor.map(lambda waveform: enhance(enhancer, waveform), waveforms))
+    for waveform, result in zip(waveforms, results, strict=True):
+        assert np.allclose(result, 0.5 * waveform, atol=1e-7)
+    sizes = [len(batch) for batch in enhancer.batches]  # type: ignore[attr-defined]
+    assert sum(sizes) == 12
+    assert 1 < max(sizes) <= 4
+    assert any(len(set(batch)) > 1 for batch in enhancer.batches)  # type: ignore[attr-defined]
+
+
+def test_a_long_recording_alone_fills_its_batches(
+    accelerator: Callable[..., Enhancer], noise: Callable[..., np.ndarray]
+) -> None:
+    enhancer = accelerator(overlap_ratio=0, batch_size=4)
+    waveform = noise(160 * 20)
+    assert np.allclose(enhance(enhancer, waveform), 0.5 * waveform, atol=1e-7)
+    sizes = [len(batch) for batch in enhancer.batches]  # type: ignore[attr-defined]
+    assert sizes.count(4) >= 4
+
+
+def test_what_breaks_one_recording_leaves_the_others_of_its_batch_alone(accelerator: Callable[..., Enhancer]) -> None:
+    enhancer = accelerator(overlap_ratio=0, batch_size=4)
+    waveforms = [np.full((2, 100), value) for value in (0.1, np.nan, 0.2, 0.3)]
+
+    def attempt(waveform: np.ndarray) -> np.ndarray | ModelError:
+        try:
+            return enhance(enhancer, waveform)
+        except ModelError as error:
+            return error
+
+    with ThreadPoolExecutor(4) as executor:
+        results = list(executor.map(attempt, waveforms))
+    assert isinstance(results[1], ModelError)
+    for number in (0, 2, 3):
+        assert np.allclose(results[number], 0.5 * waveforms[number], atol=1e-7)
 
 
 def test_out_of_memory_halves_a_batch_first(noise: Callable[..., np.ndarray]) -> None:
