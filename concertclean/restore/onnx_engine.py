@@ -1,7 +1,6 @@
 """Networks run by onnxruntime on the CPU: what goes around them, from arrays, without torch."""
 
 import math
-import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +12,7 @@ from concertclean.dsp.array_stft import Run, Spectra, Waveform
 from concertclean.dsp.bands import EXPONENT, LEAST_POWER, BandPlanes
 from concertclean.errors import ConfigError
 from concertclean.restore.engine import Network, Waveforms
+from concertclean.runtime.parallel import usable_cores
 from concertclean.weights.onnx_file import INPUT, OUTPUT, OnnxRecord, onnxruntime
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class OnnxEngine:
         require_cpu(device, precision)
         self.name = f"onnxruntime {onnxruntime().__version__}"
         self.device, self.precision = "cpu", "fp32"
-        self.sample_rate, self.n_cores = record.sample_rate, os.cpu_count() or 1
+        self.sample_rate, self.n_cores = record.sample_rate, usable_cores()
         own = _OnnxNetwork(session, record, floor)
         self.mono: Network = own
         self.stereo: Network = own if own.channels == 2 else _SharedGain(own)

@@ -129,18 +129,12 @@ class Denoiser:
 
     def _networks(self, before: list[float]) -> tuple[NetworkUse, ...]:
         """The networks that worked on a recording, from the seconds each had worked before it."""
-        return tuple(
-            NetworkUse(
-                one.weights.sha256,
-                one.enhancer.engine.name,
-                one.enhancer.device,
-                one.enhancer.precision,
-                one.enhancer.segment_seconds,
-                one.enhancer.threads,
-                one.enhancer.network_seconds - seconds,
-            )
-            for one, seconds in zip(self.restorer.networks, before, strict=True)
-        )
+        uses = []
+        for one, seconds in zip(self.restorer.networks, before, strict=True):
+            enhancer, engine = one.enhancer, one.enhancer.engine
+            how = engine.name, engine.device, engine.precision, enhancer.segment_seconds, enhancer.threads
+            uses.append(NetworkUse(one.weights.sha256, *how, enhancer.network_seconds - seconds))
+        return tuple(uses)
 
     def _go_to_start(self, reader: AudioReader) -> None:
         """Skips what lies before the part to restore."""
