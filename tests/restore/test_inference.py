@@ -267,9 +267,12 @@ def test_out_of_memory_halves_a_batch_first(noise: Callable[..., np.ndarray]) ->
         batch_size=8,
         notify=told.append,
     )
-    compute, largest = enhancer._compute, 2
+    compute, largest, sizes = enhancer._compute, 2, list[int]()
 
     def small_device(batch: list, model: nn.Module) -> list:
+        while not sizes and len(enhancer._shared._waiting) < 8:  # type: ignore[union-attr]
+            time.sleep(0.001)  # in the first window, until a batch of 8 waits behind it
+        sizes.append(len(batch))
         if len(batch) > largest:
             raise torch.OutOfMemoryError("CUDA out of memory")
         enhancer.engine.device = "cpu"
@@ -279,10 +282,11 @@ def test_out_of_memory_halves_a_batch_first(noise: Callable[..., np.ndarray]) ->
 
     enhancer._compute = small_device  # type: ignore[method-assign]
     enhancer.engine.device = "accelerator"  # takes the path of an accelerator without having one
-    waveform = noise(160 * 8)
+    waveform = noise(160 * 9)
     assert np.allclose(enhance(enhancer, waveform), 0.5 * waveform, atol=1e-7)
     assert told == [f"out of memory: batches of {n} segments from here on" for n in (4, 2)]
     assert enhancer.batch_size == largest
+    assert sizes == [1, 8, 4, 2, 2, 4, 2, 2]
 
 
 def test_nothing_fits(noise: Callable[..., np.ndarray]) -> None:
