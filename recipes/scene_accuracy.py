@@ -8,14 +8,12 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-import torch
-
 from concertclean.audio_io.whole import write_waveform
 from concertclean.config.mixing import DetectLaw
 from concertclean.dataset.scenes import Scenes
 from concertclean.dataset.store import Store
 from concertclean.restore.analyse import analyse
-from concertclean.weights.loading import load_scene_classifier
+from concertclean.restore.scenes import load_scenes
 
 SECONDS = 30.0
 
@@ -28,8 +26,7 @@ def main() -> None:
     parser.add_argument("--detector", default="scenes")
     parser.add_argument("--split", choices=["validation", "test"], default="test")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    store, classifier = Store(arguments.dataset), load_scene_classifier(arguments.detector)
+    store, classifier = Store(arguments.dataset), load_scenes(arguments.detector)
     # A crowd that is hardly heard and a disc that hardly hisses are clean music to anybody.
     law = DetectLaw(task="detect", crowd_db=(-8.0, 10.0), disc_db=(0.0, 20.0))
     scenes = Scenes(store, law, arguments.split, seed=0)

@@ -26,9 +26,9 @@ def analyse(
     from concertclean.cli.bars import bars
     from concertclean.restore.analyse import analyse as diagnose
     from concertclean.restore.recordings import find_recordings
-    from concertclean.weights.loading import load_scene_classifier
+    from concertclean.restore.scenes import load_scenes
 
-    classifier = load_scene_classifier(detector)
+    classifier = load_scenes(detector)
     results: list[tuple[Place, Diagnosis]] = []
     failures: list[ConcertCleanError] = []
     found = find_recordings(inputs, recursive=recursive, unreadable=failures.append)

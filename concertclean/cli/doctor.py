@@ -1,6 +1,5 @@
 """`concertclean doctor`: what this machine offers, a line each."""
 
-import os
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,12 +51,13 @@ def _torch() -> "Iterator[tuple[str, str]]":
 
 
 def _onnxruntime() -> "Iterator[tuple[str, str]]":
+    from concertclean.runtime.parallel import usable_cores
     from concertclean.weights.onnx_file import onnxruntime
 
     yield "onnxruntime", onnxruntime().__version__
     yield "device", f"cpu ({platform.processor() or platform.machine()})"
     yield "precision", "fp32"
-    yield "threads", str(os.cpu_count() or 1)
+    yield "threads", str(usable_cores())
 
 
 def _device_name(kind: str) -> str:

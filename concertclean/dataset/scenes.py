@@ -16,8 +16,8 @@ from concertclean.dataset.music import Music
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import Store
 from concertclean.dsp.downmix import downmix
+from concertclean.dsp.scene_images import SCENES
 from concertclean.errors import ConfigError
-from concertclean.networks.scene_classifier import SCENES
 from concertclean.synthesis import degradation, disc, transfer
 from concertclean.synthesis.shaping import Waveform, rms, room_response
 from concertclean.synthesis.variation import Equaliser

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from concertclean.dsp import stft
-from concertclean.networks.layers.mel import mel_filters
+from concertclean.dsp.mel import mel_filters
 from concertclean.networks.layers.waveform_model import SpectralModel
 
 FRAMES = 40  # of an image
@@ -82,7 +82,7 @@ class NoiseDetector(SpectralModel):
         self.context = (FRAMES // 2 + -(-n_fft // hop_length)) * hop_length
         self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
         bank = mel_filters(n_fft, sample_rate, n_mels, lowest_hz, highest_hz)
-        self.register_buffer("mels", bank, persistent=False)
+        self.register_buffer("mels", torch.from_numpy(bank), persistent=False)
         self.convolutions = nn.Sequential(*(SameConv(*pair) for pair in zip((1, *_WIDTHS), _WIDTHS, strict=False)))
         self.hidden = nn.Linear(_WIDTHS[-1] * (FRAMES // 8) * (n_mels // 8), _HIDDEN)
         self.dropout = nn.Dropout(dropout)

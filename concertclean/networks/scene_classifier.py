@@ -1,26 +1,19 @@
 """Classifies a stretch of a recording: clean music, music under a crowd, a disc transfer, or speech.
 
-A small convolutional classifier of log-mel images of a few seconds. The model "auto" uses its classes and
-probabilities; measurements without learned weights are in `analyse`.
+A small convolutional classifier of log-mel images of a few seconds, for training. The model "auto" uses its classes and
+probabilities, computed without torch by `restore.scenes`; measurements without learned weights are in
+`restore.analyse`.
 
 *Conventions*: waveforms `(batch, 1, time)`, full scale ±1, any level; images are natural logarithms of mel power minus
 their own mean, so level and gain do not matter.
 """
 
-from typing import Final
-
 import torch
 from torch import Tensor, nn
 
 from concertclean.dsp import stft
-from concertclean.networks.layers.mel import mel_filters
+from concertclean.dsp.scene_images import POWER_FLOOR, SCENES, SPREAD, SceneImages
 from concertclean.networks.layers.pretrained import Pretrained
-
-SCENES: Final = ("clean", "crowd", "disc", "speech")
-"""The classes of `SceneClassifier.logits`, in this order."""
-
-_RANGE_HZ = (30.0, 16_000.0)
-_POWER_FLOOR = 1e-13  # -130 dB of full scale: below the noise of 16 bits in one band
 
 
 class SceneClassifier(Pretrained):
@@ -43,10 +36,10 @@ class SceneClassifier(Pretrained):
     def __init__(
         self,
         *,
-        sample_rate: int = 44100,
-        n_fft: int = 2048,
-        hop_length: int = 1024,
-        n_mels: int = 64,
+        sample_rate: int = SceneImages.sample_rate,
+        n_fft: int = SceneImages.n_fft,
+        hop_length: int = SceneImages.hop_length,
+        n_mels: int = SceneImages.n_mels,
         widths: tuple[int, ...] = (16, 32, 48, 64),
         hidden: int = 64,
         dropout: float = 0.2,
@@ -56,8 +49,8 @@ class SceneClassifier(Pretrained):
             raise ValueError(f"n_mels={n_mels}, must be divisible by {2 ** len(widths)}")
         self.sample_rate, self.hop_length = sample_rate, hop_length
         self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
-        bank = mel_filters(n_fft, sample_rate, n_mels, *_RANGE_HZ)
-        self.register_buffer("mels", bank, persistent=False)
+        bank = SceneImages(sample_rate, n_fft, hop_length, n_mels).filters()
+        self.register_buffer("mels", torch.from_numpy(bank), persistent=False)
         self.convolutions = nn.Sequential(
             *(
                 nn.Sequential(nn.Conv2d(n_in, n_out, 3, stride=2, padding=1), nn.BatchNorm2d(n_out), nn.SiLU())
@@ -73,8 +66,8 @@ class SceneClassifier(Pretrained):
         """Logarithms of the odds of `SCENES`, `(batch, scene)` float32, of waveforms `(batch, 1, time)`."""
         spectrogram = stft.spectrogram(waveform, self.window, self.hop_length)[:, 0]
         power = torch.view_as_real(spectrogram).square().sum(-1).transpose(1, 2) @ self.mels
-        image = torch.log(power + _POWER_FLOOR)
-        image = (image - image.mean((1, 2), keepdim=True)) / 4  # a standard deviation of about one
+        image = torch.log(power + POWER_FLOOR)
+        image = (image - image.mean((1, 2), keepdim=True)) / SPREAD
         found = self.convolutions(image[:, None].to(self.answer.weight.dtype))
         # Mean and spread over time: steady sounds, and sounds that come and go.
         pooled = torch.cat([found.mean(2), found.std(2, correction=0)], dim=1).flatten(1)

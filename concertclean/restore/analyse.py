@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 import numpy as np
-import torch
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.classical.declick import clicks
@@ -20,9 +19,9 @@ from concertclean.config.denoise import PRESETS
 from concertclean.dsp.arrays import Array
 from concertclean.dsp.diagnosis import Measured, measure
 from concertclean.dsp.resample import resample
+from concertclean.dsp.scene_images import SCENES
 from concertclean.files.places import Place
-from concertclean.networks.scene_classifier import SCENES, SceneClassifier
-from concertclean.weights.loading import load_scene_classifier
+from concertclean.restore.scenes import Classifier, load_scenes
 
 _STRETCHES: Final = 6
 _STRETCH_SECONDS: Final = 12.0
@@ -94,7 +93,7 @@ class Diagnosis:
 
 
 def analyse(
-    source: str | Place | BinaryIO, classifier: SceneClassifier | None = None, *, audio_stream: int | None = None
+    source: str | Place | BinaryIO, classifier: Classifier | None = None, *, audio_stream: int | None = None
 ) -> Diagnosis:
     """Look at a recording.
 
@@ -113,7 +112,7 @@ def analyse(
     measured = measure(whole, rate)
     if np.abs(whole).max(initial=0.0) < _SILENCE:
         return Diagnosis(whole.shape[1] / rate, "silence", {}, 0.0, None, 0, measured, "", "it is silent")
-    windows = _probabilities(stretches, rate, classifier or load_scene_classifier())
+    windows = _probabilities(stretches, rate, classifier or load_scenes())
     probabilities = {scene: float(mean) for scene, mean in zip(SCENES, windows.mean(axis=0), strict=True)}
     scene = _scene(windows)
     n_clicks = max(_clicks_per_second(stretch, rate) for stretch in stretches[:: max(1, len(stretches) // 2)])
@@ -159,8 +158,7 @@ def _stretches(reader: AudioReader) -> list[Array]:
     return [stretch for stretch in found if stretch.shape[1]]
 
 
-@torch.inference_mode()
-def _probabilities(stretches: list[Array], rate: int, classifier: SceneClassifier) -> Array:
+def _probabilities(stretches: list[Array], rate: int, classifier: Classifier) -> Array:
     """Probabilities `(window, scene)` of all windows that are not silent; even ones if all are."""
     size = round(_WINDOW_SECONDS * classifier.sample_rate)
     found = []
@@ -171,8 +169,7 @@ def _probabilities(stretches: list[Array], rate: int, classifier: SceneClassifie
             if np.abs(window).max(initial=0.0) < _SILENCE:
                 continue
             repeats = -(-size // window.shape[1])
-            window = np.tile(window, repeats)[:, :size].astype(np.float32)
-            found.append(classifier(torch.from_numpy(window)[None])[0].double().numpy())
+            found.append(classifier(np.tile(window[0], repeats)[:size].astype(np.float32)))
     return np.stack(found) if found else np.full((1, len(SCENES)), 1 / len(SCENES))
 
 

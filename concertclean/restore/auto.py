@@ -10,7 +10,7 @@ from concertclean.restore.pipeline import Denoiser, Progress, Stream, spare_the_
 from concertclean.restore.results import Report
 
 if TYPE_CHECKING:
-    from concertclean.restore.analyse import Diagnosis  # loads torch, which classical methods do without
+    from concertclean.restore.analyse import Diagnosis  # loads what a model by name does without
 
 
 Make = Callable[[str], Denoiser]

@@ -74,9 +74,9 @@ def build_denoiser(settings: DenoiseSettings, hooks: Hooks = Hooks()) -> Denoise
     if settings.noise_profile is not None:
         raise ConfigError("noise_profile: is for lsa; name the model, such as lsa-c")
     from concertclean.restore.analyse import analyse
-    from concertclean.weights.loading import load_scene_classifier
+    from concertclean.restore.scenes import load_scenes
 
-    classifier = load_scene_classifier(offline=settings.offline)
+    classifier = load_scenes(offline=settings.offline)
 
     def make(model: str) -> Denoiser:
         chosen = settings.model_copy(update={"model": model})

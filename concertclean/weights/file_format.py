@@ -25,6 +25,8 @@ from concertclean.errors import ModelError
 from concertclean.files.atomic import written
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
 _KEY = "concertclean"
@@ -171,6 +173,30 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, "Tensor"]:
         raise _damaged(Path(path), f"safetensors refuses it ({error})") from error
     halves = (torch.float16, torch.bfloat16)
     return {name: tensor.float() if tensor.dtype in halves else tensor for name, tensor in state.items()}
+
+
+def load_arrays(path: str | os.PathLike[str]) -> "dict[str, NDArray[np.float32]]":
+    """Return the tensors of a weights file as arrays in full precision, without torch.
+
+    Args:
+        path: weights file.
+
+    Returns:
+        Those of floating numbers by name; whole numbers only count the steps of a training.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    import numpy as np
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    read_header(path)
+    try:
+        found = load_file(path).items()
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
+        raise _damaged(Path(path), f"safetensors refuses it ({error})") from error
+    return {name: np.asarray(value, np.float32) for name, value in found if value.dtype.kind == "f"}
 
 
 def _parse_metadata(path: Path, metadata: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> WeightsHeader:

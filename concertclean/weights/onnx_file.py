@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from concertclean.config.reading import validated
 from concertclean.config.text import parse_json
 from concertclean.errors import ConfigError, ModelError
+from concertclean.weights.file_format import load_arrays
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -101,7 +102,7 @@ def open_bytes(path: Path, content: bytes) -> "InferenceSession":
 
 def open_with_weights(graph: Path, weights: Path) -> "tuple[InferenceSession, OnnxRecord]":
     """Returns the network of a graph without weights, with those of a weights file; as `open_onnx`."""
-    session = _session(graph, graph.read_bytes(), _arrays(weights))
+    session = _session(graph, graph.read_bytes(), load_arrays(weights))
     return session, _record(graph, session)
 
 
@@ -156,16 +157,3 @@ def _record(path: Path, session: "InferenceSession") -> OnnxRecord:
     if names != [INPUT, OUTPUT] or record.hop_length > record.n_fft or record.bands > n_bins or not record.grid_frames:
         raise ModelError(f"{path}: its record does not fit its network; export it again")
     return record
-
-
-def _arrays(path: Path) -> dict[str, NDArray[np.float32]]:
-    """The weights of a file in full precision."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        found = load_file(path).items()
-    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
-        raise ModelError(f"{path}: damaged weights file, safetensors refuses it ({error}); fetch it again") from error
-    # whole numbers count steps of training
-    return {name: np.asarray(value, np.float32) for name, value in found if value.dtype.kind == "f"}

@@ -7,8 +7,9 @@ import pytest
 import soundfile
 import torch
 
-from concertclean.networks.scene_classifier import SCENES, SceneClassifier
-from concertclean.weights import loading as registry
+from concertclean.dsp.scene_images import SCENES
+from concertclean.networks.scene_classifier import SceneClassifier
+from concertclean.restore import scenes
 from concertclean.weights.file_format import save_weights
 
 RATE = 22_050
@@ -68,7 +69,7 @@ def test_a_bad_file_is_reported_and_the_rest_go_on(program, recording, detector,
 def test_a_restoring_network_is_no_detector(program, recording, tiny_weights):
     found = program("analyse", recording, "--detector", tiny_weights["stereo"])
     assert found.code == 6
-    assert "restores recordings; use `concertclean denoise`" in found.err
+    assert "kanunet_eca does not recognise scenes" in found.err
 
 
 def test_a_detector_restores_nothing(program, recording):
@@ -79,8 +80,8 @@ def test_a_detector_restores_nothing(program, recording):
 
 def test_auto_leaves_clean_music_alone_and_says_so(program, recording, detector, monkeypatch, tmp_path):
     weights = detector("clean")
-    whole = registry.load_scene_classifier
-    monkeypatch.setattr(registry, "load_scene_classifier", lambda **options: whole(weights))
+    whole = scenes.load_scenes
+    monkeypatch.setattr(scenes, "load_scenes", lambda **options: whole(weights))
     found = program("denoise", recording, "--model", "auto", "-o", tmp_path / "out.wav", "--json")
     assert found.code == 0
     record = json.loads(found.out)

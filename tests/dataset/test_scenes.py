@@ -8,8 +8,8 @@ import pytest
 from concertclean.config.mixing import DetectLaw
 from concertclean.corpora.sources import Source
 from concertclean.dataset.scenes import Scenes
+from concertclean.dsp.scene_images import SCENES
 from concertclean.errors import ConfigError
-from concertclean.networks.scene_classifier import SCENES
 from concertclean.synthesis.shaping import rms
 from tests.dataset.conftest import RATE, hiss
 

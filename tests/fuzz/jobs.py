@@ -20,7 +20,6 @@ from concertclean.dataset import check
 from concertclean.dataset.fixed import has_fixed, read_fixed
 from concertclean.dataset.store import Store, StoreWriter
 from concertclean.errors import AudioFileError, ConcertCleanError, DeviceMemoryError, ModelError, UnexpectedError
-from concertclean.networks.scene_classifier import SceneClassifier
 from concertclean.report.comparison import Comparison, write_comparison
 from concertclean.report.listening import write_listening_test
 from concertclean.report.pairs import Pair
@@ -30,9 +29,10 @@ from concertclean.restore import execution
 from concertclean.restore.analyse import analyse
 from concertclean.restore.denoise import build_denoiser, plan
 from concertclean.restore.denoise import check as check_recording
+from concertclean.restore.scenes import Classifier, load_scenes
 from concertclean.train.checkpoint import load_state
 from concertclean.weights.cards import load_cards
-from concertclean.weights.loading import load_model, load_scene_classifier
+from concertclean.weights.loading import load_model
 from concertclean.weights.locating import locate_weights
 from concertclean.weights.tf_checkpoint import convert_two_stage
 from tests.fuzz.cases import Case
@@ -110,8 +110,8 @@ def _restore_recording(case: Case, path: Path, out: Path) -> set[Path]:
 
 
 @cache
-def _scenes() -> SceneClassifier:
-    return load_scene_classifier(offline=True)
+def _scenes() -> Classifier:
+    return load_scenes(offline=True)
 
 
 def _restored_stream(case: Case, path: Path, out: Path) -> set[Path]:

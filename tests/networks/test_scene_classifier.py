@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from concertclean.networks.scene_classifier import SCENES, SceneClassifier
+from concertclean.dsp.scene_images import SCENES
+from concertclean.networks.scene_classifier import SceneClassifier
 
 
 @pytest.fixture

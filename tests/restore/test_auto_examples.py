@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from concertclean.restore.analyse import Diagnosis, analyse
-from concertclean.weights.loading import load_scene_classifier
+from concertclean.restore.scenes import load_scenes
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BAND = Path(__file__).parents[1] / "data" / "band.ogg"
@@ -18,7 +18,7 @@ BAND = Path(__file__).parents[1] / "data" / "band.ogg"
 
 @pytest.fixture(scope="module")
 def look():
-    classifier = load_scene_classifier(offline=True)
+    classifier = load_scenes(offline=True)
     found: dict[Path, Diagnosis] = {}
     return lambda path: found.setdefault(path, analyse(path, classifier))
 
