@@ -4,7 +4,7 @@
 FROM python:3.12-slim
 
 COPY . /source
-RUN pip install --no-cache-dir --constraint /source/constraints.txt '/source[onnx]' && rm -r /source
+RUN pip install --no-cache-dir --constraint /source/constraints.txt /source && rm -r /source
 
 # Results belong to whoever owns the folder: docker run --user "$(id -u):$(id -g)".
 ENV HOME=/tmp

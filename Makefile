@@ -16,8 +16,7 @@ SEED ?= 0
 
 $(BIN)/concertclean: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install -c $(CONSTRAINTS) torch
-	$(PIP) install -c $(CONSTRAINTS) -e '.[torch]'
+	$(PIP) install -c $(CONSTRAINTS) -e .
 	@touch $@
 
 $(VENV)/dev: $(BIN)/concertclean

@@ -26,14 +26,9 @@ def _findings() -> "Iterator[tuple[str, str]]":
 
 def _engines() -> "Iterator[tuple[str, str]]":
     """What runs networks, and where."""
-    from concertclean.errors import ConfigError
     from concertclean.restore.engines import installed_engine
 
-    try:
-        engine = installed_engine()
-    except ConfigError as error:
-        yield "networks", str(error)
-        return
+    engine = installed_engine()
     yield "networks", f"run by {engine}"
     yield from _torch() if engine == "torch" else _onnxruntime()
 
@@ -51,10 +46,11 @@ def _torch() -> "Iterator[tuple[str, str]]":
 
 
 def _onnxruntime() -> "Iterator[tuple[str, str]]":
-    from concertclean.runtime.parallel import usable_cores
-    from concertclean.weights.onnx_file import onnxruntime
+    import onnxruntime
 
-    yield "onnxruntime", onnxruntime().__version__
+    from concertclean.runtime.parallel import usable_cores
+
+    yield "onnxruntime", onnxruntime.__version__
     yield "device", f"cpu ({platform.processor() or platform.machine()})"
     yield "precision", "fp32"
     yield "threads", str(usable_cores())

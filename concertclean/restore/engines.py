@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from concertclean.config.denoise import RestorerSettings
-from concertclean.errors import ConfigError, ModelError
+from concertclean.errors import ModelError
 from concertclean.files.download import Progress
 from concertclean.restore.engine import Engine
 from concertclean.weights.cards import ModelCard
@@ -18,20 +18,10 @@ from concertclean.weights.onnx_file import SUFFIX
 Fetching = Callable[[], AbstractContextManager[Progress | None]]
 Found = tuple[Engine, LocatedWeights, float | None]
 
-_NEITHER = "networks need torch or onnxruntime; pip install 'concertclean[torch]', or the smaller 'concertclean[onnx]'"
-
 
 def installed_engine() -> Literal["torch", "onnxruntime"]:
-    """Name of the program that runs networks here.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    if find_spec("torch") is not None:
-        return "torch"
-    if find_spec("onnxruntime") is not None:
-        return "onnxruntime"
-    raise ConfigError(_NEITHER)
+    """Name of the program that runs networks here."""
+    return "onnxruntime" if find_spec("torch") is None else "torch"
 
 
 def engine_of(name: str, settings: RestorerSettings, fetching: Fetching) -> Found:
@@ -43,7 +33,7 @@ def engine_of(name: str, settings: RestorerSettings, fetching: Fetching) -> Foun
         fetching: entered while weights may be fetched.
 
     Raises:
-        ConfigError: there is no such device, or nothing is installed that runs the model.
+        ConfigError: there is no such device here.
         ModelError: the model cannot be loaded, or is for another task.
         OfflineError: weights are not here and cannot be fetched.
     """

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import onnxruntime
 
 from concertclean.dsp import array_stft
 from concertclean.dsp.array_downmix import GRID_SAMPLES, HOP_LENGTH, N_FFT, REACH_SAMPLES, downmix_locally
@@ -13,7 +14,7 @@ from concertclean.dsp.bands import EXPONENT, LEAST_POWER, BandPlanes
 from concertclean.errors import ConfigError
 from concertclean.restore.engine import Network, Waveforms
 from concertclean.runtime.parallel import usable_cores
-from concertclean.weights.onnx_file import INPUT, OUTPUT, OnnxRecord, onnxruntime
+from concertclean.weights.onnx_file import INPUT, OUTPUT, OnnxRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ class OnnxEngine:
         precision: str = "auto",
     ) -> None:
         require_cpu(device, precision)
-        self.name = f"onnxruntime {onnxruntime().__version__}"
+        self.name = f"onnxruntime {onnxruntime.__version__}"
         self.device, self.precision = "cpu", "fp32"
         self.sample_rate, self.n_cores = record.sample_rate, usable_cores()
         own = _OnnxNetwork(session, record, floor)

@@ -54,7 +54,7 @@ def export_onnx(loaded: LoadedModel[WaveformModel], path: Path, *, with_weights:
         The largest difference of a gain between torch and onnxruntime.
 
     Raises:
-        ConfigError: onnx or onnxruntime are not installed.
+        ConfigError: onnx is not installed.
         ModelError: the network has no band gains, or the exported one gives other results.
         OutputError: the file cannot be written.
     """

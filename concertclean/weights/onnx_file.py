@@ -9,7 +9,6 @@ References:
 
 import os
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -84,7 +83,6 @@ def open_onnx(path: Path) -> "tuple[InferenceSession, OnnxRecord]":
     """Returns the network of a file with weights, ready to run, and its record.
 
     Raises:
-        ConfigError: onnxruntime is not installed.
         ModelError: the file is missing, damaged, or not one of ours.
     """
     try:
@@ -112,27 +110,19 @@ def shipped_graph(name: str) -> Path | None:
     return path if os.path.isfile(path) else None
 
 
-@cache
-def onnxruntime() -> Any:
-    """The library; ConfigError where it is not installed."""
-    try:
-        import onnxruntime as library
-    except ImportError as error:
-        raise ConfigError("ONNX files need onnxruntime; pip install 'concertclean[onnx]'") from error
-    return library
-
-
 def _session(path: Path, content: bytes, weights: Mapping[str, NDArray[np.float32]]) -> "InferenceSession":
     """One core for each call: several calls run side by side."""
-    library = onnxruntime()
-    options = library.SessionOptions()
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()  # Windows builds have some
+    options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False  # it would keep the memory of the longest segment
     options.log_severity_level = 4  # what is wrong is raised
-    values = [library.OrtValue.ortvalue_from_numpy(value) for value in weights.values()]
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in weights.values()]
     options.add_external_initializers(list(weights), values)
     try:
-        session: InferenceSession = library.InferenceSession(
+        session: InferenceSession = onnxruntime.InferenceSession(
             content, sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:

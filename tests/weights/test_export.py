@@ -16,7 +16,6 @@ from concertclean.weights.loading import load_model
 from concertclean.weights.onnx_file import open_onnx, open_with_weights, shipped_graph
 
 onnx = pytest.importorskip("onnx", reason="exporting needs onnx")
-pytest.importorskip("onnxruntime", reason="ONNX files need onnxruntime")
 
 from concertclean.weights.export import export_onnx  # noqa: E402
 
