@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from concertclean.restore.build import load
     from concertclean.restore.denoise import denoise
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["analyse", "debleed", "denoise", "load", "measure"]
 
 _PLACES = {
