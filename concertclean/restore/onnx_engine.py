@@ -13,6 +13,7 @@ from concertclean.dsp.array_stft import Run, Spectra, Waveform
 from concertclean.dsp.bands import EXPONENT, LEAST_POWER, BandPlanes
 from concertclean.errors import ConfigError
 from concertclean.restore.engine import Network, Waveforms
+from concertclean.runtime.allocator import tame_allocator
 from concertclean.runtime.parallel import usable_cores
 from concertclean.weights.onnx_file import INPUT, OUTPUT, OnnxRecord
 
@@ -49,6 +50,7 @@ class OnnxEngine:
         precision: str = "auto",
     ) -> None:
         require_cpu(device, precision)
+        tame_allocator()
         self.name = f"onnxruntime {onnxruntime.__version__}"
         self.device, self.precision = "cpu", "fp32"
         self.sample_rate, self.n_cores = record.sample_rate, usable_cores()

@@ -1,9 +1,6 @@
-"""Which device and precision there are, and how the C library is set up."""
+"""Which device and precision there are."""
 
-import ctypes
-import ctypes.util
 import math
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,21 +74,3 @@ def _is_bf16_fast() -> bool:
                 layer(image)
                 best[dtype] = min(best[dtype], time.perf_counter() - begin)
     return best[torch.bfloat16] < 0.8 * best[torch.float32]
-
-
-@cache
-def tame_allocator() -> None:
-    """Keeps glibc from page-faulting small activations anew, and from keeping more than is in use. Once is enough.
-
-    All threads share one heap: a worker takes what another has freed. Large blocks are mapped and returned when they
-    are freed; in the heap they would leave holes, which took more memory than what was in use.
-    """
-    if sys.platform != "linux" or not ctypes.util.find_library("c"):
-        return
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "gnu_get_libc_version"):
-        m_trim_threshold, m_top_pad, m_mmap_threshold, m_arena_max = -1, -2, -3, -8
-        libc.mallopt(m_arena_max, 1)
-        libc.mallopt(m_mmap_threshold, 2**21)
-        libc.mallopt(m_trim_threshold, 512 * 2**20)
-        libc.mallopt(m_top_pad, 64 * 2**20)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from concertclean.errors import ConfigError, ModelError
 from concertclean.files.atomic import written
 from concertclean.networks.layers.band_gains import WithBandGains, with_band_gains
-from concertclean.networks.layers.kan_conv import keep_whole
+from concertclean.networks.layers.kan_conv import fix_strips
 from concertclean.networks.layers.waveform_model import WaveformModel
 from concertclean.weights.loading import LoadedModel
 from concertclean.weights.onnx_file import INPUT, KEY, OUTPUT, WEIGHTS, OnnxRecord, open_bytes
@@ -27,6 +27,7 @@ LARGEST_DIFFERENCE: Final = 1e-5
 
 _OPSET = 17  # the first with LayerNormalization
 _CARD = {"name", "description", "license", "paper", "recipe", "training_data"}
+_STRIP_ROWS = 40  # of an expansion, which is the most that the network holds; of fewer the graph grows
 _CHECKED_GRIDS = (2, 3, 7)  # units of frames at which both are compared
 
 
@@ -74,7 +75,7 @@ def export_onnx(loaded: LoadedModel[WaveformModel], path: Path, *, with_weights:
 def _exported(core: _Core, found: WithBandGains, record: OnnxRecord) -> bytes:
     """The whole model. Names of weights are those of the weights file, and nothing is computed from them beforehand."""
     onnx = _onnx()
-    keep_whole(core)
+    fix_strips(core, _STRIP_ROWS)
     with TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         # Sizes that depend on the frames are traced as such; `_difference` would show where they are not.
         warnings.simplefilter("ignore")
@@ -97,13 +98,15 @@ def _exported(core: _Core, found: WithBandGains, record: OnnxRecord) -> bytes:
 
 
 def _rename(graph: Any) -> None:
-    """Names of weights without that of the module around the network."""
-    prefix = "network."
+    """Weights by their names in the weights file, all else by numbers: names would be most of a graph."""
+    new = {one.name: one.name.removeprefix("network.") for one in graph.initializer}
+    new |= {name: name for name in ("", INPUT, OUTPUT)}  # "": left out
     for one in graph.initializer:
-        one.name = one.name.removeprefix(prefix)
-    for node in graph.node:  # weights that are equal come from one, through nodes that pass them on
+        one.name = new[one.name]
+    for node in graph.node:
+        node.ClearField("name")
         for names in (node.input, node.output):
-            names[:] = [name.removeprefix(prefix) for name in names]
+            names[:] = [new.setdefault(name, str(len(new))) for name in names]
 
 
 def _without_weights(content: bytes) -> bytes:

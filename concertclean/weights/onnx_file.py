@@ -117,7 +117,7 @@ def _session(path: Path, content: bytes, weights: Mapping[str, NDArray[np.float3
     onnxruntime.disable_telemetry_events()  # Windows builds have some
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # it would keep the memory of the longest segment
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = False  # they would keep that of the longest segment
     options.log_severity_level = 4  # what is wrong is raised
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in weights.values()]
     options.add_external_initializers(list(weights), values)

@@ -247,7 +247,7 @@ def test_help_and_list_do_not_import_torch():
 
 def test_app_is_a_typer_group():
     assert {command.name or command.callback.__name__ for command in app.registered_commands} == {
-        "list", "info", "download", "verify", "path", "import", "publish"
+        "list", "info", "download", "verify", "path", "import", "export", "publish"
     }  # fmt: skip
 
 

@@ -48,9 +48,10 @@ def test_a_hundred_thousand_names_need_seconds_and_little_memory(tmp_path: Path)
     assert has_torch == "False"
 
 
-def restored(folder: Path, *words: str, cores: set[int] | None = None) -> list[dict[str, Any]]:
-    """Records of a run of the default model of a crowd, on some cores alone if they are given."""
-    command = [sys.executable, "-m", "concertclean", "denoise", *words, "--model", "concert", "--json"]
+def restored(folder: Path, *words: str, cores: set[int] | None = None, torch: bool = True) -> list[dict[str, Any]]:
+    """Records of a run of the default model of a crowd, on some cores alone if they are given, and without torch."""
+    program = "import sys\nif not torch: sys.modules.update(torch=None)\nfrom concertclean.cli.app import main\nmain()"
+    command = [sys.executable, "-c", f"torch = {torch}\n{program}", "denoise", *words, "--model", "concert", "--json"]
     if cores is not None:
         held = f"import os, sys; os.sched_setaffinity(0, {cores}); os.execv(sys.argv[1], sys.argv[1:])"
         command = [sys.executable, "-c", held, *command]
@@ -61,13 +62,15 @@ def restored(folder: Path, *words: str, cores: set[int] | None = None) -> list[d
 
 @pytest.mark.long
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the allocator is only set up for Linux")
-def test_a_network_stays_below_700_mb_at_any_length(tmp_path: Path, noise: Synth) -> None:
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime"])
+def test_a_network_stays_below_700_mb_at_any_length(tmp_path: Path, noise: Synth, engine: str) -> None:
     peaks = []
     for seconds in (60, 600):
         with soundfile.SoundFile(tmp_path / "a.wav", "w", 44_100, 2) as file:
             for _ in range(seconds):
                 file.write(noise(44_100).T)
-        (record,) = restored(tmp_path, "a.wav", "--threads", "2", "--overwrite")
+        (record,) = restored(tmp_path, "a.wav", "--threads", "2", "--overwrite", torch=engine == "torch")
+        assert record["engine"].startswith(engine)
         peaks.append(record["peak_memory_mib"] * 2**20 / 1e6)
     assert max(peaks) < 700
     assert peaks[1] < 1.05 * peaks[0]  # the first windows alone do not yet meet all others

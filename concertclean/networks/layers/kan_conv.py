@@ -225,7 +225,7 @@ class KANConv2d(nn.Module):
         nonnegative_input: bool = False,
     ) -> None:
         super().__init__()
-        self.padding, self.in_strips = kernel_size // 2, True
+        self.padding, self.strip_rows = kernel_size // 2, 0
         self.basis = make_basis(basis, grid_size, grid_range, nonnegative_input=nonnegative_input)
         shape = (out_channels, in_channels, kernel_size, kernel_size)
         bound = 1.0 / math.sqrt(in_channels * kernel_size**2)
@@ -251,8 +251,6 @@ class KANConv2d(nn.Module):
         # Autocast inside would cast the expansion once more, and would not reach the backward pass.
         with torch.autocast(device, enabled=False):
             weight = self.fused_weight().to(inputs.dtype)
-            if not self.in_strips:
-                return F.conv2d(torch.cat(self.basis(padded), dim=1), weight)
             if not torch.is_grad_enabled():
                 return self._in_strips(padded, weight)
             parameters = self.basis.parameters()
@@ -262,7 +260,8 @@ class KANConv2d(nn.Module):
     def _in_strips(self, padded: Tensor, weight: Tensor) -> Tensor:
         """The same, a few rows at a time: the expansion stays small and near the processor."""
         height = padded.shape[2] - 2 * self.padding
-        n_rows = max(8, _STRIP_ELEMENTS // (padded[:, :, 0].numel() * (weight.shape[1] // padded.shape[1])))
+        expanded_row = padded[:, :, 0].numel() * (weight.shape[1] // padded.shape[1])
+        n_rows = self.strip_rows or max(8, _STRIP_ELEMENTS // expanded_row)
         strips = [
             F.conv2d(torch.cat(self.basis(padded[:, :, row : row + n_rows + 2 * self.padding]), dim=1), weight)
             for row in range(0, height, n_rows)
@@ -270,11 +269,11 @@ class KANConv2d(nn.Module):
         return torch.cat(strips, dim=2) if len(strips) > 1 else strips[0]
 
 
-def keep_whole(network: nn.Module) -> None:
-    """Lets KAN layers expand everything at once, as a graph for any number of frames has to."""
+def fix_strips(network: nn.Module, n_rows: int) -> None:
+    """Lets KAN layers expand so many rows at a time, however long they are: a graph for any number of frames has to."""
     for module in network.modules():
         if isinstance(module, KANConv2d):
-            module.in_strips = False
+            module.strip_rows = n_rows
 
 
 def compile_expansions(network: nn.Module) -> None:
