@@ -65,15 +65,15 @@ def restored(folder: Path, *words: str, cores: set[int] | None = None, torch: bo
 @pytest.mark.parametrize("engine", ["torch", "onnxruntime"])
 def test_a_network_stays_below_700_mb_at_any_length(tmp_path: Path, noise: Synth, engine: str) -> None:
     peaks = []
-    for seconds in (60, 600):
+    for minutes in (10, 30):
         with soundfile.SoundFile(tmp_path / "a.wav", "w", 44_100, 2) as file:
-            for _ in range(seconds):
+            for _ in range(60 * minutes):
                 file.write(noise(44_100).T)
         (record,) = restored(tmp_path, "a.wav", "--threads", "2", "--overwrite", torch=engine == "torch")
         assert record["engine"].startswith(engine)
         peaks.append(record["peak_memory_mib"] * 2**20 / 1e6)
     assert max(peaks) < 700
-    assert peaks[1] < 1.05 * peaks[0]  # the first windows alone do not yet meet all others
+    assert peaks[1] < 1.02 * peaks[0]
 
 
 def free_cores() -> float:

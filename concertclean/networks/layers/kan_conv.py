@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 BasisName = Literal["bspline", "rbf", "chebyshev", "gram"]
-_STRIP_ELEMENTS = 2**20  # of an expansion if nothing is kept for a backward pass
+_STRIP_ELEMENTS = 2**18  # of an expansion if nothing is kept for a backward pass
 BASES: tuple[BasisName, ...] = get_args(BasisName)
 
 
