@@ -2,13 +2,13 @@
 
 import json
 import math
-import sys
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from concertclean.cli import console
 from concertclean.errors import OutputError
+from concertclean.runtime.memory import peak_memory_mib
 
 if TYPE_CHECKING:
     from concertclean.config.denoise import DenoiseSettings
@@ -111,7 +111,7 @@ class Sink:
                 "duration_seconds": report.seconds,
                 "elapsed_seconds": report.elapsed_seconds,
                 "real_time_factor": report.real_time_factor,
-                "peak_memory_mib": _peak_memory_mib(),
+                "peak_memory_mib": peak_memory_mib(),
                 "lufs_before": _finite(report.lufs_before),
                 "lufs_after": _finite(report.lufs_after),
                 "peak_before_db": _finite(report.peak_before_db),
@@ -127,13 +127,3 @@ class Sink:
 def _finite(value: float) -> float | None:
     """JSON has no infinity."""
     return value if math.isfinite(value) else None
-
-
-def _peak_memory_mib() -> float | None:
-    """Largest resident memory of this process so far; None on systems that do not report it."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    unit = 1024**2 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

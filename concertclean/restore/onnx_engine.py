@@ -13,7 +13,7 @@ from concertclean.dsp.array_stft import Run, Spectra, Waveform
 from concertclean.dsp.bands import EXPONENT, LEAST_POWER, BandPlanes
 from concertclean.errors import ConfigError
 from concertclean.restore.engine import Network, Waveforms
-from concertclean.runtime.allocator import tame_allocator
+from concertclean.runtime.memory import tame_allocator
 from concertclean.runtime.parallel import usable_cores
 from concertclean.weights.onnx_file import INPUT, OUTPUT, OnnxRecord
 

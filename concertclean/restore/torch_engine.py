@@ -8,8 +8,8 @@ from concertclean.errors import ModelError
 from concertclean.networks.layers.shared_gain import SharedGain
 from concertclean.networks.layers.waveform_model import WaveformModel
 from concertclean.restore.engine import Waveforms
-from concertclean.runtime.allocator import tame_allocator
 from concertclean.runtime.devices import choose_device, choose_precision, cpu_threads
+from concertclean.runtime.memory import tame_allocator
 
 
 class TorchEngine:

@@ -23,8 +23,8 @@ from concertclean.config.training import Recipe, TrainingSettings
 from concertclean.errors import TrainingError
 from concertclean.networks.architectures import ARCHITECTURES
 from concertclean.networks.layers.kan_conv import compile_expansions
-from concertclean.runtime.allocator import tame_allocator
 from concertclean.runtime.devices import choose_precision
+from concertclean.runtime.memory import tame_allocator
 from concertclean.train.adversary import Adversary
 from concertclean.train.checkpoint import damaged, export_weights, load_state, recipe_hash, save_state
 from concertclean.train.losses import gain_db

@@ -16,18 +16,18 @@ import soundfile
 Synth = Callable[..., np.ndarray]
 
 LISTING = """
-import resource, sys, time
+import sys, time
 from pathlib import Path
 from concertclean.config.denoise import DenoiseSettings
 from concertclean.restore.denoise import plan
 from concertclean.restore.manifest import Manifest
+from concertclean.runtime.memory import peak_memory_mib
 
 settings = DenoiseSettings(model="concert")
 jobs = plan(["in"], Path("out"), settings, recursive=True)
 with Manifest(Path("run.jsonl"), settings) as manifest:
     left = manifest.left(jobs)
-unit = 2**20 if sys.platform == "darwin" else 2**10
-print(len(left), time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, "torch" in sys.modules)
+print(len(left), time.process_time(), peak_memory_mib(), "torch" in sys.modules)
 """
 
 

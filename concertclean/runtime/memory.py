@@ -1,9 +1,10 @@
-"""How the C library hands out memory."""
+"""How much memory this process took, and how the C library hands it out."""
 
 import ctypes
 import ctypes.util
 import sys
 from functools import cache
+from pathlib import Path
 
 
 @cache
@@ -22,3 +23,19 @@ def tame_allocator() -> None:
         libc.mallopt(m_mmap_threshold, 2**21)
         libc.mallopt(m_trim_threshold, 64 * 2**20)
         libc.mallopt(m_top_pad, 16 * 2**20)
+
+
+def peak_memory_mib() -> float | None:
+    """Largest resident memory of this process so far; None on systems that do not report it."""
+    try:
+        # Not the one of the next system call, which begins with that of the process that started this one.
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+    except (OSError, StopIteration):
+        pass
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
