@@ -9,7 +9,9 @@ import tarfile
 import venv
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -50,30 +52,62 @@ def test_the_wheel_holds_what_the_tree_holds(built: Path) -> None:
     assert not [name for name in names - expected if "dist-info" not in name]
 
 
-@pytest.mark.slow
-def test_the_wheel_denoises_in_an_empty_environment(built: Path, tmp_path: Path) -> None:
-    """Without torch, and with the result of torch: a phone in a hall by the crowd's network, a disc by its chain."""
-    venv.create(tmp_path / "env", with_pip=True)
-    scripts = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
-    wheel = str(next(built.glob("*.whl")))
-    install = [str(scripts / "python"), "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt"), wheel]
-    installed = subprocess.run(install, cwd=tmp_path, check=False, capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def scripts(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Programs of an environment with the wheel and what it needs."""
+    folder = tmp_path_factory.mktemp("env")
+    venv.create(folder, with_pip=True)
+    scripts = folder / ("Scripts" if os.name == "nt" else "bin")
+    installed = install(scripts, str(next(built.glob("*.whl"))))
     if installed.returncode and "No matching distribution" in installed.stderr:
         pytest.skip(f"packages cannot be had here: {installed.stderr.splitlines()[-1]}")
     assert installed.returncode == 0, installed.stderr
-    for name, model in (("lets-go-fishin-with-crowd.m4a", "concert"), ("st-louis-blues-1921.mp3", "gramophone")):
-        words = ("denoise", str(ROOT / "examples" / name), "--duration=3", "--bit-depth=32f", "--overwrite", "--output")
-        subprocess.run([str(scripts / "concertclean"), *words, "without.wav"], cwd=tmp_path, check=True)
-        here = (sys.executable, "-m", "concertclean", *words, "with.wav", "--precision=fp32", "--device=cpu")
-        ended = subprocess.run([*here, "--json"], cwd=tmp_path, check=True, capture_output=True)
-        assert model in json.loads(ended.stdout)[0]["stages"]
-        (expected, rate), (result, _) = (soundfile.read(tmp_path / file) for file in ("with.wav", "without.wav"))
-        assert len(expected) == 3 * rate
-        assert snr(expected.T, result.T) > 60
-    found = subprocess.run(
-        [str(scripts / "python"), "-c", "import torch"], cwd=tmp_path, check=False, capture_output=True, text=True
-    )
-    assert "ModuleNotFoundError" in found.stderr
+    return scripts
+
+
+def install(scripts: Path, package: str) -> "subprocess.CompletedProcess[str]":
+    words = ("-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt"), package)
+    return subprocess.run([str(scripts / "python"), *words], check=False, capture_output=True, text=True)
+
+
+def denoised(program: list[str], folder: Path, name: str, *words: str) -> tuple[np.ndarray, dict[str, Any]]:
+    """Seconds of an example, and what was printed about them."""
+    common = ("denoise", str(ROOT / "examples" / name), "--duration=3", "--bit-depth=32f", "--json", "--output=out.wav")
+    ended = subprocess.run([*program, *common, "--overwrite", *words], cwd=folder, check=True, capture_output=True)
+    samples, rate = soundfile.read(folder / "out.wav")
+    assert len(samples) == 3 * rate
+    return samples.T, json.loads(ended.stdout)[0]
+
+
+PHONE, DISC = "lets-go-fishin-with-crowd.m4a", "st-louis-blues-1921.mp3"
+
+
+@pytest.mark.slow
+def test_the_wheel_denoises_in_an_empty_environment(scripts: Path, tmp_path: Path) -> None:
+    """Without torch, and with the result of torch: a phone in a hall by the crowd's network, a disc by its chain."""
+    for name, model in ((PHONE, "concert"), (DISC, "gramophone")):
+        found, record = denoised([str(scripts / "concertclean")], tmp_path, name)
+        assert record["engine"].startswith("onnxruntime")
+        assert model in record["stages"]
+        expected, _ = denoised([sys.executable, "-m", "concertclean"], tmp_path, name, "--precision=fp32")
+        assert snr(expected, found) > 60
+    command = [str(scripts / "python"), "-c", "import torch"]
+    ended = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert "ModuleNotFoundError" in ended.stderr
+
+
+@pytest.mark.slow
+def test_with_openvino_it_denoises_alike(built: Path, scripts: Path, tmp_path: Path) -> None:
+    program, words = [str(scripts / "concertclean")], ("--model=gramophone", "--precision=fp32")
+    expected, _ = denoised(program, tmp_path, DISC, *words)
+    installed = install(scripts, f"{next(built.glob('*.whl'))}[openvino]")
+    if installed.returncode:
+        pytest.skip(f"OpenVINO cannot be had here: {installed.stderr.splitlines()[-1]}")
+    found, record = denoised(program, tmp_path, DISC, *words)
+    assert record["engine"].startswith("OpenVINO")
+    assert snr(expected, found) > 60
+    ended = subprocess.run([*program, "doctor"], check=True, capture_output=True, text=True)
+    assert "run by OpenVINO" in ended.stdout
 
 
 @pytest.mark.slow

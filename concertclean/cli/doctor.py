@@ -30,7 +30,7 @@ def _engines() -> "Iterator[tuple[str, str]]":
 
     engine = installed_engine()
     yield "networks", f"run by {engine}"
-    yield from _torch() if engine == "torch" else _onnxruntime()
+    yield from {"torch": _torch, "OpenVINO": _openvino, "onnxruntime": _onnxruntime}[engine]()
 
 
 def _torch() -> "Iterator[tuple[str, str]]":
@@ -53,6 +53,16 @@ def _onnxruntime() -> "Iterator[tuple[str, str]]":
     yield "onnxruntime", onnxruntime.__version__
     yield "device", f"cpu ({platform.processor() or platform.machine()})"
     yield "precision", "fp32"
+    yield "threads", str(usable_cores())
+
+
+def _openvino() -> "Iterator[tuple[str, str]]":
+    from importlib.metadata import version
+
+    from concertclean.runtime.parallel import usable_cores
+
+    yield "OpenVINO", version("openvino")
+    yield "device", f"cpu ({platform.processor() or platform.machine()})"
     yield "threads", str(usable_cores())
 
 

@@ -1,26 +1,31 @@
-"""What runs a network: torch where it is installed, else onnxruntime; an ONNX file always runs in onnxruntime."""
+"""What runs a network: OpenVINO or torch where they are installed, else onnxruntime; ONNX files never need torch."""
 
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from concertclean.config.denoise import RestorerSettings
-from concertclean.errors import ModelError
+from concertclean.errors import ConfigError, ModelError
 from concertclean.files.download import Progress
 from concertclean.restore.engine import Engine
 from concertclean.weights.cards import ModelCard
 from concertclean.weights.locating import LocatedWeights, known_card, locate_weights
-from concertclean.weights.onnx_file import SUFFIX
+from concertclean.weights.onnx_file import SUFFIX, OnnxRecord, open_onnx, open_with_weights, shipped_graph, whole_model
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 Fetching = Callable[[], AbstractContextManager[Progress | None]]
 Found = tuple[Engine, LocatedWeights, float | None]
 
 
-def installed_engine() -> Literal["torch", "onnxruntime"]:
-    """Name of the program that runs networks here."""
+def installed_engine() -> Literal["torch", "OpenVINO", "onnxruntime"]:
+    """Name of the program that runs the networks of the package on the CPU."""
+    if find_spec("openvino") is not None:
+        return "OpenVINO"
     return "onnxruntime" if find_spec("torch") is None else "torch"
 
 
@@ -39,9 +44,26 @@ def engine_of(name: str, settings: RestorerSettings, fetching: Fetching) -> Foun
     """
     if name.endswith(SUFFIX):
         return _from_onnx_file(name, settings)
-    if installed_engine() == "torch":
+    has_torch = find_spec("torch") is not None
+    if has_torch and not (find_spec("openvino") is not None and _has_graph(name) and _is_for_openvino(settings)):
         return _with_torch(name, settings, fetching)
-    return _with_onnxruntime(name, settings, fetching)
+    return _with_graph(name, settings, fetching)
+
+
+def _has_graph(name: str) -> bool:
+    card = known_card(name)
+    return card is not None and shipped_graph(card.name) is not None
+
+
+def _is_for_openvino(settings: RestorerSettings) -> bool:
+    """Whether the CPU is what would be used, in a precision that OpenVINO has."""
+    if settings.precision == "fp16" or settings.device not in ("auto", "cpu"):
+        return False
+    if settings.device == "cpu" or version("torch").endswith("+cpu"):
+        return True
+    from concertclean.runtime.devices import choose_device
+
+    return choose_device("auto").type == "cpu"
 
 
 def _with_torch(name: str, settings: RestorerSettings, fetching: Fetching) -> Found:
@@ -59,12 +81,8 @@ def _with_torch(name: str, settings: RestorerSettings, fetching: Fetching) -> Fo
     return engine, LocatedWeights(loaded.path, loaded.card, loaded.sha256), _seconds(loaded.card)
 
 
-def _with_onnxruntime(name: str, settings: RestorerSettings, fetching: Fetching) -> Found:
+def _with_graph(name: str, settings: RestorerSettings, fetching: Fetching) -> Found:
     """A model of the package; there are no graphs of others."""
-    from concertclean.restore.onnx_engine import OnnxEngine, require_cpu
-    from concertclean.weights.onnx_file import open_with_weights, shipped_graph
-
-    require_cpu(settings.device, settings.precision)
     card = known_card(name)
     if card is not None and shipped_graph(card.name) is None:
         raise _needs_torch(name)
@@ -76,18 +94,34 @@ def _with_onnxruntime(name: str, settings: RestorerSettings, fetching: Fetching)
     session, record = open_with_weights(graph, located.path)
     if record.weights_sha256 != located.sha256:
         raise _needs_torch(name)
-    options = {"device": settings.device, "precision": settings.precision}
-    return OnnxEngine(session, record, floor=settings.network_floor, **options), located, _seconds(located.card)
+    engine = _engine(session, record, settings, lambda: whole_model(graph, located.path))
+    return engine, located, _seconds(located.card)
 
 
 def _from_onnx_file(name: str, settings: RestorerSettings) -> Found:
-    from concertclean.restore.onnx_engine import OnnxEngine
-    from concertclean.weights.onnx_file import open_onnx
-
     located = locate_weights(name, offline=True)
-    session, record = open_onnx(Path(located.path))
-    options = {"device": settings.device, "precision": settings.precision}
-    return OnnxEngine(session, record, floor=settings.network_floor, **options), located, record.segment_seconds
+    session, record = open_onnx(located.path)
+    engine = _engine(session, record, settings, located.path.read_bytes)
+    return engine, located, record.segment_seconds
+
+
+def _engine(
+    session: "InferenceSession", record: OnnxRecord, settings: RestorerSettings, content: Callable[[], bytes]
+) -> Engine:
+    """By OpenVINO where it is installed, else by onnxruntime, which comes with the package."""
+    from concertclean.restore.onnx_engine import OnnxEngine, OnnxRuntime
+
+    device, precision, floor = settings.device, settings.precision, settings.network_floor
+    if device not in ("auto", "cpu"):
+        raise ConfigError(f"device {device}: onnxruntime and OpenVINO run on the CPU; choose auto or cpu, or use torch")
+    if find_spec("openvino") is not None and precision != "fp16":
+        from concertclean.restore.openvino_core import OpenVino
+
+        how: Any = {"threads": settings.threads, "segment_seconds": settings.segment_seconds}
+        return OnnxEngine(OpenVino(content(), record, precision=precision, **how), record, floor=floor)
+    if precision not in ("auto", "fp32"):
+        raise ConfigError(f"precision {precision}: onnxruntime computes in fp32; choose auto or fp32, or use torch")
+    return OnnxEngine(OnnxRuntime(session, record), record, floor=floor)
 
 
 def _seconds(card: ModelCard | None) -> float | None:

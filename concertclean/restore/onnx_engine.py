@@ -1,8 +1,8 @@
-"""Networks run by onnxruntime on the CPU: what goes around them, from arrays, without torch."""
+"""Networks of ONNX files on the CPU: what goes around them, from arrays, and onnxruntime, without torch."""
 
 import math
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 import onnxruntime
@@ -11,7 +11,6 @@ from concertclean.dsp import array_stft
 from concertclean.dsp.array_downmix import GRID_SAMPLES, HOP_LENGTH, N_FFT, REACH_SAMPLES, downmix_locally
 from concertclean.dsp.array_stft import Run, Spectra, Waveform
 from concertclean.dsp.bands import EXPONENT, LEAST_POWER, BandPlanes
-from concertclean.errors import ConfigError
 from concertclean.restore.engine import Network, Waveforms
 from concertclean.runtime.memory import tame_allocator
 from concertclean.runtime.parallel import usable_cores
@@ -26,35 +25,62 @@ _MASK_BOUND: Final = 1.2
 _LEAST_MAGNITUDE: Final = LEAST_POWER ** (EXPONENT / 2)  # of a silent band
 
 
-class OnnxEngine:
-    """See `engine.Engine`.
+class Core(Protocol):
+    """The network between features and gains.
+
+    Attributes:
+        name: program that runs it, with its version.
+        precision: of its inner layers.
+    """
+
+    name: str
+    precision: str
+
+    def frames(self, n_frames: int) -> int:
+        """How many frames it has to be given where there are so many."""
+
+    def __call__(self, planes: Waveform) -> Waveform:
+        """Gains `(channel, band, frame)` of features `(plane, band, frame)`."""
+
+
+class OnnxRuntime:
+    """See `Core`.
 
     Args:
         session: the network.
         record: what goes around it.
-        floor: least gain, 0 (none) to 1.
-        device: "auto" or "cpu".
-        precision: "auto" or "fp32".
-
-    Raises:
-        ConfigError: another device or precision is asked for.
     """
 
-    def __init__(
-        self,
-        session: "InferenceSession",
-        record: OnnxRecord,
-        *,
-        floor: float = 0.0,
-        device: str = "auto",
-        precision: str = "auto",
-    ) -> None:
-        require_cpu(device, precision)
-        tame_allocator()
+    precision = "fp32"
+
+    def __init__(self, session: "InferenceSession", record: OnnxRecord) -> None:
+        self._session, self._grid_frames = session, record.grid_frames
         self.name = f"onnxruntime {onnxruntime.__version__}"
-        self.device, self.precision = "cpu", "fp32"
+
+    def frames(self, n_frames: int) -> int:
+        """See `Core`."""
+        return max(-(-n_frames // self._grid_frames), 2) * self._grid_frames
+
+    def __call__(self, planes: Waveform) -> Waveform:
+        """See `Core`."""
+        (gains,) = self._session.run([OUTPUT], {INPUT: planes[None]})
+        return np.asarray(gains[0], np.float32)
+
+
+class OnnxEngine:
+    """See `engine.Engine`.
+
+    Args:
+        core: the network.
+        record: what goes around it.
+        floor: least gain, 0 (none) to 1.
+    """
+
+    def __init__(self, core: Core, record: OnnxRecord, *, floor: float = 0.0) -> None:
+        tame_allocator()
+        self.name, self.device, self.precision = core.name, "cpu", core.precision
         self.sample_rate, self.n_cores = record.sample_rate, usable_cores()
-        own = _OnnxNetwork(session, record, floor)
+        own = _OnnxNetwork(core, record, floor)
         self.mono: Network = own
         self.stereo: Network = own if own.channels == 2 else _SharedGain(own)
 
@@ -73,21 +99,13 @@ class OnnxEngine:
         """See `Engine`; it is there already."""
 
 
-def require_cpu(device: str, precision: str) -> None:
-    """ConfigError for a device or a precision that onnxruntime is not used with here."""
-    if device not in ("auto", "cpu"):
-        raise ConfigError(f"device {device}: onnxruntime runs on the CPU; choose auto or cpu, or use torch")
-    if precision not in ("auto", "fp32"):
-        raise ConfigError(f"precision {precision}: onnxruntime computes in fp32; choose auto or fp32, or use torch")
-
-
 class _OnnxNetwork:
     """A network with band gains between a waveform and its estimate; see `engine.Network`."""
 
-    def __init__(self, session: "InferenceSession", record: OnnxRecord, floor: float) -> None:
-        self._session, self._floor = session, floor
+    def __init__(self, core: Core, record: OnnxRecord, floor: float) -> None:
+        self._core, self._floor = core, floor
         self.channels, self.alignment, self.context = record.channels, record.alignment, record.context
-        self._hop_length, self._grid_frames = record.hop_length, record.grid_frames
+        self._hop_length = record.hop_length
         self._window = array_stft.window(record.window, record.n_fft)
         self._bands = BandPlanes(record.n_fft // 2 + 1, record.bands, record.channels, record.margin)
 
@@ -112,12 +130,11 @@ class _OnnxNetwork:
         runs = array_stft.spectra(waveform, self._window, self._hop_length)
         magnitudes = np.concatenate([self._bands.magnitudes(spectra) for _, spectra in runs], axis=2)
         n_frames = magnitudes.shape[2]
-        missing = max(-n_frames % self._grid_frames, 2 * self._grid_frames - n_frames)
+        missing = self._core.frames(n_frames) - n_frames
         # Silence where the network needs more frames, within the context that is thrown away.
         padded = np.pad(magnitudes, ((0, 0), (0, 0), (0, missing)), constant_values=np.float32(_LEAST_MAGNITUDE))
-        (found,) = self._session.run([OUTPUT], {INPUT: self._bands.planes(padded)[None]})
-        gains: Waveform = np.maximum(found[0, :, :, :n_frames], np.float32(self._floor))
-        return gains
+        gains = self._core(self._bands.planes(padded))[:, :, :n_frames]
+        return np.maximum(gains, np.float32(self._floor))
 
 
 class _SharedGain:

@@ -10,6 +10,7 @@ References:
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -104,14 +105,24 @@ def open_with_weights(graph: Path, weights: Path) -> "tuple[InferenceSession, On
     return session, _record(graph, session)
 
 
+def whole_model(graph: Path, weights: Path) -> bytes:
+    """Returns a graph without weights together with those of a weights file; errors as of `open_onnx`."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "whole.onnx"
+        _session(graph, graph.read_bytes(), load_arrays(weights), saved=path)
+        return path.read_bytes()
+
+
 def shipped_graph(name: str) -> Path | None:
     """Returns where the graph of a model of the package lies; None where there is none."""
     path = _GRAPHS / f"{name}{SUFFIX}"
     return path if os.path.isfile(path) else None
 
 
-def _session(path: Path, content: bytes, weights: Mapping[str, NDArray[np.float32]]) -> "InferenceSession":
-    """One core for each call: several calls run side by side."""
+def _session(
+    path: Path, content: bytes, weights: Mapping[str, NDArray[np.float32]], saved: Path | None = None
+) -> "InferenceSession":
+    """One core for each call: several calls run side by side. With `saved`, as it is, for another program."""
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()  # Windows builds have some
@@ -119,6 +130,9 @@ def _session(path: Path, content: bytes, weights: Mapping[str, NDArray[np.float3
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = options.enable_mem_pattern = False  # they would keep that of the longest segment
     options.log_severity_level = 4  # what is wrong is raised
+    if saved is not None:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.optimized_model_filepath = str(saved)
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in weights.values()]
     options.add_external_initializers(list(weights), values)
     try:

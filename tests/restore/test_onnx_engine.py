@@ -90,7 +90,7 @@ def difference_db(reference: np.ndarray, estimate: np.ndarray) -> float:
 
 def test_onnxruntime_is_for_the_cpu_in_full_precision(tmp_path: Path, tiny_weights: dict[str, Path]) -> None:
     path = str(exported(tiny_weights["mono"], tmp_path))
-    with pytest.raises(ConfigError, match="device cuda: onnxruntime runs on the CPU"):
+    with pytest.raises(ConfigError, match="device cuda: onnxruntime and OpenVINO run on the CPU"):
         load(path, device="cuda")
     with pytest.raises(ConfigError, match="precision bf16: onnxruntime computes in fp32"):
         load(path, precision="bf16")
