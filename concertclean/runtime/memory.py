@@ -21,8 +21,8 @@ def tame_allocator() -> None:
         m_trim_threshold, m_top_pad, m_mmap_threshold, m_arena_max = -1, -2, -3, -8
         libc.mallopt(m_arena_max, 1)
         libc.mallopt(m_mmap_threshold, 2**21)
-        libc.mallopt(m_trim_threshold, 64 * 2**20)
-        libc.mallopt(m_top_pad, 16 * 2**20)
+        libc.mallopt(m_trim_threshold, 32 * 2**20)
+        libc.mallopt(m_top_pad, 4 * 2**20)
 
 
 def peak_memory_mib() -> float | None:
