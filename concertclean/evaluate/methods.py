@@ -7,7 +7,7 @@ with a delay is moved back by it; the delay is measured once with noise.
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +23,7 @@ from concertclean.errors import ConfigError
 from concertclean.metrics.parts import projected
 from concertclean.restore.build import Restorer, build_restorer
 from concertclean.restore.chain import stages_of
+from concertclean.weights.onnx_file import SUFFIX
 
 if TYPE_CHECKING:
     from concertclean.networks.layers.waveform_model import WaveformModel
@@ -51,16 +52,24 @@ class Model:
 
     restorer: Restorer
 
-    @property
+    @cached_property
     def network(self) -> "WaveformModel | None":
         """The network, if the restorer is a single network with accessible gains; else None."""
         networks = self.restorer.networks
         if not len(self.restorer.stages) == len(networks) == 1:
             return None
+        from concertclean.networks.layers.band_gains import hold_gains
         from concertclean.restore.torch_engine import TorchEngine
+        from concertclean.weights.loading import load_model
 
-        engine = networks[0].enhancer.engine
-        return engine.model if isinstance(engine, TorchEngine) else None
+        engine, path = networks[0].enhancer.engine, networks[0].weights.path
+        if isinstance(engine, TorchEngine):
+            return engine.model
+        if path.suffix == SUFFIX:
+            return None
+        model = load_model(path).model  # of the weights that another program runs
+        hold_gains(model, self.restorer.settings.network_floor)
+        return model
 
     def __call__(self, degraded: Array, sample_rate: int) -> Array:
         """Restores a waveform that fits in memory."""

@@ -67,3 +67,12 @@ def test_a_model_gives_what_denoise_writes(tiny_weights, save, tmp_path, name, c
 def test_a_model_is_called_by_its_card_or_its_file():
     assert methods.short_name("runs/mine/mine.safetensors") == "mine"
     assert methods.short_name("concert") == "concert"
+
+
+def test_gains_are_known_whatever_runs_the_network(monkeypatch, tiny_weights):
+    by_torch, by_another = (methods.model(str(tiny_weights["stereo"])) for _ in range(2))
+    monkeypatch.setattr(by_another.restorer.networks[0].enhancer, "engine", object())
+    assert by_another.network is not by_torch.network
+    assert type(by_another.network) is type(by_torch.network)
+    assert by_another.network.front.floor == by_torch.network.front.floor
+    assert methods.model("concert,declick").network is None
