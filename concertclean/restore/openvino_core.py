@@ -98,7 +98,8 @@ class OpenVino:
 
 
 def _library() -> Any:
-    sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type]
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault("openvino.tools.ovc", None)  # importing it fails, which openvino foresees
     import openvino
 
     return openvino

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from concertclean.dsp.array_downmix import REACH_SAMPLES
 from concertclean.dsp.downmix import downmix, polarities
-from concertclean.dsp.local_downmix import REACH_SAMPLES, downmix_locally
+from concertclean.dsp.local_downmix import downmix_locally
 
 RATE = 44_100
 
