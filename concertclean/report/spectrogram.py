@@ -8,10 +8,9 @@ import struct
 import zlib
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from concertclean.dsp.stft import spectrogram, window
+from concertclean.dsp.array_stft import spectrogram, window
 
 N_FFT = 2048  # 46 ms at 44.1 kHz: claps and crackle stay narrow
 FLOOR_DB = -120.0
@@ -38,7 +37,7 @@ class Spectrograms:
         self.frames_per_column = max(1, -(-(1 + n_samples // hop) // max_columns))
         self._margin = N_FFT // 2 // hop  # frames whose window extends beyond an edge of a segment
         self._window = window("hann", N_FFT)
-        self._held = torch.zeros(n_waveforms, channels, N_FFT // 2)
+        self._held = np.zeros((n_waveforms, channels, N_FFT // 2), np.float32)
         self._n_samples = 0
         self._columns: list[NDArray[np.float32]] = []
         self._frames = np.zeros((n_waveforms, N_FFT // 2 + 1, 0), np.float32)
@@ -50,7 +49,7 @@ class Spectrograms:
     def add(self, waveforms: NDArray[np.float64]) -> None:
         """Takes the next `(waveform, channel, time)`."""
         self._n_samples += waveforms.shape[-1]
-        self._held = torch.cat([self._held, torch.from_numpy(waveforms.astype(np.float32))], dim=-1)
+        self._held = np.concatenate([self._held, waveforms.astype(np.float32)], axis=-1)
         n_frames = self._held.shape[-1] // self.hop_length - 2 * self._margin
         if n_frames > 0:
             self._take(n_frames)
@@ -61,7 +60,7 @@ class Spectrograms:
         n_missing = 1 + self._n_samples // self.hop_length - n_done
         n_wanted = (n_missing + 2 * self._margin) * self.hop_length
         padding = max(0, n_wanted - self._held.shape[-1])
-        self._held = torch.nn.functional.pad(self._held, (0, padding))
+        self._held = np.pad(self._held, ((0, 0), (0, 0), (0, padding)))
         if n_missing > 0:
             self._take(n_missing)
         rest = [self._frames.mean(axis=-1)] if self._frames.shape[-1] else []
@@ -73,10 +72,12 @@ class Spectrograms:
     def _take(self, n_frames: int) -> None:
         """Turns the first held frames into columns."""
         n_used = (n_frames + 2 * self._margin) * self.hop_length
-        found = spectrogram(self._held[..., :n_used], self._window, self.hop_length)
-        inner = found[..., self._margin : self._margin + n_frames]
+        n_waveforms, channels = self._held.shape[:2]
+        flat = self._held[..., :n_used].reshape(n_waveforms * channels, n_used)
+        inner = spectrogram(flat, self._window, self.hop_length)[:, self._margin : self._margin + n_frames]
         self._held = self._held[..., n_frames * self.hop_length :]
-        power = inner.abs().square().mean(dim=1).numpy()
+        power = np.square(inner.real) + np.square(inner.imag)
+        power = power.reshape(n_waveforms, channels, n_frames, -1).mean(axis=1).swapaxes(1, 2)
         frames = np.concatenate([self._frames, power], axis=-1)
         n_columns = frames.shape[-1] // self.frames_per_column
         n_whole = n_columns * self.frames_per_column

@@ -117,8 +117,9 @@ def excerpt(tmp_path: Path, noise: Synth) -> Iterator[Path]:
 
 def test_a_file_restores_without_torch(tmp_path: Path, tiny_weights: dict[str, Path], excerpt: Path) -> None:
     path = exported(tiny_weights["stereo"], tmp_path)
-    ended = without(["torch"], "denoise", str(excerpt), "--model", str(path), "--json", cwd=tmp_path)
+    ended = without(["torch"], "denoise", str(excerpt), "--model", str(path), "--json", "--report", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "in_clean_report.html").stat().st_size > 10_000
     assert '"engine": "onnxruntime' in ended.stdout
     assert not np.array_equal(soundfile.read(tmp_path / "in_clean.wav")[0], soundfile.read(excerpt)[0])
 
