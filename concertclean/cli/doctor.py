@@ -30,7 +30,7 @@ def _engines() -> "Iterator[tuple[str, str]]":
 
     engine = installed_engine()
     yield "networks", f"run by {engine}"
-    yield from {"torch": _torch, "OpenVINO": _openvino, "onnxruntime": _onnxruntime}[engine]()
+    yield from _torch() if engine == "torch" else _without_torch(engine)
 
 
 def _torch() -> "Iterator[tuple[str, str]]":
@@ -45,24 +45,15 @@ def _torch() -> "Iterator[tuple[str, str]]":
     yield "threads", str(torch.get_num_threads())
 
 
-def _onnxruntime() -> "Iterator[tuple[str, str]]":
-    import onnxruntime
-
-    from concertclean.runtime.parallel import usable_cores
-
-    yield "onnxruntime", onnxruntime.__version__
-    yield "device", f"cpu ({platform.processor() or platform.machine()})"
-    yield "precision", "fp32"
-    yield "threads", str(usable_cores())
-
-
-def _openvino() -> "Iterator[tuple[str, str]]":
+def _without_torch(engine: str) -> "Iterator[tuple[str, str]]":
     from importlib.metadata import version
 
     from concertclean.runtime.parallel import usable_cores
 
-    yield "OpenVINO", version("openvino")
+    yield engine, version(engine.lower())
     yield "device", f"cpu ({platform.processor() or platform.machine()})"
+    if engine == "onnxruntime":
+        yield "precision", "fp32"
     yield "threads", str(usable_cores())
 
 

@@ -1,6 +1,7 @@
 """What the classifier of scenes is given: log-mel images of a few seconds, without torch."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -37,6 +38,7 @@ class SceneImages:
     hop_length: int = 1024
     n_mels: int = 64
 
+    @cached_property
     def filters(self) -> NDArray[np.float32]:
         """Filters of the bands, `(freq, mel)`."""
         return mel_filters(self.n_fft, self.sample_rate, self.n_mels, *_RANGE_HZ)
@@ -45,6 +47,6 @@ class SceneImages:
         """Image `(frame, mel)` of a waveform `(time,)`, full scale ±1."""
         window = array_stft.window("hann", self.n_fft)
         (spectra,) = array_stft.spectrogram(waveform[None], window, self.hop_length)
-        power = (np.square(spectra.real) + np.square(spectra.imag)) @ self.filters()
+        power = (np.square(spectra.real) + np.square(spectra.imag)) @ self.filters
         image = np.log(power + np.float32(POWER_FLOOR))
         return np.asarray((image - image.mean()) / SPREAD, np.float32)

@@ -49,7 +49,7 @@ class SceneClassifier(Pretrained):
             raise ValueError(f"n_mels={n_mels}, must be divisible by {2 ** len(widths)}")
         self.sample_rate, self.hop_length = sample_rate, hop_length
         self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
-        bank = SceneImages(sample_rate, n_fft, hop_length, n_mels).filters()
+        bank = SceneImages(sample_rate, n_fft, hop_length, n_mels).filters
         self.register_buffer("mels", torch.from_numpy(bank), persistent=False)
         self.convolutions = nn.Sequential(
             *(

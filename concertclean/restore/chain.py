@@ -15,7 +15,7 @@ from concertclean.config.denoise import AUTO
 from concertclean.dsp.arrays import Blocks
 from concertclean.dsp.resample import Fifo
 from concertclean.errors import ConfigError, ModelError
-from concertclean.weights.cards import cards_by_word, did_you_mean, load_cards
+from concertclean.weights.cards import FILE_SUFFIXES, cards_by_word, did_you_mean, load_cards
 
 _NOTHING: Mapping[Source, Material] = MappingProxyType({})
 
@@ -142,13 +142,7 @@ def _with_methods_before(names: Sequence[str]) -> list[str]:
     is_alone = len(names) == 1 and names[0] in by_word
     stages = [*(by_word[names[0]].before if is_alone else ()), *names]
     for name in stages:
-        if (
-            name in _methods()
-            or name in by_word
-            or "/" in name
-            or "\\" in name
-            or name.endswith((".safetensors", ".onnx"))
-        ):
+        if name in _methods() or name in by_word or "/" in name or "\\" in name or name.endswith(FILE_SUFFIXES):
             continue
         near = did_you_mean(name, (*by_word, *_methods()))
         raise ModelError(

@@ -83,6 +83,7 @@ def _with_torch(name: str, settings: RestorerSettings, fetching: Fetching) -> Fo
 
 def _with_graph(name: str, settings: RestorerSettings, fetching: Fetching) -> Found:
     """A model of the package; there are no graphs of others."""
+    by_openvino = _is_by_openvino(settings)  # what cannot be had is reported before weights are fetched for hours
     card = known_card(name)
     if card is not None and shipped_graph(card.name) is None:
         raise _needs_torch(name)
@@ -91,37 +92,48 @@ def _with_graph(name: str, settings: RestorerSettings, fetching: Fetching) -> Fo
     graph = None if located.card is None else shipped_graph(located.card.name)
     if graph is None:
         raise _needs_torch(name)
-    session, record = open_with_weights(graph, located.path)
+    network, record = (whole_model if by_openvino else open_with_weights)(graph, located.path)
     if record.weights_sha256 != located.sha256:
         raise _needs_torch(name)
-    engine = _engine(session, record, settings, lambda: whole_model(graph, located.path))
-    return engine, located, _seconds(located.card)
+    return _engine(network, record, settings), located, _seconds(located.card)
 
 
 def _from_onnx_file(name: str, settings: RestorerSettings) -> Found:
+    by_openvino = _is_by_openvino(settings)
     located = locate_weights(name, offline=True)
     session, record = open_onnx(located.path)
-    engine = _engine(session, record, settings, located.path.read_bytes)
-    return engine, located, record.segment_seconds
+    network = located.path.read_bytes() if by_openvino else session
+    return _engine(network, record, settings), located, record.segment_seconds
 
 
-def _engine(
-    session: "InferenceSession", record: OnnxRecord, settings: RestorerSettings, content: Callable[[], bytes]
-) -> Engine:
-    """By OpenVINO where it is installed, else by onnxruntime, which comes with the package."""
-    from concertclean.restore.onnx_engine import OnnxEngine, OnnxRuntime
+def _is_by_openvino(settings: RestorerSettings) -> bool:
+    """Whether OpenVINO runs a graph, as opposed to onnxruntime; ConfigError for what neither of them can do."""
+    if settings.device not in ("auto", "cpu"):
+        raise ConfigError(
+            f"device {settings.device}: onnxruntime and OpenVINO run on the CPU; choose auto or cpu, or use torch"
+        )
+    if find_spec("openvino") is not None and settings.precision != "fp16":
+        return True
+    if settings.precision not in ("auto", "fp32"):
+        raise ConfigError(
+            f"precision {settings.precision}: onnxruntime computes in fp32; choose auto or fp32, or use torch"
+        )
+    return False
 
-    device, precision, floor = settings.device, settings.precision, settings.network_floor
-    if device not in ("auto", "cpu"):
-        raise ConfigError(f"device {device}: onnxruntime and OpenVINO run on the CPU; choose auto or cpu, or use torch")
-    if find_spec("openvino") is not None and precision != "fp16":
+
+def _engine(network: "InferenceSession | bytes", record: OnnxRecord, settings: RestorerSettings) -> Engine:
+    """What runs a network opened by onnxruntime, or the content of a file by OpenVINO."""
+    from concertclean.restore.onnx_engine import Core, OnnxEngine, OnnxRuntime
+
+    core: Core
+    if isinstance(network, bytes):
         from concertclean.restore.openvino_core import OpenVino
 
         how: Any = {"threads": settings.threads, "segment_seconds": settings.segment_seconds}
-        return OnnxEngine(OpenVino(content(), record, precision=precision, **how), record, floor=floor)
-    if precision not in ("auto", "fp32"):
-        raise ConfigError(f"precision {precision}: onnxruntime computes in fp32; choose auto or fp32, or use torch")
-    return OnnxEngine(OnnxRuntime(session, record), record, floor=floor)
+        core = OpenVino(network, record, precision=settings.precision, **how)
+    else:
+        core = OnnxRuntime(network, record)
+    return OnnxEngine(core, record, floor=settings.network_floor)
 
 
 def _seconds(card: ModelCard | None) -> float | None:

@@ -27,6 +27,9 @@ from concertclean.config.reading import read_toml
 from concertclean.errors import ConfigError, ModelError
 from concertclean.files.names import plain_name
 
+FILE_SUFFIXES = (".safetensors", ".onnx")
+"""Of the files that hold networks."""
+
 _PACKAGE = Path(__file__).parent.parent
 
 _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

@@ -13,7 +13,7 @@ References:
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
@@ -163,14 +163,9 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, "Tensor"]:
         ModelError: the file is missing or damaged.
     """
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    read_header(path)
-    try:
-        state: dict[str, Tensor] = load_file(path)
-    except (SafetensorError, OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
-        raise _damaged(Path(path), f"safetensors refuses it ({error})") from error
+    state = _tensors(path, load_file)
     halves = (torch.float16, torch.bfloat16)
     return {name: tensor.float() if tensor.dtype in halves else tensor for name, tensor in state.items()}
 
@@ -188,15 +183,23 @@ def load_arrays(path: str | os.PathLike[str]) -> "dict[str, NDArray[np.float32]]
         ModelError: the file is missing or damaged.
     """
     import numpy as np
-    from safetensors import SafetensorError
     from safetensors.numpy import load_file
+
+    found = _tensors(path, load_file)
+    return {name: np.asarray(value, np.float32) for name, value in found.items() if value.dtype.kind == "f"}
+
+
+def _tensors(
+    path: str | os.PathLike[str], load_file: Callable[[str | os.PathLike[str]], dict[str, Any]]
+) -> dict[str, Any]:
+    """All tensors of a file, of the library whose `load_file` this is; ModelError for a damaged one."""
+    from safetensors import SafetensorError
 
     read_header(path)
     try:
-        found = load_file(path).items()
-    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
         raise _damaged(Path(path), f"safetensors refuses it ({error})") from error
-    return {name: np.asarray(value, np.float32) for name, value in found if value.dtype.kind == "f"}
 
 
 def _parse_metadata(path: Path, metadata: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> WeightsHeader:

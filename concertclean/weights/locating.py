@@ -17,7 +17,7 @@ import platformdirs
 from concertclean.errors import ModelError, OfflineError, OutputError
 from concertclean.files.atomic import write_text, written
 from concertclean.files.download import Progress, fetch_from_url, file_sha256
-from concertclean.weights.cards import ModelCard, find_card, load_cards
+from concertclean.weights.cards import FILE_SUFFIXES, ModelCard, find_card, load_cards
 from concertclean.weights.file_format import read_header
 from concertclean.weights.hub import fetch_from_hub
 
@@ -165,7 +165,7 @@ def _user_path(name_or_path: str | Path) -> Path | None:
     """The argument as a path, if it is a Path, has a folder in it, or ends like a weights file."""
     if isinstance(name_or_path, Path):
         return name_or_path.expanduser()
-    looks_like_path = name_or_path.endswith((".safetensors", ".onnx")) or "/" in name_or_path or os.sep in name_or_path
+    looks_like_path = name_or_path.endswith(FILE_SUFFIXES) or "/" in name_or_path or os.sep in name_or_path
     return Path(name_or_path).expanduser() if looks_like_path else None
 
 

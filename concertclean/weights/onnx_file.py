@@ -105,12 +105,12 @@ def open_with_weights(graph: Path, weights: Path) -> "tuple[InferenceSession, On
     return session, _record(graph, session)
 
 
-def whole_model(graph: Path, weights: Path) -> bytes:
-    """Returns a graph without weights together with those of a weights file; errors as of `open_onnx`."""
+def whole_model(graph: Path, weights: Path) -> tuple[bytes, OnnxRecord]:
+    """Returns a graph without weights together with those of a weights file, and the record; as `open_onnx`."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "whole.onnx"
-        _session(graph, graph.read_bytes(), load_arrays(weights), saved=path)
-        return path.read_bytes()
+        session = _session(graph, graph.read_bytes(), load_arrays(weights), saved=path)
+        return path.read_bytes(), _record(graph, session)
 
 
 def shipped_graph(name: str) -> Path | None:

@@ -5,12 +5,11 @@ import math
 from torch import Tensor
 
 from concertclean.dsp import stft
-from concertclean.dsp.array_downmix import GRID_SAMPLES, REACH_SAMPLES
+from concertclean.dsp.array_downmix import GRID_SAMPLES, HOP_LENGTH, N_FFT, REACH_SAMPLES
 from concertclean.dsp.local_downmix import downmix_locally
 from concertclean.networks.layers.waveform_model import WaveformModel
 
 _MASK_BOUND = 1.2
-_N_FFT, _HOP_LENGTH = 2048, 512
 
 
 class SharedGain(WaveformModel):
@@ -33,15 +32,15 @@ class SharedGain(WaveformModel):
         self.sample_rate, self.alignment = mono.sample_rate, math.lcm(mono.alignment, GRID_SAMPLES)
         # room for one more frame, and for the correlation of the channels
         self.context = mono.context + -(-REACH_SAMPLES // self.alignment) * self.alignment
-        self.register_buffer("window", stft.window("hann", _N_FFT), persistent=False)
+        self.register_buffer("window", stft.window("hann", N_FFT), persistent=False)
 
     def estimates(self, waveform: Tensor) -> tuple[Tensor]:
         """The only estimate; see `WaveformModel.estimates`."""
         mixed = downmix_locally(waveform)
         restored = self.mono(mixed)[:, 0]
-        degraded = stft.spectrogram(mixed, self.window, _HOP_LENGTH)
-        quotient = stft.spectrogram(restored, self.window, _HOP_LENGTH) * degraded.conj()
+        degraded = stft.spectrogram(mixed, self.window, HOP_LENGTH)
+        quotient = stft.spectrogram(restored, self.window, HOP_LENGTH) * degraded.conj()
         mask = quotient / (degraded.abs().square() + 1e-12)
         mask = mask * (_MASK_BOUND / mask.abs().clamp_min(_MASK_BOUND))
-        both = stft.spectrogram(waveform, self.window, _HOP_LENGTH) * mask
-        return (stft.waveform(both, self.window, _HOP_LENGTH, waveform.shape[-1]).unsqueeze(1),)
+        both = stft.spectrogram(waveform, self.window, HOP_LENGTH) * mask
+        return (stft.waveform(both, self.window, HOP_LENGTH, waveform.shape[-1]).unsqueeze(1),)
