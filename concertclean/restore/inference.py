@@ -24,6 +24,7 @@ from concertclean.dsp.segments import Segment, grouped, joined, segments, ungrou
 from concertclean.errors import DeviceMemoryError, ModelError
 from concertclean.restore.engine import Engine, Network, Waveforms
 from concertclean.restore.shared_batches import SharedBatches, Timed
+from concertclean.runtime.memory import return_freed_memory
 
 Notify = Callable[[str], None]
 
@@ -179,9 +180,11 @@ class Enhancer:
         return estimates
 
     def _timed(self, batch: list[Segment], model: Network) -> Timed:
-        """Estimates of some windows, and the seconds they took."""
+        """Estimates of some windows on the CPU, and the seconds they took."""
         begin = time.perf_counter()
-        return self._batch(batch, model), time.perf_counter() - begin
+        estimates = self._batch(batch, model)
+        return_freed_memory()
+        return estimates, time.perf_counter() - begin
 
     def _batch(self, batch: list[Segment], model: Network) -> list[Segment]:
         """Estimates of some windows, context cut off; halves the work until it fits into memory."""

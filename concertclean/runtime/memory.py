@@ -8,21 +8,45 @@ from pathlib import Path
 
 
 @cache
-def tame_allocator() -> None:
+def _glibc() -> ctypes.CDLL | None:
+    """The C library, if it is that of GNU."""
+    if sys.platform != "linux" or not ctypes.util.find_library("c"):
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "gnu_get_libc_version") else None
+
+
+@cache
+def tame_allocator(*, for_training: bool = False) -> None:
     """Keeps glibc from page-faulting small activations anew, and from keeping more than is in use. Once is enough.
 
     All threads share one heap: a worker takes what another has freed. Large blocks are mapped and returned when they
     are freed; in the heap they would leave holes, which took more memory than what was in use.
+
+    Args:
+        for_training: keep everything instead. A step frees activations of hundreds of megabytes and needs them again
+            at once; to map them anew took more than half of its time.
     """
-    if sys.platform != "linux" or not ctypes.util.find_library("c"):
-        return
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "gnu_get_libc_version"):
-        m_trim_threshold, m_top_pad, m_mmap_threshold, m_arena_max = -1, -2, -3, -8
-        libc.mallopt(m_arena_max, 1)
-        libc.mallopt(m_mmap_threshold, 2**21)
-        libc.mallopt(m_trim_threshold, 32 * 2**20)
-        libc.mallopt(m_top_pad, 4 * 2**20)
+    libc = _glibc()
+    if libc is not None:
+        m_trim_threshold, m_top_pad, m_mmap_threshold, m_mmap_max, m_arena_max = -1, -2, -3, -4, -8
+        if for_training:
+            libc.mallopt(m_mmap_max, 0)
+        else:
+            libc.mallopt(m_arena_max, 1)
+            libc.mallopt(m_mmap_threshold, 2**21)
+        libc.mallopt(m_trim_threshold, (512 if for_training else 32) * 2**20)
+        libc.mallopt(m_top_pad, (64 if for_training else 4) * 2**20)
+
+
+def return_freed_memory() -> None:
+    """Hands pages that nothing uses back to the system, also those between blocks in use.
+
+    Without it, a heap that workers share grew for as long as a recording lasted, as ever other holes were left.
+    """
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
 
 
 def peak_memory_mib() -> float | None:
