@@ -12,6 +12,7 @@ References:
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -22,16 +23,14 @@ from concertclean.dsp.arrays import Array
 from concertclean.dsp.downmix import downmix
 from concertclean.errors import ConfigError
 from concertclean.synthesis.crowd import Clips
-from concertclean.synthesis.shaping import Waveform, unit_peak
+from concertclean.synthesis.melody import FRAME_SECONDS, Note, held, melody, ornamented, phrases
+from concertclean.synthesis.shaping import Waveform, faded, unit_peak
 
-FRAME_SECONDS: Final = 0.005
-_SCALES: Final = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10), "pentatonic": (0, 3, 5, 7, 10)}
-_NOTE_SECONDS: Final = (0.15, 0.2, 0.3, 0.4, 0.6, 0.9, 1.4)
-_NOTE_SHARES: Final = (0.1, 0.2, 0.2, 0.2, 0.15, 0.1, 0.05)
 _INTERVALS: Final = (3, 4, 7, -5, 12)  # semitones to a second voice: thirds, a fifth, a fourth below, an octave
 _LEAST_VOICED = 0.25  # share of the frames of a clip; whispering cannot be sung
 _WORD_SECONDS = (0.25, 8.0)
 _TRIES = 60
+_FADE_SECONDS: Final = 0.03
 
 
 @dataclass(frozen=True)
@@ -102,27 +101,39 @@ def shift_formants(voice: Voice, factor: float) -> Voice:
     return replace(voice, envelope=voice.envelope[:, index])
 
 
-def melody(rng: np.random.Generator, n_frames: int, low_hz: float, high_hz: float) -> Array:
-    """A melody in steps of a major, minor or pentatonic scale, with glides, vibrato and a little drift.
+def sing_notes(
+    rng: np.random.Generator, words: Sequence[Voice], notes: Sequence[Note], sample_rate: int = 44_100
+) -> Waveform:
+    """A given melody sung on words, at its times; octaves are chosen for the voice as a whole.
 
     Args:
-        rng: draws scale, key, notes of 0.15 to 1.4 s, glides of 20 to 90 ms and a vibrato of up to 0.6 semitones at
-            4.5 to 6.5 Hz that comes and goes.
-        n_frames: length.
-        low_hz: lowest note.
-        high_hz: highest note, at least an octave above.
+        rng: draws the order of the words, how long they are held, glides, vibrato and breath.
+        words: of one speaker, as `analyse` returns them at this sample rate.
+        notes: in order of their beginnings. A note ends at the latest where the next one begins.
+        sample_rate: Hz.
 
     Returns:
-        `(n_frames,)` Hz; vibrato and drift may leave the range by a semitone.
+        `(1, time)` float32, to the end of the last note, peak 0.9; silent in rests longer than a breath.
+
+    Raises:
+        ValueError: no words, or no notes.
     """
-    semitones = _notes(rng, n_frames, 12 * np.log2(low_hz / 55), 12 * np.log2(high_hz / 55))
-    glide = max(1, int(rng.uniform(0.02, 0.09) / FRAME_SECONDS))
-    semitones = _smoothed(semitones, glide)
-    time = np.arange(n_frames) * FRAME_SECONDS
-    vibrato = rng.uniform(0, 0.6) * np.sin(2 * np.pi * rng.uniform(4.5, 6.5) * time + rng.uniform(0, 2 * np.pi))
-    presence = _smoothed(rng.random(n_frames), 60)
-    drift = 0.05 * _smoothed(rng.standard_normal(n_frames), 40) * np.sqrt(40)
-    return np.asarray(55 * 2 ** ((semitones + vibrato * presence + drift) / 12))
+    if not words or not notes:
+        raise ValueError(f"{len(words)} words and {len(notes)} notes, expected at least one of each")
+    spoken = np.median(np.concatenate([word.pitch_hz[word.voiced] for word in words]))
+    middle = np.median([note.semitones for note in notes])
+    octaves = 12 * np.round((12 * np.log2(spoken / 55) + 4 - middle) / 12)  # singing lies above speaking
+    total = np.zeros((1, round(notes[-1].end * sample_rate)), np.float32)
+    for phrase in phrases(notes):
+        semitones = held(phrase) + octaves
+        voice = _words_for(rng, words, len(semitones))
+        breath = replace(voice, aperiodicity=voice.aperiodicity * rng.uniform(0.8, 1.0))
+        sung = render(breath, ornamented(rng, semitones), sample_rate)
+        sung = faded(sung, 1, round(_FADE_SECONDS * sample_rate))  # it may end within a word
+        begin = round(phrase[0].begin * sample_rate)
+        part = total[:, begin : begin + sung.shape[1]]
+        part += sung[:, : part.shape[1]]
+    return unit_peak(total) * np.float32(0.9)
 
 
 def sing(rng: np.random.Generator, clips: Clips, seconds: float, sample_rate: int = 44_100) -> Waveform:
@@ -161,26 +172,13 @@ def sing(rng: np.random.Generator, clips: Clips, seconds: float, sample_rate: in
     return unit_peak(np.tanh(unit_peak(total) * rng.uniform(0.8, 2.5))) * np.float32(0.9)
 
 
-def _notes(rng: np.random.Generator, n_frames: int, low: float, high: float) -> Array:
-    """Semitones above 55 Hz of the note of each frame: a walk of at most two steps of a scale."""
-    scale = _SCALES[str(rng.choice(list(_SCALES)))]
-    key = rng.uniform(0, 12)
-    allowed = np.sort([key + 12 * octave + step for octave in range(-2, 7) for step in scale])
-    allowed = allowed[(allowed >= low) & (allowed <= high)]
-    semitones, at = np.empty(n_frames), 0
-    step = int(rng.integers(len(allowed)))
-    while at < n_frames:
-        length = int(rng.choice(_NOTE_SECONDS, p=_NOTE_SHARES) * rng.uniform(0.8, 1.25) / FRAME_SECONDS)
-        step = int(np.clip(step + rng.integers(-2, 3), 0, len(allowed) - 1))
-        semitones[at : at + length] = allowed[step]
-        at += length
-    return semitones
-
-
-def _smoothed(values: Array, width: int) -> Array:
-    """A mean over about `width` frames, weighted by a Hann window; ends are held."""
-    window = np.hanning(width + 2)[1:-1]
-    return np.asarray(np.convolve(np.pad(values, width, "edge"), window / window.sum(), "same")[width:-width])
+def _words_for(rng: np.random.Generator, words: Sequence[Voice], n_frames: int) -> Voice:
+    """Words in random order, held, as long as asked for."""
+    chosen: list[Voice] = []
+    while sum(map(len, chosen)) < n_frames:
+        chosen.append(hold(words[int(rng.integers(len(words)))], rng.uniform(1.2, 3.0)))
+    joined = _joined(chosen)
+    return Voice(joined.pitch_hz[:n_frames], joined.envelope[:n_frames], joined.aperiodicity[:n_frames])
 
 
 def _second_voices(rng: np.random.Generator) -> list[float]:

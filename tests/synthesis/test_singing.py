@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from concertclean.errors import ConfigError
-from concertclean.synthesis import singing
+from concertclean.synthesis import melody, singing
 
 RATE = 22_050
 if find_spec("pyworld") is None:
@@ -86,7 +86,7 @@ def test_consonants_stay_unvoiced_and_as_long_as_they_were():
 def test_a_melody_keeps_its_range_and_its_scale():
     rng = np.random.default_rng(3)
     for _ in range(20):
-        tune = singing.melody(rng, 2000, 130.0, 350.0)
+        tune = melody.melody(rng, 2000, 130.0, 350.0)
         assert len(tune) == 2000
         # Vibrato of 0.6 semitones, drift of three standard deviations.
         assert tune.min() > 130.0 * 2 ** (-1 / 12)
@@ -107,3 +107,26 @@ def test_speech_without_a_voice_cannot_be_sung():
     noise = np.random.default_rng(0).standard_normal((1, RATE)).astype(np.float32) * 0.1
     with pytest.raises(ConfigError, match="nothing voiced"):
         singing.sing(np.random.default_rng(0), Spoken(noise), 1.0, RATE)
+
+
+def test_a_melody_is_sung_at_its_times_and_in_its_intervals():
+    rng = np.random.default_rng(7)
+    notes = [melody.Note(0.5, 2.5, 26.0), melody.Note(2.6, 4.6, 33.0), melody.Note(6.0, 8.0, 29.0)]
+    sung = singing.sing_notes(rng, [singing.analyse(spoken(noise_seconds=0.05), RATE)], notes, RATE)
+    assert sung.shape == (1, 8 * RATE)
+    loud = np.abs(sung[0])
+    assert loud.max() == pytest.approx(0.9, abs=1e-3)
+    for rest in (slice(0, int(0.45 * RATE)), slice(int(4.7 * RATE), int(5.95 * RATE))):
+        assert loud[rest].max() < 1e-3
+    pitch = singing.analyse(sung, RATE).pitch_hz
+    frames = [slice(int((note.begin + 0.2) / 0.005), int((note.end - 0.1) / 0.005)) for note in notes]
+    found = [12 * np.log2(np.median(pitch[part][pitch[part] > 0]) / 55) for part in frames]
+    octaves = 12 * round((found[0] - 26) / 12)  # the speaker, at 120 Hz, sings an octave lower
+    assert octaves == -12
+    for note, semitones in zip(notes, found, strict=True):
+        assert semitones == pytest.approx(note.semitones + octaves, abs=0.3)  # vibrato and drift go around it
+
+
+def test_singing_needs_words_and_notes():
+    with pytest.raises(ValueError, match="0 words and 1 notes"):
+        singing.sing_notes(np.random.default_rng(0), [], [melody.Note(0, 1, 20)], RATE)
