@@ -92,18 +92,22 @@ def free_cores() -> float:
 
 @pytest.mark.long
 def test_two_cores_are_nearly_twice_as_fast(tmp_path: Path, noise: Synth) -> None:
-    """A folder of recordings of a minute: 1.7 times, from the first sample read to the last one written."""
+    """A folder of recordings of a minute: 1.7 times, from the first sample read to the last one written.
+
+    As `pip install concertclean` runs it, by onnxruntime. In torch, whose bf16 keeps the memory busier, two independent
+    processes are not twice as fast either; it reached 1.5 to 1.7.
+    """
     if not Path("/proc/stat").exists() or (free := free_cores()) < 1.9:
         pytest.skip("needs two cores that nothing else uses" + (f"; {free:.1f} are free" if "free" in locals() else ""))
-    for number in range(8):
+    for number in range(6):
         soundfile.write(tmp_path / f"{number}.wav", noise(60 * 44_100).T, 44_100)
     elapsed = {}
     two = set(sorted(os.sched_getaffinity(0))[:2])
     for cores in ({min(two)}, two):
         begin = time.perf_counter()
-        restored(tmp_path, "0.wav", "--duration", "1", "--overwrite", cores=cores)
+        restored(tmp_path, "0.wav", "--duration", "1", "--overwrite", cores=cores, torch=False)
         start = time.perf_counter() - begin
         begin = time.perf_counter()
-        restored(tmp_path, ".", "-o", f"{len(cores)}", cores=cores)
+        restored(tmp_path, ".", "-o", f"{len(cores)}", cores=cores, torch=False)
         elapsed[len(cores)] = time.perf_counter() - begin - start
-    assert elapsed[1] / elapsed[2] > 1.7, "two independent processes gain little more where cores share their memory"
+    assert elapsed[1] / elapsed[2] > 1.7
