@@ -14,7 +14,7 @@ from concertclean.dataset.excerpts import filled
 from concertclean.dataset.mixing import Item, mix
 from concertclean.dataset.shelf import Shelf
 from concertclean.dataset.store import Entry, Store
-from concertclean.synthesis import crowd, disc, transfer
+from concertclean.synthesis import calls, crowd, disc, transfer
 from concertclean.synthesis.shaping import Waveform, layered, rms
 
 SUNG = "sung"
@@ -99,7 +99,7 @@ class HeldOut:
             kinds["shouts"] = lambda rng, n: crowd.scattered(rng, n, rate, clips=[shouts])
         if self._split == "validation" and kinds:
             kinds["whistles"] = lambda rng, n: layered(
-                rng, n, rate, utter=lambda rng: crowd.whistle(rng, rate), starts=rng.uniform(0, 2, 3), rest_seconds=0.7
+                rng, n, rate, utter=lambda rng: calls.whistle(rng, rate), starts=rng.uniform(0, 2, 3), rest_seconds=0.7
             )
         return kinds
 

@@ -9,19 +9,19 @@ References:
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Final, Protocol
 
 import numpy as np
-from scipy.signal import lfilter
 
+from concertclean.synthesis.calls import boo, whistle, whoop
 from concertclean.synthesis.degradation import colour, reverberate
 from concertclean.synthesis.shaping import (
     Event,
     Position,
     Utter,
     Waveform,
-    faded,
     layered,
     log_uniform,
     placed,
@@ -30,10 +30,9 @@ from concertclean.synthesis.shaping import (
     sentence,
     unit_peak,
     unit_rms,
-    vowel,
 )
 
-_KINDS: Final = {"applause": 0.24, "cheer": 0.34, "babble": 0.17, "near": 0.15}
+_KINDS: Final = {"applause": 0.24, "cheer": 0.34, "babble": 0.17, "near": 0.15, "boos": 0.08}
 _N_SENTENCES: Final = 24  # synthetic ones, shared by all talkers: enough that none stands out
 
 
@@ -106,38 +105,6 @@ def applause(
     return placed(chain.from_iterable(hands() for _ in range(people)), n_samples, channels=2)
 
 
-def whoop(
-    rng: np.random.Generator, sample_rate: int = 44_100, *, pitch_hz: float | None = None, seconds: float | None = None
-) -> Waveform:
-    """A shouted vowel: a rising and falling pitch through three formants, with breath; `(1, time)`, peak one.
-
-    Args:
-        rng: source of chance.
-        sample_rate: Hz.
-        pitch_hz: at start and end, higher by up to 60 % between, with a vibrato of 2 %; None draws 180 to 900.
-        seconds: length; None draws 0.4 to 2.2.
-    """
-    base = rng.uniform(180, 900) if pitch_hz is None else pitch_hz
-    length = rng.uniform(0.4, 2.2) if seconds is None else seconds
-    time = np.arange(int(length * sample_rate)) / sample_rate
-    bow = rng.uniform(0, 0.6) * np.sin(np.pi * (time / length) ** rng.uniform(0.5, 2))
-    pitch = base * (1 + bow) * (1 + 0.02 * np.sin(2 * np.pi * rng.uniform(4, 7) * time))
-    voice = vowel(rng, pitch, sample_rate)
-    return unit_peak(faded(voice, round(0.06 * sample_rate), round(min(0.2, length / 2) * sample_rate)))
-
-
-def whistle(rng: np.random.Generator, sample_rate: int = 44_100) -> Waveform:
-    """A finger whistle of 0.2 to 1.4 s: a narrow band gliding between 1.5 and 4 kHz; `(1, time)`, peak one."""
-    start, end = rng.uniform(1500, 3200, 2)
-    n_samples = int(rng.uniform(0.2, 1.4) * sample_rate)
-    at = np.linspace(0, 1, n_samples)
-    pitch = start + (end - start) * at ** rng.uniform(0.6, 2) + rng.uniform(0, 800) * np.sin(np.pi * at)
-    unrest = np.exp(-220 / sample_rate)  # the pitch wanders by 25 Hz at up to 35 Hz
-    pitch += lfilter([25 * np.sqrt(1 - unrest**2)], [1, -unrest], rng.standard_normal(n_samples))
-    tone = np.sin(2 * np.pi * np.cumsum(pitch) / sample_rate) + 0.05 * rng.standard_normal(n_samples)
-    return unit_peak(faded(tone[None], n_samples // 12, n_samples // 12))
-
-
 def cheer(
     rng: np.random.Generator, n_samples: int, sample_rate: int = 44_100, *, clips: Iterable[Clips] = ()
 ) -> Waveform:
@@ -152,6 +119,19 @@ def cheer(
     starts = rng.uniform(-1, 1, int(log_uniform(rng, 6, 90)))
     utter = _shout(tuple(clips), sample_rate)
     return layered(rng, n_samples, sample_rate, utter=utter, starts=starts, rest_seconds=1.0)
+
+
+def boos(rng: np.random.Generator, n_samples: int, sample_rate: int = 44_100) -> Waveform:
+    """Three to 90 people booing, each again after hardly a breath.
+
+    Args:
+        rng: source of chance.
+        n_samples: length.
+        sample_rate: Hz.
+    """
+    starts = rng.uniform(-2, 1, int(log_uniform(rng, 3, 90)))
+    utter = partial(boo, sample_rate=sample_rate)
+    return layered(rng, n_samples, sample_rate, utter=utter, starts=starts, rest_seconds=0.5)
 
 
 def near_voices(
@@ -268,7 +248,7 @@ def crowd(
     speech: Clips | None = None,
     responses: Clips | None = None,
 ) -> Waveform:
-    """One to three layers of applause, cheers, babble and near voices, some in a room; rms one.
+    """One to three layers of applause, cheers, babble, near voices and boos, some in a room; rms one.
 
     Args:
         rng: draws kinds, proportions, rooms, colours and level curves.
@@ -286,6 +266,7 @@ def crowd(
         "cheer": lambda: cheer(rng, n_samples, sample_rate, clips=voices),
         "babble": lambda: babble(rng, n_samples, sample_rate, speech=speech),
         "near": lambda: near_voices(rng, n_samples, sample_rate, clips=voices),
+        "boos": lambda: boos(rng, n_samples, sample_rate),
     }
     shares = np.array([_KINDS[kind] for kind in makers])
     total = np.zeros((2, n_samples), np.float32)

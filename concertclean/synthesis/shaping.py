@@ -86,21 +86,29 @@ def resonant(waveform: Floats, centre_hz: float, bandwidth_hz: float, sample_rat
     return np.asarray(lfilter([1 - radius], [1, -middle, radius**2], waveform, axis=1), np.float32)
 
 
-def vowel(rng: np.random.Generator, pitch_hz: NDArray[np.float64], sample_rate: int = 44_100) -> Waveform:
-    """Harmonics of a moving pitch through three formants, with breath.
+def vowel(
+    rng: np.random.Generator,
+    pitch_hz: NDArray[np.float64],
+    sample_rate: int = 44_100,
+    *,
+    formants: tuple[float, ...] | None = None,
+) -> Waveform:
+    """Harmonics of a moving pitch through formants, with breath.
 
     Args:
         rng: draws formants, phases and breath.
         pitch_hz: `(time,)`.
         sample_rate: Hz.
+        formants: Hz; None draws three of any vowel.
 
     Returns:
         `(1, time)` float32, any level.
     """
     base = float(pitch_hz[0])
-    formants = np.array([rng.uniform(300, 900), rng.uniform(900, 2200), rng.uniform(2300, 3500)])
+    drawn = formants or (rng.uniform(300, 900), rng.uniform(900, 2200), rng.uniform(2300, 3500))
+    peaks = np.array(drawn)
     k = np.arange(1, max(2, min(26, min(9000, 0.25 * sample_rate) / base)))
-    levels = (1 / (1 + ((np.outer(k, base) - formants) / (90 + 0.06 * formants)) ** 2)).sum(axis=1) + 0.02
+    levels = (1 / (1 + ((np.outer(k, base) - peaks) / (90 + 0.06 * peaks)) ** 2)).sum(axis=1) + 0.02
     amplitudes = (levels / k**0.3 * np.exp(2j * np.pi * rng.random(len(k)))).astype(np.complex64)
     first = np.exp(2j * np.pi * np.cumsum(pitch_hz) / sample_rate).astype(np.complex64)
     total, harmonic = np.zeros(len(first), np.float32), np.ones(len(first), np.complex64)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scipy.signal import find_peaks, spectrogram
+from scipy.signal import find_peaks
 
 from concertclean.synthesis import crowd
 from concertclean.synthesis.shaping import rms
@@ -110,39 +110,6 @@ def test_recorded_claps_are_heard() -> None:
     assert share_in_band(crowd.applause(Rng(6), 3 * RATE, RATE, n_people=30), 8900, 9100) < 0.01
 
 
-@pytest.mark.parametrize("pitch_hz", [200, 500])
-def test_whoop_rises_from_its_pitch_and_falls_back(pitch_hz: float) -> None:
-    """Period by autocorrelation of 40 ms: its vibrato is 2 %, its rise at most 60 %."""
-    sound = crowd.whoop(Rng(8), RATE, pitch_hz=pitch_hz, seconds=1.2)[0]
-
-    def pitch(start_seconds: float) -> float:
-        part = sound[int(start_seconds * RATE) :][: RATE // 25]
-        likeness = np.correlate(part, part, "full")[len(part) - 1 :]
-        shortest, longest = int(RATE / pitch_hz / 1.7), int(RATE / pitch_hz * 1.1)
-        return RATE / (shortest + int(likeness[shortest:longest].argmax()))
-
-    pitches = [pitch(start) for start in np.arange(0.02, 1.12, 0.05)]
-    assert pitches[0] == pytest.approx(pitch_hz, rel=0.08)
-    assert pitch_hz * 1.1 < max(pitches) < pitch_hz * 1.65
-    assert pitches[-1] < max(pitches) * 0.95
-    assert len(sound) == int(1.2 * RATE)
-    assert np.abs(sound).max() == 1
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_whistle_is_a_narrow_band_on_its_glide(seed: int) -> None:
-    """In 12 ms a glide moves by 150 Hz, two bins of the window take another 170; breath is 0.5 % of the power."""
-    sound = crowd.whistle(Rng(seed), RATE)
-    hz, _, power = spectrogram(sound[0], RATE, nperseg=512, noverlap=256)
-    centre = hz[power.argmax(axis=0)]
-    is_near = np.abs(hz[:, None] - centre) < 350
-    is_loud = power.sum(axis=0) > 0.1 * power.sum(axis=0).max()
-    assert power[is_near & is_loud].sum() / power[:, is_loud].sum() > 0.98
-    assert centre[is_loud].min() > 1350
-    assert centre[is_loud].max() < 4150
-    assert 0.2 <= sound.shape[1] / RATE <= 1.4
-
-
 @pytest.mark.parametrize("make", [crowd.cheer, crowd.near_voices])
 def test_shouts_are_recorded_where_there_are_recordings(make: Callable[..., np.ndarray]) -> None:
     assert share_in_band(make(Rng(9), 3 * RATE, RATE, clips=[Beeps(8000)]), 7900, 8100) > 0.2
@@ -160,6 +127,13 @@ def test_near_voices_are_bursts_with_rests() -> None:
     assert max(shares) > 0.2
     assert max(shares) < 1  # somebody speaks in each
     assert quiet_share(crowd.cheer(Rng(1), 6 * RATE, RATE)) == 0
+
+
+def test_boos_are_dense_and_dark() -> None:
+    sound = crowd.boos(Rng(12), 4 * RATE, RATE)
+    assert sound.shape == (2, 4 * RATE)
+    assert share_in_band(sound, 60, 1100) > 0.8
+    assert share_in_band(crowd.cheer(Rng(12), 4 * RATE, RATE), 60, 1100) < 0.6
 
 
 def test_babble_is_dense_and_lies_in_the_band_of_speech() -> None:
@@ -198,7 +172,7 @@ def test_crowd_is_stereo_at_an_rms_of_one(seed: int) -> None:
     assert made.shape == (2, 2 * RATE)
     assert made.dtype == np.float32
     assert rms(made) == pytest.approx(1, abs=1e-4)
-    assert np.corrcoef(made)[0, 1] < 0.9999
+    assert rms(made[:1] - made[1:]) > 0.01  # one person beside the phone differs in level alone
 
 
 def test_crowd_uses_all_that_it_is_given() -> None:
