@@ -11,11 +11,10 @@ import typer
 from concertclean.cli import console
 from concertclean.cli.stop_request import StopRequest
 from concertclean.cli.training_bleed import bleed_environment, bleed_network
+from concertclean.cli.training_gaps import note_what_is_missing
 from concertclean.cli.training_scenes import scene_environment, scene_network
 from concertclean.cli.training_screen import TrainingScreen, with_board
 from concertclean.errors import ConfigError, OutputError
-
-_MOST_NAMES = 5  # of a list in a message
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -173,15 +172,8 @@ def _environment(
     from concertclean.train.loop import Environment
 
     mixer = Mixer(store, settings.mixing, "train", settings.run.seed)
-    held = {entry.group for entry in store.entries if entry.split == "train"}
-    missing = [name for name in settings.mixing.favourites if name not in held]
-    if missing and place.rank == 0:
-        what = f"{len(missing)} of {len(settings.mixing.favourites)} mixing.favourites match no group it trains on"
-        shown = (
-            missing if len(missing) <= _MOST_NAMES else [*missing[:_MOST_NAMES], f"{len(missing) - _MOST_NAMES} more"]
-        )
-        console.note(f"{store.folder}: {what}: {', '.join(shown)}")
-        console.note("  the rest is drawn as usual; build the dataset from what the recipe names, or correct the names")
+    if place.rank == 0:
+        note_what_is_missing(settings.mixing, store)
     items = Items(mixer, item_length(settings, network, store.header.sample_rate))
 
     give = batch_source(settings.data, items, place, overfit)

@@ -134,6 +134,15 @@ def test_validation_reports_kinds_and_parts(built, program, tmp_path):
     assert "worst_item" in found
 
 
+def test_recordings_that_a_share_needs_are_missed_aloud(built, program):
+    ended = program("train", "-c", "concert.toml", "--dry-run", "--set", "mixing.sung_share=0")
+    assert ended.code == 0, ended.err
+    assert "mixing.song_share is 0.3, but no recording to train on has the role vocals" in ended.err
+    assert "mixing.sung_share" not in ended.err
+    quiet = program("train", "-c", "concert.toml", "--dry-run", "--set", "mixing.song_share=0")
+    assert "has the role" not in quiet.err
+
+
 def test_layers_that_the_first_weights_lack_start_fresh_and_are_reported(built, program, tmp_path):
     assert program("train", "-c", "concert.toml").code == 0
     init = f"network.init={tmp_path / 'runs' / 'tiny-concert' / 'tiny-concert.safetensors'}"
