@@ -29,7 +29,7 @@ from pathlib import Path
 
 import mido
 import numpy as np
-from midi_stems import Event, Instrument, events, played, render, roles, stem
+from midi_stems import DRUM_CHANNEL, Event, Instrument, events, render, roles, sounded, stem
 from mido.midifiles.meta import KeySignatureError
 
 from concertclean.audio_io.reader import AudioReader
@@ -42,7 +42,6 @@ from concertclean.synthesis.singing import Voice, analyse, shift_formants, sing_
 
 SAMPLE_RATE = 44_100
 _GUITARS, _DISTORTED = range(24, 29), (29, 30)
-_DRUM_CHANNEL = 9
 _A1 = 33  # MIDI note of 55 Hz
 _SPREAD_DB = 3.0  # of the levels of stems
 _VOCALS_DB = 2.0  # over the others
@@ -66,26 +65,20 @@ def distorted(song: list[Event], rng: np.random.Generator) -> list[Event]:
 
 def as_kit(song: list[Event]) -> list[Event]:
     """The drums alone, for a soundfont that has one kit as its first sound."""
-    kept = [(now, message) for now, message in song if getattr(message, "channel", None) == _DRUM_CHANNEL]
+    kept = [(now, message) for now, message in song if getattr(message, "channel", None) == DRUM_CHANNEL]
     notes = [(now, message) for now, message in kept if message.type in ("note_on", "note_off")]
     return [(now, message.copy(channel=0)) for now, message in notes]
 
 
 def lead_notes(song: list[Event], stems: dict[Instrument, str]) -> list[Note]:
     """Notes of the instrument that is called `vocals`, the highest where several sound at once."""
-    found: list[Note] = []
-    begun: dict[int, float] = {}
-    for now, message, instrument in played(song):
-        if stems.get(instrument) != "vocals":
-            continue
-        begin = begun.pop(message.note, None)
-        if begin is not None and now > begin:
-            found.append(Note(begin, now, message.note - _A1))
-        if message.type == "note_on" and message.velocity:
-            begun[message.note] = now
+    found = [
+        Note(begin, end, note - _A1)
+        for instrument, note, begin, end in sounded(song)
+        if stems.get(instrument) == "vocals" and end - begin > _SHORTEST_SECONDS
+    ]
     found.sort(key=lambda note: (note.begin, -note.semitones))
-    highest = list({note.begin: note for note in reversed(found)}.values())[::-1]
-    return [note for note in highest if note.end - note.begin > _SHORTEST_SECONDS]
+    return list({note.begin: note for note in reversed(found)}.values())[::-1]
 
 
 @lru_cache(maxsize=8)

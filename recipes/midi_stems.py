@@ -30,7 +30,7 @@ from mido.midifiles.meta import KeySignatureError
 Instrument = tuple[int, int]  # channel and program, from 0
 Event = tuple[float, mido.Message]
 
-_DRUM_CHANNEL = 9
+DRUM_CHANNEL = 9
 _FEWEST_STEMS = 3
 _ALL_SOUND_OFF = 120
 _BASSES = range(32, 40)
@@ -64,20 +64,26 @@ def played(song: list[Event]) -> Iterator[tuple[float, mido.Message, Instrument]
             yield now, message, (message.channel, programs[message.channel])
 
 
-def roles(song: list[Event]) -> dict[Instrument, str]:
-    """The stem of every instrument that plays."""
-    seconds: dict[Instrument, float] = defaultdict(float)
-    pitches: dict[Instrument, float] = defaultdict(float)
+def sounded(song: list[Event]) -> Iterator[tuple[Instrument, int, float, float]]:
+    """Notes that have ended: whose, MIDI number, beginning and end in seconds."""
     begun: dict[tuple[int, int], float] = {}
     for now, message, instrument in played(song):
         key = message.channel, message.note
         begin = begun.pop(key, None)
         if begin is not None:
-            seconds[instrument] += now - begin
-            pitches[instrument] += (now - begin) * message.note
+            yield instrument, message.note, begin, now
         if message.type == "note_on" and message.velocity:
             begun[key] = now
-    stems = {one: "drums" if one[0] == _DRUM_CHANNEL else "bass" for one in seconds if _is_ground(one)}
+
+
+def roles(song: list[Event]) -> dict[Instrument, str]:
+    """The stem of every instrument that plays."""
+    seconds: dict[Instrument, float] = defaultdict(float)
+    pitches: dict[Instrument, float] = defaultdict(float)
+    for instrument, note, begin, end in sounded(song):
+        seconds[instrument] += end - begin
+        pitches[instrument] += (end - begin) * note
+    stems = {one: "drums" if one[0] == DRUM_CHANNEL else "bass" for one in seconds if _is_ground(one)}
     melodic = {one: length for one, length in seconds.items() if one not in stems and length}
     busy = [one for one, length in melodic.items() if length >= _MUCH * max(melodic.values())]
     lead = max(busy, key=lambda one: pitches[one] / seconds[one], default=None)
@@ -85,7 +91,7 @@ def roles(song: list[Event]) -> dict[Instrument, str]:
 
 
 def _is_ground(instrument: Instrument) -> bool:
-    return instrument[0] == _DRUM_CHANNEL or instrument[1] in _BASSES
+    return instrument[0] == DRUM_CHANNEL or instrument[1] in _BASSES
 
 
 def stem(song: list[Event], stems: dict[Instrument, str], name: str) -> mido.MidiFile:
