@@ -29,8 +29,7 @@ from pathlib import Path
 
 import mido
 import numpy as np
-from midi_stems import DRUM_CHANNEL, Event, Instrument, events, render, roles, sounded, stem
-from mido.midifiles.meta import KeySignatureError
+from midi_stems import DRUM_CHANNEL, FEWEST_STEMS, Event, Instrument, render, roles, songs, sounded, stem
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.whole import write_waveform
@@ -65,9 +64,8 @@ def distorted(song: list[Event], rng: np.random.Generator) -> list[Event]:
 
 def as_kit(song: list[Event]) -> list[Event]:
     """The drums alone, for a soundfont that has one kit as its first sound."""
-    kept = [(now, message) for now, message in song if getattr(message, "channel", None) == DRUM_CHANNEL]
-    notes = [(now, message) for now, message in kept if message.type in ("note_on", "note_off")]
-    return [(now, message.copy(channel=0)) for now, message in notes]
+    notes = [(now, message) for now, message in song if message.type in ("note_on", "note_off")]
+    return [(now, message.copy(channel=0)) for now, message in notes if message.channel == DRUM_CHANNEL]
 
 
 def lead_notes(song: list[Event], stems: dict[Instrument, str]) -> list[Note]:
@@ -104,7 +102,7 @@ def take(song: list[Event], given: argparse.Namespace, rng: np.random.Generator)
     stems = roles(song)
     names = sorted(set(stems.values()))
     notes = lead_notes(song, stems)
-    if len(names) < 3 or not notes:
+    if len(names) < FEWEST_STEMS or not notes:
         return None
     parts = [_stem(song, stems, name, notes, given, rng) for name in names]
     total = np.zeros((2, max(part.shape[1] for part in parts)))
@@ -155,12 +153,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=75.0, help="of a song at most")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    for path in sorted(path for folder in given.midi for path in folder.glob("*.[mM][iI][dD]")):
-        try:
-            song = events(path, given.seconds)
-        except (ValueError, OSError, EOFError, KeySignatureError) as error:
-            print(f"{path}: left out ({error})")
-            continue
+    for path, song in songs(given.midi, given.seconds):
         for number in range(given.takes):
             rng = np.random.default_rng((given.seed, zlib.crc32(path.name.encode()), number))
             target = given.output / path.parent.name / f"{path.stem} {number + 1}.flac"

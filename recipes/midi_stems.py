@@ -21,7 +21,7 @@ import argparse
 import subprocess
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import mido
@@ -31,7 +31,7 @@ Instrument = tuple[int, int]  # channel and program, from 0
 Event = tuple[float, mido.Message]
 
 DRUM_CHANNEL = 9
-_FEWEST_STEMS = 3
+FEWEST_STEMS = 3
 _ALL_SOUND_OFF = 120
 _BASSES = range(32, 40)
 _TICKS_PER_SECOND = 960  # at the default tempo, 120 quarters a minute
@@ -52,6 +52,17 @@ def events(path: Path, seconds: float) -> list[Event]:
         if not message.is_meta:
             found.append((now, message))
     return found
+
+
+def songs(folders: Iterable[Path], seconds: float) -> Iterator[tuple[Path, list[Event]]]:
+    """The MIDI files of some folders, in order of their paths, with their events; damaged ones are reported."""
+    for path in sorted(path for folder in folders for path in folder.glob("*.[mM][iI][dD]")):
+        try:
+            song = events(path, seconds)
+        except (ValueError, OSError, EOFError, KeySignatureError) as error:
+            print(f"{path}: left out ({error})")
+        else:
+            yield path, song
 
 
 def played(song: list[Event]) -> Iterator[tuple[float, mido.Message, Instrument]]:
@@ -131,16 +142,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120.0, help="of a song at most")
     parser.add_argument("--sample-rate", type=int, default=22_050, help="Hz")
     arguments = parser.parse_args()
-    for path in sorted(path for folder in arguments.midi for path in folder.glob("*.[mM][iI][dD]")):
-        try:
-            song = events(path, arguments.seconds)
-        except (ValueError, OSError, EOFError, KeySignatureError) as error:
-            print(f"{path}: left out ({error})")
-            continue
+    for path, song in songs(arguments.midi, arguments.seconds):
         stems = roles(song)
         folder = arguments.output / f"{path.parent.name}-{path.stem.replace(' ', '-')}"
         names = sorted(set(stems.values()))
-        if len(names) < _FEWEST_STEMS:
+        if len(names) < FEWEST_STEMS:
             print(f"{path}: left out (nothing but {', '.join(names)})")
             continue
         folder.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ def note_what_is_missing(mixing: "MixingLaw", store: "Store") -> None:
         console.note("  the rest is drawn as usual; build the dataset from what the recipe names, or correct the names")
     roles = {entry.role for entry in entries}
     for name, role in _ROLES_OF_SHARES.items():
-        share = getattr(mixing, name, 0.0)
+        share = getattr(mixing, name)
         if share and role not in roles:
             console.note(
                 f"{store.folder}: mixing.{name} is {share:g}, but no recording to train on has the role {role}"
