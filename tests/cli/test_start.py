@@ -55,11 +55,17 @@ def test_methods_without_weights_load_no_torch(recording: Path) -> None:
 
 
 def test_denoise_starts_quickly(recording: Path) -> None:
-    """0.9 s of processor time on a busy core from the start to the result, 0.4 of them before the recording is read.
+    """From the start to the result it takes hardly longer than to import `scipy.signal` alone, 0.9 s on a busy core.
 
-    The best of a few runs: a machine that others use too is at times half as fast.
+    Each run is compared with such an import at the same moment: a machine that others use too is at times half as fast.
     """
-    assert any(run([["--model=declick", str(recording)]], HEAVY | {"torch"}) < 1.5 for _ in range(5))
+    imported = [sys.executable, "-c", "import time, scipy.signal; print(time.process_time())"]
+
+    def ratio() -> float:
+        reference = subprocess.run(imported, check=True, capture_output=True, text=True)
+        return run([["--model=declick", str(recording)]], HEAVY | {"torch"}) / float(reference.stdout)
+
+    assert any(ratio() < 1.7 for _ in range(5))
 
 
 def test_a_network_needs_no_scipy(recording: Path, tiny_weights: dict[str, Path]) -> None:
