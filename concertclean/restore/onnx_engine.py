@@ -55,6 +55,9 @@ class OnnxRuntime:
 
     def __init__(self, session: "InferenceSession", record: OnnxRecord) -> None:
         self._session, self._grid_frames = session, record.grid_frames
+        # What a segment took goes back at its end. To map every activation anew instead took half of the time.
+        self._options = onnxruntime.RunOptions()
+        self._options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         self.name = f"onnxruntime {onnxruntime.__version__}"
 
     def frames(self, n_frames: int) -> int:
@@ -63,7 +66,7 @@ class OnnxRuntime:
 
     def __call__(self, planes: Waveform) -> Waveform:
         """See `Core`."""
-        (gains,) = self._session.run([OUTPUT], {INPUT: planes[None]})
+        (gains,) = self._session.run([OUTPUT], {INPUT: planes[None]}, self._options)
         return np.asarray(gains[0], np.float32)
 
 

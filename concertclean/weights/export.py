@@ -27,7 +27,7 @@ LARGEST_DIFFERENCE: Final = 1e-5
 
 _OPSET = 17  # the first with LayerNormalization
 _CARD = {"name", "description", "license", "paper", "recipe", "training_data"}
-_STRIP_ROWS = 40  # of an expansion, which is the most that the network holds; of fewer the graph grows
+_STRIP_ROWS = 20  # of an expansion, which is the most that the network holds; of fewer the graph grows
 _CHECKED_GRIDS = (2, 3, 7)  # units of frames at which both are compared
 
 

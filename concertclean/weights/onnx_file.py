@@ -128,7 +128,7 @@ def _session(
     onnxruntime.disable_telemetry_events()  # Windows builds have some
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = options.enable_mem_pattern = False  # they would keep that of the longest segment
+    options.enable_mem_pattern = False  # it would keep the memory of the longest segment
     options.log_severity_level = 4  # what is wrong is raised
     if saved is not None:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
