@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from concertclean.config.denoise import RestorerSettings
 from concertclean.errors import ConfigError, ModelError
@@ -13,15 +13,10 @@ from concertclean.files.download import Progress
 from concertclean.restore.engine import Engine
 from concertclean.weights.cards import ModelCard
 from concertclean.weights.locating import LocatedWeights, known_card, locate_weights
-from concertclean.weights.onnx_file import (
-    SUFFIX,
-    OnnxRecord,
-    Sessions,
-    open_onnx,
-    open_with_weights,
-    shipped_graph,
-    whole_model,
-)
+from concertclean.weights.onnx_file import SUFFIX, OnnxRecord, open_onnx, open_with_weights, shipped_graph, whole_model
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 Fetching = Callable[[], AbstractContextManager[Progress | None]]
 Found = tuple[Engine, LocatedWeights, float | None]
@@ -106,8 +101,8 @@ def _with_graph(name: str, settings: RestorerSettings, fetching: Fetching) -> Fo
 def _from_onnx_file(name: str, settings: RestorerSettings) -> Found:
     by_openvino = _is_by_openvino(settings)
     located = locate_weights(name, offline=True)
-    sessions, record = open_onnx(located.path)
-    network = located.path.read_bytes() if by_openvino else sessions
+    session, record = open_onnx(located.path)
+    network = located.path.read_bytes() if by_openvino else session
     return _engine(network, record, settings), located, record.segment_seconds
 
 
@@ -126,7 +121,7 @@ def _is_by_openvino(settings: RestorerSettings) -> bool:
     return False
 
 
-def _engine(network: Sessions | bytes, record: OnnxRecord, settings: RestorerSettings) -> Engine:
+def _engine(network: "InferenceSession | bytes", record: OnnxRecord, settings: RestorerSettings) -> Engine:
     """What runs a network opened by onnxruntime, or the content of a file by OpenVINO."""
     from concertclean.restore.onnx_engine import Core, OnnxEngine, OnnxRuntime
 

@@ -8,11 +8,9 @@ References:
 """
 
 import os
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import local
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -82,38 +80,7 @@ class OnnxRecord(BaseModel):
         return self.alignment // self.hop_length
 
 
-class Sessions:
-    """A network for any number of threads, ready to run: one session each.
-
-    In one session, several runs at once would divide one heap among them, whose size then depends on how their peaks
-    happen to meet: it grew for as long as a recording lasted.
-
-    Args:
-        make: returns a session; called for each thread.
-    """
-
-    def __init__(self, make: "Callable[[], InferenceSession]") -> None:
-        import onnxruntime
-
-        self._make, self._own = make, local()
-        self.first = make()
-        self._unused = [self.first]
-        # What a segment took goes back at its end. To map every activation anew instead took half of the time.
-        self._options = onnxruntime.RunOptions()
-        self._options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-
-    def gains(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Gains `(1, channel, band, frame)` of features `(1, plane, band, frame)`, by the session of this thread."""
-        if not hasattr(self._own, "session"):
-            try:
-                self._own.session = self._unused.pop()
-            except IndexError:
-                self._own.session = self._make()
-        (gains,) = self._own.session.run([OUTPUT], {INPUT: planes}, self._options)
-        return np.asarray(gains, np.float32)
-
-
-def open_onnx(path: Path) -> tuple[Sessions, OnnxRecord]:
+def open_onnx(path: Path) -> "tuple[InferenceSession, OnnxRecord]":
     """Returns the network of a file with weights, ready to run, and its record.
 
     Raises:
@@ -123,8 +90,8 @@ def open_onnx(path: Path) -> tuple[Sessions, OnnxRecord]:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
-    sessions = Sessions(partial(_session, path, content, {}))
-    return sessions, _record(path, sessions.first)
+    session = _session(path, content, {})
+    return session, _record(path, session)
 
 
 def open_bytes(path: Path, content: bytes) -> "InferenceSession":
@@ -132,10 +99,10 @@ def open_bytes(path: Path, content: bytes) -> "InferenceSession":
     return _session(path, content, {})
 
 
-def open_with_weights(graph: Path, weights: Path) -> tuple[Sessions, OnnxRecord]:
+def open_with_weights(graph: Path, weights: Path) -> "tuple[InferenceSession, OnnxRecord]":
     """Returns the network of a graph without weights, with those of a weights file; as `open_onnx`."""
-    sessions = Sessions(partial(_session, graph, graph.read_bytes(), load_arrays(weights)))
-    return sessions, _record(graph, sessions.first)
+    session = _session(graph, graph.read_bytes(), load_arrays(weights))
+    return session, _record(graph, session)
 
 
 def whole_model(graph: Path, weights: Path) -> tuple[bytes, OnnxRecord]:

@@ -27,9 +27,9 @@ def model(tmp_path: Path, tiny_weights: dict[str, Path], monkeypatch: pytest.Mon
 
 
 def both(model: Path, seconds: float) -> tuple[OnnxEngine, OnnxEngine, OnnxRecord]:
-    sessions, record = open_onnx(model)
+    session, record = open_onnx(model)
     own = OpenVino(model.read_bytes(), record, precision="fp32", segment_seconds=seconds)
-    return OnnxEngine(own, record), OnnxEngine(OnnxRuntime(sessions, record), record), record
+    return OnnxEngine(own, record), OnnxEngine(OnnxRuntime(session, record), record), record
 
 
 @pytest.mark.parametrize("n_units", [1, 4, 40])  # shorter than usual, usual, longer
