@@ -50,11 +50,11 @@ test: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses auto --dist loadgroup
+	$(BIN)/pytest --numprocesses auto
 
 # The same tests with the lines they run counted, which takes a fifth longer.
 coverage: $(VENV)/dev
-	$(BIN)/pytest --numprocesses auto --dist loadgroup --cov --cov-report=term:skip-covered
+	$(BIN)/pytest --numprocesses auto --cov --cov-report=term:skip-covered
 
 # The fast tests with the lowest version of every dependency; not part of CI.
 test-lowest:

@@ -17,8 +17,6 @@ import soundfile
 
 from concertclean.metrics.sdr import snr
 
-pytestmark = pytest.mark.xdist_group("packages")  # fixtures of the module are made once
-
 ROOT = Path(__file__).parents[1]
 
 

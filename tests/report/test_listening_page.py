@@ -15,8 +15,6 @@ from concertclean.report.listening import write_listening_test
 from concertclean.report.scores import read_results
 from tests.browser import PHONE, Browser, opened
 
-pytestmark = pytest.mark.xdist_group("listening")  # fixtures of the module are made once
-
 RATE = 16_000
 RIGHT, SPACE, ENTER = "\ue014", "\ue00d", "\ue007"
 

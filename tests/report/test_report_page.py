@@ -14,8 +14,6 @@ from concertclean.report.pairs import Pair
 from concertclean.report.spectrogram import Spectrograms
 from tests.browser import MOVE, PHONE, RENDERED, Browser
 
-pytestmark = pytest.mark.xdist_group("report")  # fixtures of the module are made once
-
 RATE = 16_000
 SECONDS = 4
 LEFT, RIGHT, SPACE, HOME = "\ue012", "\ue014", "\ue00d", "\ue011"

@@ -17,8 +17,6 @@ from concertclean.reproduce.table import Request, grid
 from concertclean.weights.file_format import save_weights
 from tests.reproduce.songs_of_notes import write_song
 
-pytestmark = pytest.mark.xdist_group("irmr")  # fixtures of the module are made once
-
 STEMS = ("bass", "drums", "other", "vocals")
 LOW_RATE = 4000
 CONDITIONS = ("low gains", "high gains", "all gains", "delayed", "room")

@@ -27,8 +27,6 @@ from concertclean.restore.manifest import Manifest, summary
 from concertclean.restore.ray_engine import Ray, connected
 from tests.cli.test_kills import ENVIRONMENT
 
-pytestmark = pytest.mark.xdist_group("ray")  # fixtures of the module are made once
-
 RATE = 44_100
 SETTINGS = DenoiseSettings(model="declick", threads=1)
 

@@ -12,8 +12,6 @@ from tests.browser import MOVE, Browser, opened
 from tests.serve.conftest import TOKEN, Running, song_bytes
 from tests.serve.test_page import IS_OPEN
 
-pytestmark = pytest.mark.xdist_group("long page")  # fixtures of the module are made once
-
 # The largest power of what a track gives, by frequency, in the page's own mixer.
 LOUDEST_HZ = """
     const [track] = arguments;

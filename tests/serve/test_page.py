@@ -18,8 +18,6 @@ from concertclean.serve.server import ServeOptions
 from tests.browser import MOVE, PHONE, RENDERED, Browser, opened
 from tests.serve.conftest import RATE, TOKEN, Running, song_bytes, write_cards
 
-pytestmark = pytest.mark.xdist_group("page")  # fixtures of the module are made once
-
 NAME = "my song.m4a"
 TAB, ENTER, LEFT = "\ue004", "\ue007", "\ue012"
 IS_OPEN = "return concertclean.player.duration > 0 && document.getElementById('app').ariaBusy !== 'true'"
