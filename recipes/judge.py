@@ -1,0 +1,60 @@
+"""How good weights are on validation mixtures: a row for each, as in the tables of recipes/README.md.
+
+python recipes/judge.py data/concert concert runs/concert/concert-last.safetensors [--items 16]
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from concertclean.dataset.fixed import read_fixed
+from concertclean.dataset.store import Store
+from concertclean.train.validation import validate
+from concertclean.weights.loading import load_model
+
+HEADINGS = ["weights", "SI-SDR gain, dB", "lost / left at 0 dB", "sung, not sung", "kinds", "worse", "clean, worst"]
+
+
+def row(found: Mapping[str, Any]) -> list[str]:
+    """The cells after the first.
+
+    Args:
+        found: what `validate` returns.
+    """
+
+    def of(prefix: str) -> dict[str, float]:
+        return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
+
+    kinds = of("si_sdr_gain, ")
+    sung = [kinds.pop(name) for name in ("sung", "not sung") if name in kinds]
+    lost, left = (found.get(f"{name} at 0 dB") for name in ("music_lost", "noise_left"))
+    return [
+        " / ".join(f"{gain:.1f}" for gain in of("si_sdr_gain at ").values()),
+        "" if lost is None or left is None else f"{lost:.1f} / {left:.1f}",
+        ", ".join(f"{gain:.1f}" for gain in sung),
+        ", ".join(f"{kind} {gain:.1f}" for kind, gain in kinds.items()),
+        f"{100 * found['share_worse']:.0f} % ({found['worst']:.1f})",
+        f"{found['clean_snr']:.1f}, {found['worst_clean_snr']:.1f}" if "clean_snr" in found else "",
+    ]
+
+
+def main() -> None:
+    """Reads the command line and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("weights", nargs="+", help="names of models, or weights files")
+    parser.add_argument("--items", type=int, default=16, help="mixtures at each ratio")
+    arguments = parser.parse_args()
+    store = Store(arguments.dataset)
+    print(f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|", sep="\n")
+    for name in arguments.weights:
+        network = load_model(name).model
+        found = validate(network, read_fixed(store, "validation", arguments.items), torch.device("cpu"))
+        print(f"| {' | '.join([name, *row(found)])} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
