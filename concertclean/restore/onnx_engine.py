@@ -2,6 +2,7 @@
 
 import math
 from contextlib import AbstractContextManager, nullcontext
+from threading import Condition
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 _MASK_BOUND: Final = 1.2
+_PATIENCE_SECONDS: Final = 3.0  # with runs that were begun before
 _LEAST_MAGNITUDE: Final = LEAST_POWER ** (EXPONENT / 2)  # of a silent band
 
 
@@ -55,9 +57,10 @@ class OnnxRuntime:
 
     def __init__(self, session: "InferenceSession", record: OnnxRecord) -> None:
         self._session, self._grid_frames = session, record.grid_frames
-        # What a segment took goes back at its end. To map every activation anew instead took half of the time.
-        self._options = onnxruntime.RunOptions()
-        self._options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self._returning, self._keeping = onnxruntime.RunOptions(), onnxruntime.RunOptions()
+        self._returning.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self._last_frames, self._n_piecemeal, self._is_settled = 0, 0, False
+        self._changed = Condition()
         self.name = f"onnxruntime {onnxruntime.__version__}"
 
     def frames(self, n_frames: int) -> int:
@@ -65,8 +68,29 @@ class OnnxRuntime:
         return max(-(-n_frames // self._grid_frames), 2) * self._grid_frames
 
     def __call__(self, planes: Waveform) -> Waveform:
-        """See `Core`."""
-        (gains,) = self._session.run([OUTPUT], {INPUT: planes[None]}, self._options)
+        """See `Core`.
+
+        The first run of a length allocates piece by piece. From then on onnxruntime knows how much that length takes,
+        and takes it at once. Segments of one length keep it, so their memory is the same at any time, and activations
+        are not mapped anew, which took half of the time. It goes back with the next segment of another length.
+        """
+        n_frames = planes.shape[2]
+        with self._changed:
+            keeps = n_frames == self._last_frames
+            if not keeps:
+                self._n_piecemeal += 1
+            elif not self._is_settled:
+                # What stays for long must not lie among the pieces of another run.
+                self._changed.wait_for(lambda: self._n_piecemeal == 0, _PATIENCE_SECONDS)
+                self._is_settled = True
+        try:
+            options = self._keeping if keeps else self._returning
+            (gains,) = self._session.run([OUTPUT], {INPUT: planes[None]}, options)
+        finally:
+            with self._changed:
+                if not keeps:
+                    self._last_frames, self._n_piecemeal = n_frames, self._n_piecemeal - 1
+                    self._changed.notify_all()
         return np.asarray(gains[0], np.float32)
 
 
@@ -130,14 +154,19 @@ class _OnnxNetwork:
 
     def _gains(self, waveform: Waveform) -> Waveform:
         """Gains `(channel, band, frame)` of a waveform."""
+        n_frames = array_stft.n_frames_of(waveform.shape[1], self._hop_length)
+        planes = self._planes(waveform, self._core.frames(n_frames) - n_frames)
+        return np.maximum(self._core(planes)[:, :, :n_frames], np.float32(self._floor))
+
+    def _planes(self, waveform: Waveform, n_missing: int) -> Waveform:
+        """Features `(plane, band, frame)` of a waveform, and of silence where the network needs more frames.
+
+        That is within the context that is thrown away.
+        """
         runs = array_stft.spectra(waveform, self._window, self._hop_length)
         magnitudes = np.concatenate([self._bands.magnitudes(spectra) for _, spectra in runs], axis=2)
-        n_frames = magnitudes.shape[2]
-        missing = self._core.frames(n_frames) - n_frames
-        # Silence where the network needs more frames, within the context that is thrown away.
-        padded = np.pad(magnitudes, ((0, 0), (0, 0), (0, missing)), constant_values=np.float32(_LEAST_MAGNITUDE))
-        gains = self._core(self._bands.planes(padded))[:, :, :n_frames]
-        return np.maximum(gains, np.float32(self._floor))
+        silence = np.float32(_LEAST_MAGNITUDE)
+        return self._bands.planes(np.pad(magnitudes, ((0, 0), (0, 0), (0, n_missing)), constant_values=silence))
 
 
 class _SharedGain:
@@ -174,4 +203,4 @@ def _mask(degraded: Spectra, clean: Spectra) -> Spectra:
 
 def _inner(estimates: list[Waveform], context: int) -> Waveforms:
     """Estimates without the context on both sides."""
-    return np.stack(estimates)[..., context : estimates[0].shape[1] - context]
+    return np.stack([estimate[:, context : estimate.shape[1] - context] for estimate in estimates])

@@ -34,7 +34,7 @@ def tame_allocator(*, for_training: bool = False) -> None:
     if for_training:
         options = {mmap_max: 0, trim_threshold: 512 * 2**20, top_pad: 64 * 2**20}
     else:
-        options = {arena_max: 1, mmap_threshold: 2**21, trim_threshold: 32 * 2**20, top_pad: 4 * 2**20}
+        options = {arena_max: 1, mmap_threshold: 10**6, trim_threshold: 32 * 2**20, top_pad: 4 * 2**20}
     for option, value in options.items():
         libc.mallopt(option, value)
 

@@ -128,8 +128,6 @@ def _session(
     onnxruntime.disable_telemetry_events()  # Windows builds have some
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    # The arena shrinks when a segment ends (`OnnxRuntime`); a pattern would keep what the longest one took.
-    options.enable_mem_pattern = False
     options.log_severity_level = 4  # what is wrong is raised
     if saved is not None:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
