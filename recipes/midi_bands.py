@@ -33,11 +33,10 @@ from midi_stems import DRUM_CHANNEL, FEWEST_STEMS, Event, Instrument, render, ro
 
 from concertclean.audio_io.reader import AudioReader
 from concertclean.audio_io.whole import write_waveform
-from concertclean.dsp.downmix import downmix
 from concertclean.dsp.resample import resample
 from concertclean.synthesis.melody import Note
 from concertclean.synthesis.shaping import Waveform, rms, unit_peak
-from concertclean.synthesis.singing import Voice, analyse, shift_formants, sing_notes
+from concertclean.synthesis.singing import Voice, analyse_word, shift_formants, sing_notes
 
 SAMPLE_RATE = 44_100
 _GUITARS, _DISTORTED = range(24, 29), (29, 30)
@@ -46,8 +45,7 @@ _SPREAD_DB = 3.0  # of the levels of stems
 _VOCALS_DB = 2.0  # over the others
 _SUNG_SHARE, _KIT_SHARE, _DISTORTED_SHARE = 0.8, 0.7, 0.4
 _WORDS = 40  # of a speaker; their analysis is what takes time
-_WORD_SECONDS = (0.3, 4.0)
-_LEAST_VOICED = 0.3
+_LONGEST_WORD_SECONDS = 4.0
 _SHORTEST_SECONDS = 0.05  # of a note that is sung
 
 
@@ -69,14 +67,14 @@ def as_kit(song: list[Event]) -> list[Event]:
 
 
 def lead_notes(song: list[Event], stems: dict[Instrument, str]) -> list[Note]:
-    """Notes of the instrument that is called `vocals`, the highest where several sound at once."""
+    """Notes of the instrument that is called `vocals`, the highest of those that begin together and can be sung."""
     found = [
         Note(begin, end, note - _A1)
         for instrument, note, begin, end in sounded(song)
         if stems.get(instrument) == "vocals" and end - begin > _SHORTEST_SECONDS
     ]
-    found.sort(key=lambda note: (note.begin, -note.semitones))
-    return list({note.begin: note for note in reversed(found)}.values())[::-1]
+    found.sort(key=lambda note: (note.begin, note.semitones))
+    return list({note.begin: note for note in found}.values())
 
 
 @lru_cache(maxsize=8)
@@ -86,11 +84,8 @@ def words_of(speaker: str) -> tuple[Voice, ...]:
     np.random.default_rng(0).shuffle(paths)
     words: list[Voice] = []
     for path in paths:
-        waveform = downmix(_read(Path(path))[:, : round(_WORD_SECONDS[1] * SAMPLE_RATE)])
-        if waveform.shape[1] < _WORD_SECONDS[0] * SAMPLE_RATE:
-            continue
-        word = analyse(waveform, SAMPLE_RATE)
-        words += [word] if word.voiced.mean() >= _LEAST_VOICED else []
+        word = analyse_word(_read(Path(path))[:, : round(_LONGEST_WORD_SECONDS * SAMPLE_RATE)], SAMPLE_RATE)
+        words += [] if word is None else [word]
         if len(words) == _WORDS:
             break
     return tuple(words)

@@ -73,6 +73,22 @@ def analyse(waveform: Waveform, sample_rate: int = 44_100) -> Voice:
     return Voice(pitch, world.cheaptrick(signal, pitch, time, sample_rate), world.d4c(signal, pitch, time, sample_rate))
 
 
+def analyse_word(clip: Waveform, sample_rate: int = 44_100) -> Voice | None:
+    """A clip of speech as a voice; None if it is shorter than 0.25 s or hardly voiced, so that it cannot be sung.
+
+    Args:
+        clip: `(channel, time)`.
+        sample_rate: Hz.
+
+    Raises:
+        ConfigError: pyworld is not installed.
+    """
+    if clip.shape[1] < _WORD_SECONDS[0] * sample_rate:
+        return None
+    voice = analyse(downmix(clip), sample_rate)
+    return voice if voice.voiced.mean() >= _LEAST_VOICED else None
+
+
 def render(voice: Voice, pitch_hz: Array, sample_rate: int = 44_100) -> Waveform:
     """The voice at another pitch, `(1, time)` float32; unvoiced frames stay unvoiced.
 
@@ -156,7 +172,7 @@ def sing(rng: np.random.Generator, clips: Clips, seconds: float, sample_rate: in
     for _ in range(_TRIES):
         if sum(map(len, words)) * FRAME_SECONDS >= seconds:
             break
-        word = _draw_word(rng, clips, sample_rate)
+        word = analyse_word(clips.draw(rng, _WORD_SECONDS[1]), sample_rate)
         if word is not None:
             words.append(hold(word, rng.uniform(1.2, 3.5)))
     if not words:
@@ -189,15 +205,6 @@ def _second_voices(rng: np.random.Generator) -> list[float]:
     if rng.random() < 0.3:
         factors.append(2 ** (rng.normal(0, 0.08) / 12))
     return factors
-
-
-def _draw_word(rng: np.random.Generator, clips: Clips, sample_rate: int) -> Voice | None:
-    """The next clip as a voice; None if it is too short or hardly voiced."""
-    clip = clips.draw(rng, _WORD_SECONDS[1])
-    if clip.shape[1] < _WORD_SECONDS[0] * sample_rate:
-        return None
-    voice = analyse(downmix(clip), sample_rate)
-    return voice if voice.voiced.mean() >= _LEAST_VOICED else None
 
 
 def _joined(voices: list[Voice]) -> Voice:
