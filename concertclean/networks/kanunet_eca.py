@@ -24,6 +24,10 @@ from concertclean.networks.layers.kan_conv import BasisName, KANConv2d
 from concertclean.networks.layers.waveform_model import SpectralModel
 
 _LEVELS = 3
+# Frames that the levels cover. The means of attention, recurrent layers and level reach further, but one through the
+# other, so that half of that is enough: with the shipped weights of `concert`, frames beyond 127 of 191 change mixtures
+# by -92 to -109 dB, those beyond 96 by up to -57 dB.
+_LEVELS_REACH = 64
 _MASK_BOUND = 1.2  # above one, so that "unchanged" is reachable
 
 
@@ -118,13 +122,10 @@ class KANUNetECA(SpectralModel):
         self.output, self.exponent, self.align_corners = output, exponent, align_corners
         self.alignment = hop_length * 2**_LEVELS
         self.front = BandGains(n_fft // 2 + 1, bands, channels) if bands else None
-        # 64 frames cover the three levels. The means of attention, recurrent layers and level reach further, but one
-        # through the other, so that what is far counts for little: with the shipped weights, frames beyond 127 of 191
-        # change mixtures by -92 to -109 dB, those beyond 96 by up to -57 dB.
         margin = self.front.margin if self.front else 0
         layers = [BandRecurrence(base * 2**_LEVELS, recurrent_units) for _ in range(recurrent_layers)]
         at_bottom = (eca_frames // 2 if eca else 0) + sum(layer.margin for layer in layers)
-        self.context = hop_length * (64 + (2**_LEVELS * at_bottom + margin) // 2)
+        self.context = hop_length * (_LEVELS_REACH + (2**_LEVELS * at_bottom + margin) // 2)
         self.register_buffer("window", stft.window("hann", n_fft), persistent=False)
 
         def block(n_in: int, n_out: int, level: int, *, first: bool = False) -> nn.Module:
