@@ -104,7 +104,7 @@ class OnnxEngine:
     """
 
     def __init__(self, core: Core, record: OnnxRecord, *, floor: float = 0.0) -> None:
-        tame_allocator()
+        tame_allocator("arrays")
         self.name, self.device, self.precision = core.name, "cpu", core.precision
         self.sample_rate, self.n_cores = record.sample_rate, usable_cores()
         own = _OnnxNetwork(core, record, floor)

@@ -5,6 +5,7 @@ import ctypes.util
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 
 @cache
@@ -17,24 +18,27 @@ def _glibc() -> ctypes.CDLL | None:
 
 
 @cache
-def tame_allocator(*, for_training: bool = False) -> None:
+def tame_allocator(use: Literal["networks", "arrays", "training"] = "networks") -> None:
     """Keeps glibc from page-faulting small activations anew, and from keeping more than is in use. Once is enough.
 
     All threads share one heap: a worker takes what another has freed. Large blocks are mapped and returned when they
     are freed; in the heap they would leave holes, which took more memory than what was in use.
 
     Args:
-        for_training: keep everything instead. A step frees activations of hundreds of megabytes and needs them again
-            at once; to map them anew took more than a third of its time.
+        use: what the memory is for. "networks" of torch free activations of a megabyte and need them again at once;
+            where onnxruntime holds those, and "arrays" are the rest, such blocks are mapped as well. "training" keeps
+            everything: a step frees hundreds of megabytes and needs them again at once; to map them anew took more
+            than a third of its time.
     """
     libc = _glibc()
     if libc is None:
         return
     trim_threshold, top_pad, mmap_threshold, mmap_max, arena_max = -1, -2, -3, -4, -8  # of malloc.h
-    if for_training:
+    if use == "training":
         options = {mmap_max: 0, trim_threshold: 512 * 2**20, top_pad: 64 * 2**20}
     else:
-        options = {arena_max: 1, mmap_threshold: 10**6, trim_threshold: 32 * 2**20, top_pad: 4 * 2**20}
+        largest = 2**21 if use == "networks" else 10**6
+        options = {arena_max: 1, mmap_threshold: largest, trim_threshold: 32 * 2**20, top_pad: 4 * 2**20}
     for option, value in options.items():
         libc.mallopt(option, value)
 

@@ -93,7 +93,7 @@ class Run:
         *,
         resume: bool,
     ) -> None:
-        tame_allocator(for_training=True)
+        tame_allocator("training")
         self.settings, self.device, self.around = settings, device, around
         self.recipe = recipe_hash(settings)
         self.network = network.to(device).train()

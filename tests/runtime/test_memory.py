@@ -35,7 +35,7 @@ def held():
     return next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if "VmRSS" in line)
 
 tame_allocator()
-blocks = [np.ones(2**16) for _ in range(600)]  # of half a MiB, which lie in the heap
+blocks = [np.ones(2**17) for _ in range(300)]  # of a MiB, which lie in the heap
 del blocks[::2]  # holes, which stay pages of this process
 with_holes = held()
 return_freed_memory()
@@ -54,7 +54,7 @@ STEPS = """
 import resource, torch
 from concertclean.runtime.memory import tame_allocator
 
-tame_allocator(for_training=True)
+tame_allocator("training")
 for _ in range(2):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(10):
