@@ -15,11 +15,11 @@ from concertclean.dataset.store import Store
 from concertclean.train.validation import validate
 from concertclean.weights.loading import load_model
 
-HEADINGS = ["weights", "SI-SDR gain, dB", "lost / left at 0 dB", "sung, not sung", "kinds", "worse", "clean, worst"]
+HEADINGS = ["weights", "SI-SDR gain", "lost", "left", "sung, not sung", "kinds", "worse (worst)", "clean, worst"]
 
 
 def row(found: Mapping[str, Any]) -> list[str]:
-    """The cells after the first.
+    """The cells after the first, dB; the first three at each ratio of music and noise.
 
     Args:
         found: what `validate` returns.
@@ -30,10 +30,9 @@ def row(found: Mapping[str, Any]) -> list[str]:
 
     kinds = of("si_sdr_gain, ")
     sung = [kinds.pop(name) for name in ("sung", "not sung") if name in kinds]
-    lost, left = (found.get(f"{name} at 0 dB") for name in ("music_lost", "noise_left"))
+    by_ratio = [of(f"{name} at ").values() for name in ("si_sdr_gain", "music_lost", "noise_left")]
     return [
-        " / ".join(f"{gain:.1f}" for gain in of("si_sdr_gain at ").values()),
-        "" if lost is None or left is None else f"{lost:.1f} / {left:.1f}",
+        *(" / ".join(f"{value:.1f}" for value in values) for values in by_ratio),
         ", ".join(f"{gain:.1f}" for gain in sung),
         ", ".join(f"{kind} {gain:.1f}" for kind, gain in kinds.items()),
         f"{100 * found['share_worse']:.0f} % ({found['worst']:.1f})",
