@@ -1,7 +1,7 @@
 """Networks of ONNX files on the CPU: what goes around them, from arrays, and onnxruntime, without torch."""
 
 import math
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Condition
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -68,13 +68,19 @@ class OnnxRuntime:
         return max(-(-n_frames // self._grid_frames), 2) * self._grid_frames
 
     def __call__(self, planes: Waveform) -> Waveform:
-        """See `Core`.
+        """See `Core`."""
+        with self._memory(planes.shape[2]) as options:
+            (gains,) = self._session.run([OUTPUT], {INPUT: planes[None]}, options)
+        return np.asarray(gains[0], np.float32)
+
+    @contextmanager
+    def _memory(self, n_frames: int) -> "Iterator[onnxruntime.RunOptions]":
+        """How a run leaves its memory.
 
         The first run of a length allocates piece by piece. From then on onnxruntime knows how much that length takes,
         and takes it at once. Segments of one length keep it, so their memory is the same at any time, and activations
         are not mapped anew, which took half of the time. It goes back with the next segment of another length.
         """
-        n_frames = planes.shape[2]
         with self._changed:
             keeps = n_frames == self._last_frames
             if not keeps:
@@ -83,15 +89,16 @@ class OnnxRuntime:
                 # What stays for long must not lie among the pieces of another run.
                 self._changed.wait_for(lambda: self._n_piecemeal == 0, _PATIENCE_SECONDS)
                 self._is_settled = True
+        if keeps:
+            yield self._keeping
+            return
         try:
-            options = self._keeping if keeps else self._returning
-            (gains,) = self._session.run([OUTPUT], {INPUT: planes[None]}, options)
+            yield self._returning
+            self._last_frames = n_frames  # unless the run failed
         finally:
             with self._changed:
-                if not keeps:
-                    self._last_frames, self._n_piecemeal = n_frames, self._n_piecemeal - 1
-                    self._changed.notify_all()
-        return np.asarray(gains[0], np.float32)
+                self._n_piecemeal -= 1
+                self._changed.notify_all()
 
 
 class OnnxEngine:
@@ -161,7 +168,7 @@ class _OnnxNetwork:
     def _planes(self, waveform: Waveform, n_missing: int) -> Waveform:
         """Features `(plane, band, frame)` of a waveform, and of silence where the network needs more frames.
 
-        That is within the context that is thrown away.
+        That is within the context that is thrown away. What the features are made from is not held while it works.
         """
         runs = array_stft.spectra(waveform, self._window, self._hop_length)
         magnitudes = np.concatenate([self._bands.magnitudes(spectra) for _, spectra in runs], axis=2)
