@@ -4,6 +4,7 @@ python recipes/judge.py data/concert concert runs/concert/concert-last.safetenso
 """
 
 import argparse
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 
 from concertclean.dataset.fixed import read_fixed
 from concertclean.dataset.store import Store
+from concertclean.evaluate.tables import as_markdown
 from concertclean.train.validation import validate
 from concertclean.weights.loading import load_model
 
@@ -48,11 +50,13 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=16, help="mixtures at each ratio")
     arguments = parser.parse_args()
     store = Store(arguments.dataset)
-    print(f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|", sep="\n")
+    rows = []
     for name in arguments.weights:
+        print(f"{name} ...", file=sys.stderr, flush=True)
         network = load_model(name).model
         found = validate(network, read_fixed(store, "validation", arguments.items), torch.device("cpu"))
-        print(f"| {' | '.join([name, *row(found)])} |", flush=True)
+        rows.append([name, *row(found)])
+    print(as_markdown([("dB, at each ratio of music and noise:", HEADINGS, rows)]))
 
 
 if __name__ == "__main__":

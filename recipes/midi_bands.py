@@ -85,7 +85,8 @@ def words_of(speaker: str) -> tuple[Voice, ...]:
     words: list[Voice] = []
     for path in paths:
         word = analyse_word(_read(Path(path))[:, : round(_LONGEST_WORD_SECONDS * SAMPLE_RATE)], SAMPLE_RATE)
-        words += [] if word is None else [word]
+        if word is not None:
+            words.append(word)
         if len(words) == _WORDS:
             break
     return tuple(words)
