@@ -1,7 +1,7 @@
 """What `concertclean train` needs for the classifier of scenes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from concertclean.cli import console
 from concertclean.errors import ConfigError
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from concertclean.config.training import DetectTrainingSettings
     from concertclean.dataset.store import Store
+    from concertclean.networks.scene_classifier import SceneClassifier
     from concertclean.train.distributed import Place
     from concertclean.train.loop import Environment
 
@@ -73,6 +74,7 @@ def _judge(
 
     def judge(model: "nn.Module") -> dict[str, Any]:
         n_items = settings.run.validation_items * _ITEMS_A_RATIO
-        return validate_scenes(model, (scenes.item(number, n_samples) for number in range(n_items)), place.device)
+        items = (scenes.item(number, n_samples) for number in range(n_items))
+        return validate_scenes(cast("SceneClassifier", model), items, place.device)
 
     return judge

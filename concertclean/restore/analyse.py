@@ -19,13 +19,12 @@ from concertclean.config.denoise import PRESETS
 from concertclean.dsp.arrays import Array
 from concertclean.dsp.diagnosis import Measured, measure
 from concertclean.dsp.resample import resample
-from concertclean.dsp.scene_images import SCENES
+from concertclean.dsp.scene_images import SCENES, WINDOW_SECONDS
 from concertclean.files.places import Place
 from concertclean.restore.scenes import Classifier, load_scenes
 
 _STRETCHES: Final = 6
 _STRETCH_SECONDS: Final = 12.0
-_WINDOW_SECONDS: Final = 4.0  # of the classifier
 _CLICK_SECONDS: Final = 8.0  # that are searched for clicks
 _SURE: Final = 0.7  # mean probability below which a scene is doubtful
 _CROWD_PRESENT: Final = 0.85  # probability of a window with a crowd
@@ -160,7 +159,7 @@ def _stretches(reader: AudioReader) -> list[Array]:
 
 def _probabilities(stretches: list[Array], rate: int, classifier: Classifier) -> Array:
     """Probabilities `(window, scene)` of all windows that are not silent; even ones if all are."""
-    size = round(_WINDOW_SECONDS * classifier.sample_rate)
+    size = round(WINDOW_SECONDS * classifier.sample_rate)
     found = []
     for stretch in stretches:
         waveform = resample(_louder(stretch), rate, classifier.sample_rate)

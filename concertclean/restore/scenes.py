@@ -79,7 +79,7 @@ class _Scenes:
 
     def __call__(self, waveform: _Floats) -> NDArray[np.float64]:
         """See `Classifier`."""
-        found = self._images.image(waveform)[None]
+        found = self._images.image(waveform)
         for kernel, bias in self._kernels:
             found = _silu(_convolved(found, kernel) + bias[:, None, None])
         pooled = np.concatenate([found.mean(axis=1), found.std(axis=1)]).ravel()
@@ -108,10 +108,14 @@ def _silu(values: _Floats) -> _Floats:
 def _images(header: WeightsHeader) -> SceneImages:
     """The settings of a header that concern the images; ValueError for impossible ones."""
     given = {field.name: header.config[field.name] for field in fields(SceneImages) if field.name in header.config}
-    if wrong := [name for name, value in given.items() if type(value) is not int or not 0 < value <= _LARGEST]:
+    least = {"flatness_n_fft": 0}  # there is no such plane
+    if wrong := [
+        name for name, value in given.items() if type(value) is not int or not least.get(name, 1) <= value <= _LARGEST
+    ]:
         raise ValueError(f"{', '.join(wrong)}: not a positive whole number")
     images = SceneImages(**given)
-    if not max(images.hop_length, images.n_mels) <= images.n_fft:
+    frames = images.n_fft, images.flatness_n_fft or images.n_fft
+    if not max(images.hop_length, images.n_mels) <= min(frames):
         raise ValueError(f"{asdict(images)}: a frame is too short")
     return images
 

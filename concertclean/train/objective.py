@@ -170,8 +170,10 @@ def detection(network: NoiseDetector, batch: Batch, progress: Progress, settings
 
 
 def scene(network: SceneClassifier, batch: Batch, progress: Progress, settings: LossSettings) -> Result:
-    """Cross entropy of scenes."""
-    return losses.scene_cross_entropy(batch.clean.flatten().long(), network.logits(batch.degraded)), None
+    """Cross entropy of scenes, of each window of an item."""
+    windows, scenes = network.windows(batch.degraded), batch.clean.flatten().long()
+    scenes = scenes.repeat_interleave(len(windows) // len(scenes))
+    return losses.scene_cross_entropy(scenes, network.logits(windows)), None
 
 
 def matrix(network: TUNet, batch: Batch, progress: Progress, settings: LossSettings) -> Result:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from concertclean.metrics.parts import music_lost_db, noise_left_db
 from concertclean.metrics.sdr import si_sdr, snr
 from concertclean.networks.gain_parts import has_gains, split
+from concertclean.networks.scene_classifier import SceneClassifier
 
 
 class Mixture(Protocol):
@@ -199,12 +200,12 @@ def validate_bleed(dry: Callable[[Tensor], Tensor], bands: Iterable[Band], devic
 
 
 @torch.inference_mode()
-def validate_scenes(model: nn.Module, items: Iterable[Scene], device: torch.device) -> dict[str, Any]:
+def validate_scenes(model: SceneClassifier, items: Iterable[Scene], device: torch.device) -> dict[str, Any]:
     """Share of the items whose scene is found.
 
     Args:
-        model: in evaluation mode on `device`; waveforms `(1, 1, time)` to probabilities `(1, scene)`.
-        items: to judge it on.
+        model: in evaluation mode on `device`; waveforms `(batch, 1, time)` to probabilities `(batch, scene)`.
+        items: to judge it on, by the mean over their windows.
         device: where it is.
 
     Returns:
@@ -212,7 +213,8 @@ def validate_scenes(model: nn.Module, items: Iterable[Scene], device: torch.devi
     """
     right: dict[str, list[bool]] = {}
     for item in items:
-        found = int(model(torch.from_numpy(item.degraded)[None].to(device))[0].argmax())
+        windows = model.windows(torch.from_numpy(item.degraded)[None].to(device))
+        found = int(model(windows).mean(0).argmax())
         right.setdefault(item.kind, []).append(found == round(float(item.clean.flat[0])))
     accuracies = {f"accuracy, {scene}": float(np.mean(found)) for scene, found in sorted(right.items())}
     return {**accuracies, "score": float(np.mean(list(accuracies.values())))}

@@ -7,10 +7,11 @@ from concertclean.dsp.scene_images import SCENES
 from concertclean.networks.scene_classifier import SceneClassifier
 
 
-@pytest.fixture
-def classifier():
+@pytest.fixture(params=[0, 1024], ids=["level", "level and flatness"])
+def classifier(request):
     torch.manual_seed(0)
-    return SceneClassifier(n_fft=512, hop_length=256, n_mels=16, widths=(4, 8), hidden=8).eval()
+    small = {"n_fft": 512, "hop_length": 256, "n_mels": 16, "widths": (4, 8), "hidden": 8}
+    return SceneClassifier(**small, flatness_n_fft=request.param).eval()
 
 
 @torch.no_grad()
@@ -31,6 +32,15 @@ def test_every_parameter_gets_a_gradient(classifier):
     classifier.train()
     classifier.logits(0.1 * torch.randn(4, 1, 30_000)).square().sum().backward()
     assert not [name for name, p in classifier.named_parameters() if p.grad is None or not p.grad.any()]
+
+
+def test_windows_are_cut_item_by_item(classifier):
+    """Ten seconds of two items: two windows of four seconds each, in order; what is shorter than one stays whole."""
+    waveform = torch.arange(2 * 441_000.0).reshape(2, 1, 441_000)
+    windows = classifier.windows(waveform)
+    assert windows.shape == (4, 1, 176_400)
+    assert windows[:, 0, 0].tolist() == [0, 176_400, 441_000, 441_000 + 176_400]
+    assert torch.equal(classifier.windows(waveform[..., :1000]), waveform[..., :1000])
 
 
 def test_bands_must_divide():

@@ -19,7 +19,7 @@ SMALL = {"sample_rate": 22_050, "n_fft": 512, "hop_length": 192, "n_mels": 16, "
 
 def saved(path: Path, config: dict[str, Any], **changes: torch.Tensor) -> Path:
     torch.manual_seed(0)
-    network = SceneClassifier(**{**SMALL, "widths": (4, 8)})
+    network = SceneClassifier(**{**SMALL, "widths": (4, 8), "flatness_n_fft": max(0, config.get("flatness_n_fft", 0))})
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):  # as if trained
             torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
@@ -38,7 +38,8 @@ def expected(name: str | Path, waveform: np.ndarray) -> np.ndarray:
 def test_probabilities_are_those_of_torch(tmp_path: Path, n_samples: int) -> None:
     waveform = np.random.default_rng(0).normal(scale=0.1, size=n_samples).astype(np.float32)
     own = saved(tmp_path / "own.safetensors", SMALL)
-    for name in ("scenes", own):
+    flat = saved(tmp_path / "flat.safetensors", {**SMALL, "flatness_n_fft": 1024})
+    for name in ("scenes", own, flat):
         found = load_scenes(name)(waveform)
         assert found.shape == (len(SCENES),)
         assert found.max() - found.min() > 0.01
@@ -54,6 +55,7 @@ def test_probabilities_are_those_of_torch(tmp_path: Path, n_samples: int) -> Non
         ({"n_fft": 1e3}, "n_fft: not a positive whole number"),
         ({"n_fft": 2**40}, "n_fft: not a positive whole number"),
         ({"hop_length": 1024}, "a frame is too short"),
+        ({"flatness_n_fft": -4}, "flatness_n_fft: not a positive whole number"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(tmp_path: Path, changed: dict[str, Any], fact: str) -> None:
