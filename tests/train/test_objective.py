@@ -9,6 +9,7 @@ from concertclean.config.training import LossSettings
 from concertclean.dsp import stft
 from concertclean.networks.layers.valid_waveform import ValidModel
 from concertclean.networks.layers.waveform_model import SpectralModel
+from concertclean.networks.scene_classifier import SceneClassifier
 from concertclean.train import losses
 from concertclean.train.objective import Objective
 
@@ -100,3 +101,21 @@ def test_a_whole_waveform_where_nothing_is_missing(clean):
     loss, estimate = Objective(Louder(), "waveform_l1", LossSettings())(clean, clean, 0, 0.0)
     assert float(loss) == pytest.approx(float((0.1 * clean).abs().mean()), rel=1e-4)
     assert torch.allclose(estimate, 1.1 * clean, atol=1e-5)
+
+
+class Loudness(SceneClassifier):
+    """Finds the first scene the likelier the louder a window is."""
+
+    def logits(self, waveform):
+        level = 10 * waveform.square().mean((1, 2))
+        return torch.stack([level, *[torch.zeros_like(level)] * 3], dim=1)
+
+
+def test_scenes_are_judged_window_by_window():
+    """Two windows of four seconds, one of them loud; half a window at the end is left out."""
+    network = Loudness(sample_rate=1000, n_fft=64, hop_length=32, n_mels=16, widths=(4,), hidden=4)
+    item = torch.cat([torch.zeros(1, 1, 4000), torch.ones(1, 1, 4000), 100 * torch.ones(1, 1, 2000)], dim=2)
+    classes = torch.zeros(1, 1, 1)
+    loss, _ = Objective(network, "scene", LossSettings())(item, classes, 0, 0.0)
+    expected = losses.scene_cross_entropy(torch.zeros(2).long(), torch.tensor([[0.0] * 4, [10.0, 0, 0, 0]]))
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)

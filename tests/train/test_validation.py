@@ -7,9 +7,18 @@ import pytest
 import torch
 from torch import nn
 
+from concertclean.dsp.scene_images import SCENES
 from concertclean.metrics.sdr import si_sdr
 from concertclean.networks.kanunet_eca import KANUNetECA
-from concertclean.train.validation import Judged, summary, validate, validate_bleed, validate_separation
+from concertclean.networks.scene_classifier import SceneClassifier
+from concertclean.train.validation import (
+    Judged,
+    summary,
+    validate,
+    validate_bleed,
+    validate_scenes,
+    validate_separation,
+)
 
 
 @dataclass(frozen=True)
@@ -148,3 +157,20 @@ class TestSeparation:
             torch.device("cpu"),
         )
         assert found == {"sdr, a": 50.0, "score": 50.0}
+
+
+class Oracle(SceneClassifier):
+    """Sure of the second scene in loud windows, leaning to the first in others."""
+
+    def forward(self, waveform):
+        loud = waveform.square().mean((1, 2)) > 0.5
+        return torch.where(loud[:, None], torch.tensor([0.0, 1, 0, 0]), torch.tensor([0.6, 0.4, 0, 0]))
+
+
+def test_validation_takes_the_mean_of_the_windows():
+    """The means are 0.4 and 0.6; most of the windows alone would say the first."""
+    network = Oracle(sample_rate=1000, n_fft=64, hop_length=32, n_mels=16, widths=(4,), hidden=4)
+    waveform = np.concatenate([np.zeros((1, 8000)), np.ones((1, 4000))], axis=1).astype(np.float32)
+    items = [Mixed(0.0, waveform, np.full((1, 1), scene, np.float32), SCENES[scene]) for scene in (0, 1)]
+    found = validate_scenes(network, items, torch.device("cpu"))
+    assert found == {"accuracy, clean": 0.0, "accuracy, crowd": 1.0, "score": 0.5}
