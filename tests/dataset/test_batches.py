@@ -35,6 +35,7 @@ def test_a_batch_that_cannot_be_shared_is_refused():
         Share(batch=3, first_step=0, n_steps=1, world_size=2)
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")  # on a machine of one core
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_hold_the_items_in_order(items, workers):
     share = Share(batch=2, first_step=1, n_steps=4)
