@@ -55,7 +55,7 @@ class BatchRun:
             console.complain(f"interrupted, {done}; unfinished files were removed; {cure}")
             raise
         failed = [outcome.error for outcome in reported if outcome.error is not None]
-        if len(jobs) > 1:
+        if len(jobs) > 1 or len(left) < len(jobs):
             self.screen.total(reported, len(failed), len(jobs) - len(left))
         return failed if self.sink.failure is None else [*failed, self.sink.failure]
 

@@ -65,6 +65,13 @@ def test_shards_together_are_the_tree_of_one_run(program: Program, tmp_path: Pat
     assert sorted(counts) == [0] * 15 + [2]  # begun and done, in one of them
 
 
+def test_a_single_recording_that_is_done_is_reported_as_skipped(program: Program, tmp_path: Path) -> None:
+    tree(tmp_path, 1)
+    words = "denoise", "in", "-r", "--model", "declick", "-o", "out", "--manifest", "run.jsonl"
+    assert program(*words).code == 0
+    assert "0 restored, 1 skipped, 0 failed in " in program(*words).err
+
+
 def test_the_state_of_a_batch_is_printed(program: Program, tmp_path: Path) -> None:
     tree(tmp_path, 3)
     (tmp_path / "in/bad.wav").write_bytes(b"no music" * 99)
