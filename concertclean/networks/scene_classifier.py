@@ -4,8 +4,8 @@ A small convolutional classifier of log-mel images of a few seconds, and of thei
 "auto" uses its classes and probabilities, computed without torch by `restore.scenes`; measurements without learned
 weights are in `restore.analyse`.
 
-*Conventions*: waveforms `(batch, 1, time)`, full scale ±1, any level; images are those of
-`dsp.scene_images`, so level and gain do not matter.
+*Conventions*: waveforms `(batch, 1, time)`, full scale ±1, any level; images are those of `dsp.scene_images`, so
+level and gain do not matter.
 """
 
 import torch

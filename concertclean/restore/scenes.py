@@ -108,14 +108,14 @@ def _silu(values: _Floats) -> _Floats:
 def _images(header: WeightsHeader) -> SceneImages:
     """The settings of a header that concern the images; ValueError for impossible ones."""
     given = {field.name: header.config[field.name] for field in fields(SceneImages) if field.name in header.config}
-    least = {"flatness_n_fft": 0}  # there is no such plane
+    least = dict.fromkeys(given, 1) | {"flatness_n_fft": 0}  # 0: no such plane
     if wrong := [
-        name for name, value in given.items() if type(value) is not int or not least.get(name, 1) <= value <= _LARGEST
+        name for name, value in given.items() if type(value) is not int or not least[name] <= value <= _LARGEST
     ]:
         raise ValueError(f"{', '.join(wrong)}: not a positive whole number")
     images = SceneImages(**given)
-    frames = images.n_fft, images.flatness_n_fft or images.n_fft
-    if not max(images.hop_length, images.n_mels) <= min(frames):
+    shortest = min(images.n_fft, images.flatness_n_fft or images.n_fft)
+    if not max(images.hop_length, images.n_mels) <= shortest:
         raise ValueError(f"{asdict(images)}: a frame is too short")
     return images
 
