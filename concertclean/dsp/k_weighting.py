@@ -16,6 +16,7 @@ import numpy as np
 from concertclean.dsp.arrays import Array
 
 _ROW = 32  # samples
+_LARGEST_PRODUCT = 2**17  # multiplications
 _SHELF_DB, _SHELF_Q, _SHELF_HZ = 3.99984385397, 0.7071752369554193, 1681.9744509555319
 _SHELF_MIDDLE = 0.499666774155  # exponent of the gain at the shelf's own frequency
 _LEAST_SHELF_RATE = 2.05 * _SHELF_HZ
@@ -41,13 +42,13 @@ class KWeighting:
     def __call__(self, block: Array) -> Array:
         """Returns the next `(channel, time)` block, weighted."""
         n_whole = block.shape[1] // _ROW * _ROW
-        found = block[:, :n_whole].reshape(len(block), -1, _ROW) @ self._from_row
+        found = _product(block[:, :n_whole].reshape(len(block), -1, _ROW), self._from_row)
         states = np.concatenate([self._state[:, None], found[..., _ROW:]], axis=1)
         distance, transition = 1, self._states[-1][:, _ROW:].T
         while distance < states.shape[1]:
             states[:, distance:] += states[:, :-distance] @ transition  # the right side is computed before it is added
             distance, transition = 2 * distance, transition @ transition
-        whole = (found[..., :_ROW] + states[:, :-1] @ self._from_state).reshape(len(block), n_whole)
+        whole = (found[..., :_ROW] + _product(states[:, :-1], self._from_state)).reshape(len(block), n_whole)
         self._state = states[:, -1]
         return np.concatenate([whole, self._rest(block[:, n_whole:])], axis=1)
 
@@ -61,6 +62,19 @@ class KWeighting:
         after = self._states[n_samples - 1]
         self._state = samples @ after[:, :n_samples].T + self._state @ after[:, _ROW:].T
         return output
+
+
+def _product(rows: Array, matrix: Array) -> Array:
+    """`rows @ matrix` of `(channel, row, column)`, a few rows at a time.
+
+    OpenBLAS spreads larger products over threads, which then spin for milliseconds on every core.
+    """
+    found = np.empty((*rows.shape[:2], matrix.shape[1]))
+    n_rows = _LARGEST_PRODUCT // matrix.size
+    for start in range(0, rows.shape[1], n_rows):
+        part = slice(start, start + n_rows)
+        np.matmul(rows[:, part], matrix, out=found[:, part])
+    return found
 
 
 def biquads(sample_rate: int) -> tuple[tuple[Array, Array], tuple[Array, Array]]:

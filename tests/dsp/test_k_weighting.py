@@ -1,11 +1,14 @@
 """K-weighting against the coefficients of the standard, and against independent programs."""
 
+import time
+
 import numpy as np
 import pyloudnorm
 import pytest
 from scipy.signal import lfilter
 
 from concertclean.dsp.k_weighting import KWeighting, biquads
+from concertclean.runtime.parallel import usable_cores
 
 
 def test_coefficients_at_48_khz_are_those_of_the_standard() -> None:
@@ -43,3 +46,16 @@ def test_blocks_of_any_length_are_filtered_as_lfilter_does(sample_rate: int, blo
 def test_an_empty_block_changes_nothing() -> None:
     weighting = KWeighting(44_100, 2)
     assert weighting(np.zeros((2, 0))).shape == (2, 0)
+
+
+@pytest.mark.skipif(usable_cores() < 2, reason="needs two cores")
+def test_nothing_spins_on_other_cores() -> None:
+    """A second of audio in a row, as a recording comes: a product spread over threads keeps them spinning after it."""
+    weigh, block = KWeighting(44_100, 2), np.ones((2, 44_100))
+    time.sleep(0.2)  # what ran before has ended
+    whole, own = time.process_time(), time.thread_time()
+    for _ in range(20):
+        weigh(block)
+        time.sleep(0.02)
+    whole, own = time.process_time() - whole, time.thread_time() - own
+    assert whole < 2 * own
