@@ -2,7 +2,7 @@
 
 import math
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from threading import Condition
+from threading import Lock
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 _MASK_BOUND: Final = 1.2
-_PATIENCE_SECONDS: Final = 3.0  # with runs that were begun before
 _LEAST_MAGNITUDE: Final = LEAST_POWER ** (EXPONENT / 2)  # of a silent band
 
 
@@ -59,8 +58,7 @@ class OnnxRuntime:
         self._session, self._grid_frames = session, record.grid_frames
         self._returning, self._keeping = onnxruntime.RunOptions(), onnxruntime.RunOptions()
         self._returning.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        self._last_frames, self._n_piecemeal, self._is_settled = 0, 0, False
-        self._changed = Condition()
+        self._known_frames, self._beginning = set[int](), Lock()
         self.name = f"onnxruntime {onnxruntime.__version__}"
 
     def frames(self, n_frames: int) -> int:
@@ -77,28 +75,17 @@ class OnnxRuntime:
     def _memory(self, n_frames: int) -> "Iterator[onnxruntime.RunOptions]":
         """How a run leaves its memory.
 
-        The first run of a length allocates piece by piece. From then on onnxruntime knows how much that length takes,
-        and takes it at once. Segments of one length keep it, so their memory is the same at any time, and activations
-        are not mapped anew, which took half of the time. It goes back with the next segment of another length.
+        The first run of a length allocates piece by piece, and returns it all. From then on onnxruntime knows how much
+        that length takes, takes it at once, and keeps it for the next run: activations are not mapped anew, which took
+        half of the time. The very first run is alone, because the pieces of two take more than their memory ever will.
         """
-        with self._changed:
-            keeps = n_frames == self._last_frames
-            if not keeps:
-                self._n_piecemeal += 1
-            elif not self._is_settled:
-                # What stays for long must not lie among the pieces of another run.
-                self._changed.wait_for(lambda: self._n_piecemeal == 0, _PATIENCE_SECONDS)
-                self._is_settled = True
-        if keeps:
-            yield self._keeping
-            return
-        try:
-            yield self._returning
-            self._last_frames = n_frames  # unless the run failed
-        finally:
-            with self._changed:
-                self._n_piecemeal -= 1
-                self._changed.notify_all()
+        with self._beginning:
+            if not self._known_frames:
+                yield self._returning
+                self._known_frames.add(n_frames)
+                return
+        yield self._keeping if n_frames in self._known_frames else self._returning
+        self._known_frames.add(n_frames)
 
 
 class OnnxEngine:

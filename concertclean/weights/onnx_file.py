@@ -9,6 +9,8 @@ References:
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -129,6 +131,8 @@ def _session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what is wrong is raised
+    _grow_memory_by_what_is_asked()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     if saved is not None:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.optimized_model_filepath = str(saved)
@@ -142,6 +146,22 @@ def _session(
         fact = str(error).partition("\n")[0]
         raise ModelError(f"{path}: no ONNX file that can be run ({fact}); export it again") from error
     return session
+
+
+@cache
+def _grow_memory_by_what_is_asked() -> None:
+    """The memory that the sessions of this process share; by default it grows to powers of two.
+
+    Then the memory of a run leaves a rest beside it that is larger, so that whatever small is needed next is taken from
+    the memory of the run that just ended, and the next run takes some of the rest.
+    """
+    import onnxruntime
+
+    kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    place = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
+    as_asked = onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1})
+    with suppress(RuntimeError):  # older onnxruntime, if this process has registered one itself
+        onnxruntime.create_and_register_allocator(place, as_asked)
 
 
 def _record(path: Path, session: "InferenceSession") -> OnnxRecord:
