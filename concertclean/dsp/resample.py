@@ -92,16 +92,19 @@ class Fifo:
 
     def pop(self, n_samples: int) -> NDArray[np.float64]:
         """Removes and returns the first `n_samples`, or as many as there are, `(channel, time)`."""
-        parts: list[NDArray[np.float64]] = []
+        found = self.peek(n_samples)
+        self.drop(n_samples)
+        return found
+
+    def drop(self, n_samples: int) -> None:
+        """Removes the first `n_samples`, or as many as there are."""
         missing = min(n_samples, self._n_samples)
         self._n_samples -= missing
         while missing > 0:
             block = self._held.popleft()
-            parts.append(block[:, :missing])
             if block.shape[1] > missing:
                 self._held.appendleft(block[:, missing:])
-            missing -= parts[-1].shape[1]
-        return self._together(parts)
+            missing -= min(missing, block.shape[1])
 
     def _together(self, parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
         return parts[0] if len(parts) == 1 else np.concatenate([self._nothing, *parts], axis=1)

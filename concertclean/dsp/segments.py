@@ -69,7 +69,7 @@ def segments(
         yield Segment(_beyond(held.peek(whole), 0, missing, outside), min(segment, n_samples - start))
         if ended and n_samples <= start + segment:
             return
-        held.pop(hop)
+        held.drop(hop)
         start += hop
 
 
@@ -99,7 +99,7 @@ def joined(estimates: Iterator[Segment], segment: int, overlap: int) -> Iterator
         if tail is not None and overlap:
             # Rising and falling ramp sum to one, so no division is needed.
             audio[:, :overlap] = audio[:, :overlap] * ramp + tail * (1 - ramp)
-        tail = audio[:, segment - overlap :]
+        tail = audio[:, segment - overlap :].copy()  # a view would hold all of it
         last = window.n_valid
         if last == segment:
             yield audio[:, : segment - overlap]

@@ -148,6 +148,7 @@ class Enhancer:
             try:
                 for window in windows:
                     pending.append(submit(window, model))
+                    del window  # the next one is made before this name is given to it
                     if len(pending) > ahead:
                         yield from self._counted(pending.popleft().result())
                 while pending:

@@ -26,7 +26,8 @@ def tame_allocator(use: Literal["networks", "arrays", "training"] = "networks") 
 
     Args:
         use: what the memory is for. "networks" of torch free activations of a megabyte and need them again at once;
-            where onnxruntime holds those, and "arrays" are the rest, such blocks are mapped as well. "training" keeps
+            where onnxruntime holds those, and "arrays" are the rest, a second of audio is mapped as well: the heap
+            then has no room to grow by, for a thirtieth of the time. "training" keeps
             everything: a step frees hundreds of megabytes and needs them again at once; to map them anew took more
             than a third of its time.
     """
@@ -37,7 +38,7 @@ def tame_allocator(use: Literal["networks", "arrays", "training"] = "networks") 
     if use == "training":
         options = {mmap_max: 0, trim_threshold: 512 * 2**20, top_pad: 64 * 2**20}
     else:
-        largest = 2**21 if use == "networks" else 10**6
+        largest = 2**21 if use == "networks" else 2**19
         options = {arena_max: 1, mmap_threshold: largest, trim_threshold: 32 * 2**20, top_pad: 4 * 2**20}
     for option, value in options.items():
         libc.mallopt(option, value)
