@@ -63,6 +63,18 @@ def test_fifo_gives_samples_in_order() -> None:
     assert fifo.pop(9).tolist() == [[4.0]]
 
 
+def test_what_is_dropped_is_gone() -> None:
+    fifo = Fifo(1)
+    fifo.push(np.array([[1.0, 2.0, 3.0]]))
+    fifo.push(np.array([[4.0, 5.0]]))
+    fifo.drop(4)
+    assert len(fifo) == 1
+    fifo.drop(0)
+    assert fifo.pop(9).tolist() == [[5.0]]
+    fifo.drop(1)
+    assert len(fifo) == 0
+
+
 def test_queues_share_the_blocks_they_hold() -> None:
     """Two queues of one stream would need twice the memory otherwise."""
     block = np.arange(6.0).reshape(1, 6)
