@@ -1,5 +1,7 @@
 """Energies of octave bands, second by second, of a stream of blocks."""
 
+from array import array
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -20,7 +22,7 @@ class BandMeter:
         self._step = sample_rate
         frequency = np.fft.rfftfreq(self._step, 1 / sample_rate)
         self._edges = [np.searchsorted(frequency, edges) for edges in BANDS_HZ]
-        self._found: list[NDArray[np.float64]] = []
+        self._found = array("d")
         self._waiting: list[NDArray[np.float64]] = []
         self._n_waiting = 0
 
@@ -33,14 +35,15 @@ class BandMeter:
         whole = np.concatenate(self._waiting, axis=1)
         n_steps = whole.shape[1] // self._step
         for number in range(n_steps):
-            self._found.append(self._energies(whole[:, number * self._step : (number + 1) * self._step]))
-        self._waiting, self._n_waiting = [whole[:, n_steps * self._step :]], whole.shape[1] - n_steps * self._step
+            self._found.extend(self._energies(whole[:, number * self._step : (number + 1) * self._step]))
+        rest = whole[:, n_steps * self._step :].copy()
+        self._waiting, self._n_waiting = [rest], rest.shape[1]
 
     def values(self) -> NDArray[np.float64]:
         """Energies `(second, band)`, the last column of all frequencies; the last second may be shorter."""
         rest = np.concatenate(self._waiting, axis=1) if self._waiting else np.zeros((1, 0))
-        last = [self._energies(rest)] if rest.shape[1] else []
-        return np.stack([*self._found, *last]) if self._found or last else np.zeros((0, len(BANDS_HZ) + 1))
+        last: Iterable[float] = self._energies(rest) if rest.shape[1] else ()
+        return np.array([*self._found, *last]).reshape(-1, len(BANDS_HZ) + 1)
 
     def _energies(self, second: NDArray[np.float64]) -> NDArray[np.float64]:
         power = np.abs(np.fft.rfft(second, self._step, axis=1)) ** 2 / self._step * 2

@@ -1,6 +1,7 @@
 """Level, loudness and clipping of a stream of blocks."""
 
 import math
+from array import array
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class LoudnessMeter:
         self._weighting = KWeighting(sample_rate, channels)
         self._hop = max(1, round(_HOP_SECONDS * sample_rate))
         self._rest = np.zeros((channels, 0))
-        self._powers: list[float] = []
+        self._powers = array("d")  # a list of hours takes four times as much
         self.peak = 0.0
 
     def add(self, block: NDArray[np.float64]) -> None:
@@ -41,8 +42,8 @@ class LoudnessMeter:
         weighted = np.concatenate([self._rest, self._weighting(block)], axis=1)
         n_hops = weighted.shape[1] // self._hop
         whole = weighted[:, : n_hops * self._hop].reshape(len(weighted), n_hops, self._hop)
-        self._powers += np.square(whole).mean(axis=2).sum(axis=0).tolist()
-        self._rest = weighted[:, n_hops * self._hop :]
+        self._powers.extend(np.square(whole).mean(axis=2).sum(axis=0))
+        self._rest = weighted[:, n_hops * self._hop :].copy()
 
     def integrated(self) -> float:
         """Gated loudness in LUFS; -inf for silence or less than 400 ms."""
@@ -74,20 +75,20 @@ class EnergyMeter:
     """
 
     def __init__(self, step: int) -> None:
-        self._step, self._found = step, [np.zeros(0)]
+        self._step, self._found = step, array("d")
         self._rest = np.zeros(0)
 
     def add(self, block: NDArray[np.float64]) -> None:
         """Takes the next `(channel, time)` block."""
         power = np.concatenate([self._rest, np.square(block).sum(axis=0)])
         n_steps = len(power) // self._step
-        self._found.append(power[: n_steps * self._step].reshape(n_steps, self._step).sum(axis=1))
-        self._rest = power[n_steps * self._step :]
+        self._found.extend(power[: n_steps * self._step].reshape(n_steps, self._step).sum(axis=1))
+        self._rest = power[n_steps * self._step :].copy()
 
     def values(self) -> NDArray[np.float64]:
         """Sum of the squares of all channels for each step; the last step may be shorter."""
-        last = [self._rest.sum(keepdims=True)] if len(self._rest) else []
-        return np.concatenate([*self._found, *last])
+        last = [self._rest.sum()] if len(self._rest) else []
+        return np.array([*self._found, *last])
 
 
 def reduction_db(before: NDArray[np.float64], after: NDArray[np.float64]) -> tuple[float, float]:
