@@ -1,8 +1,12 @@
 """Loudness by the standards' own signals (EBU Tech 3341 and 3342), made here; the limiter's promises."""
 
+import tracemalloc
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from concertclean.dsp.band_levels import BandMeter
 from concertclean.dsp.levels import EnergyMeter, LoudnessMeter, reduction_db, soft_limit, to_db
 
 RATE = 48000
@@ -132,3 +136,19 @@ def test_loudness_is_defined_at_any_rate(sample_rate):
     meter.add(noise)
     assert meter.peak == np.abs(noise).max()
     assert meter.integrated() < 0
+
+
+@pytest.mark.parametrize("make", [lambda: LoudnessMeter(1000, 2), lambda: BandMeter(1000), lambda: EnergyMeter(100)])
+def test_an_hour_takes_no_more_than_its_numbers(make: Callable[[], LoudnessMeter | BandMeter | EnergyMeter]) -> None:
+    """Ten numbers a second at most, of eight bytes each, and what an array has to spare."""
+    meter, second = make(), np.ones((2, 1000))
+    tracemalloc.start()
+    try:
+        sizes = []
+        for _ in range(2):
+            for _ in range(600):
+                meter.add(second.copy())
+            sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert (sizes[1] - sizes[0]) / 600 < 120
