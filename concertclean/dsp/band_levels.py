@@ -1,7 +1,6 @@
 """Energies of octave bands, second by second, of a stream of blocks."""
 
 from array import array
-from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -42,8 +41,8 @@ class BandMeter:
     def values(self) -> NDArray[np.float64]:
         """Energies `(second, band)`, the last column of all frequencies; the last second may be shorter."""
         rest = np.concatenate(self._waiting, axis=1) if self._waiting else np.zeros((1, 0))
-        last: Iterable[float] = self._energies(rest) if rest.shape[1] else ()
-        return np.array([*self._found, *last]).reshape(-1, len(BANDS_HZ) + 1)
+        last = self._energies(rest) if rest.shape[1] else np.zeros(0)
+        return np.concatenate([self._found, last]).reshape(-1, len(BANDS_HZ) + 1)
 
     def _energies(self, second: NDArray[np.float64]) -> NDArray[np.float64]:
         power = np.abs(np.fft.rfft(second, self._step, axis=1)) ** 2 / self._step * 2

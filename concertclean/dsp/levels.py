@@ -88,7 +88,7 @@ class EnergyMeter:
     def values(self) -> NDArray[np.float64]:
         """Sum of the squares of all channels for each step; the last step may be shorter."""
         last = [self._rest.sum()] if len(self._rest) else []
-        return np.array([*self._found, *last])
+        return np.concatenate([self._found, last])
 
 
 def reduction_db(before: NDArray[np.float64], after: NDArray[np.float64]) -> tuple[float, float]:

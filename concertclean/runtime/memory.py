@@ -25,9 +25,9 @@ def tame_allocator(use: Literal["networks", "arrays", "training"] = "networks") 
     are freed; in the heap they would leave holes, which took more memory than what was in use.
 
     Args:
-        use: what the memory is for. "networks" of torch free activations of a megabyte and need them again at once;
-            where onnxruntime holds those, and "arrays" are the rest, a second of audio is mapped as well: the heap
-            then has no room to grow by, for a thirtieth of the time. "training" keeps
+        use: what the memory is for. "networks" of torch free activations of a megabyte and need them again at once.
+            Where onnxruntime holds those, "arrays" are the rest: blocks of half a megabyte, such as a second of audio,
+            are mapped as well, so that the heap has no holes to grow by, for a thirtieth of the time. "training" keeps
             everything: a step frees hundreds of megabytes and needs them again at once; to map them anew took more
             than a third of its time.
     """
