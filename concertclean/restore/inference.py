@@ -148,7 +148,7 @@ class Enhancer:
             try:
                 for window in windows:
                     pending.append(submit(window, model))
-                    del window  # the next one is made before this name is given to it
+                    del window  # or it would live on while the next one is made
                     if len(pending) > ahead:
                         yield from self._counted(pending.popleft().result())
                 while pending:

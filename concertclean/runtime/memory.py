@@ -38,9 +38,9 @@ def tame_allocator(use: Literal["networks", "arrays", "training"] = "networks") 
     if use == "training":
         options = {mmap_max: 0, trim_threshold: 512 * 2**20, top_pad: 64 * 2**20}
     else:
-        # What is larger is mapped only if there is no room for it at the end of the heap, so that is kept smaller yet.
-        largest, room = 2**21 if use == "networks" else 2**19, 2**18
-        options = {arena_max: 1, mmap_threshold: largest, trim_threshold: 32 * 2**20, top_pad: room}
+        largest = 2**21 if use == "networks" else 2**19
+        # What is larger is mapped only where the end of the heap has no room for it: that is kept smaller yet.
+        options = {arena_max: 1, mmap_threshold: largest, trim_threshold: 32 * 2**20, top_pad: 2**18}
     for option, value in options.items():
         libc.mallopt(option, value)
 

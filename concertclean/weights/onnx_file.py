@@ -150,10 +150,10 @@ def _session(
 
 @cache
 def _grow_memory_by_what_is_asked() -> None:
-    """The memory that the sessions of this process share; by default it grows to powers of two.
+    """Lets the memory that the sessions of this process share grow by no more than a run asks for.
 
-    Then the memory of a run leaves a rest beside it that is larger, so that whatever small is needed next is taken from
-    the memory of the run that just ended, and the next run takes some of the rest.
+    By default it grows to powers of two. What that leaves is larger than a run needs, and a small buffer is taken from
+    the smallest free part: from the memory of the run that just ended, so that the next run has to take new memory.
     """
     import onnxruntime
 
