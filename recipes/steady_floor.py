@@ -1,0 +1,208 @@
+"""Trains a network that finds the floor of steady noise in a whole recording; `steady` does not use it yet.
+
+python recipes/steady_floor.py steady_floor.safetensors levels/1.npz --check levels/check.npz --steps 1500
+
+From the quantiles of the levels that `steady_levels.py` keeps the network says the floor; the gains that
+`classical/steady.py` makes of it are applied to music and noise alone. The loss is the error in dB of that without.
+"""
+
+import argparse
+import math
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from steady_levels import N_FFT, QUANTILES, RATE, Array, Levels
+from torch import Tensor, nn
+
+POOLED = 4  # bins that become one from a level of the network to the next
+WIDTHS = (24, 32, 48, 64, 64)
+FEATURES = 17
+_LOW, _MIDDLE = QUANTILES.index(0.08), QUANTILES.index(0.5)
+_WHITE_DB = -4.58  # the low quantile in white noise of power 1, of the mean power of five frames a quarter apart
+_NARROW, _REGION, _WIDE = 31, 61, 301  # bins
+_INDEPENDENT = 5  # bins apart, whose powers are independent under a Hann window
+
+
+def _pair(n_in: int, n_out: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv1d(n_in, n_out, 5, padding=2), nn.ReLU(), nn.Conv1d(n_out, n_out, 5, padding=2), nn.ReLU()
+    )
+
+
+def features(quantiles_db: Array, n_frames: int, rate: float) -> Array:
+    """What the network is given.
+
+    Args:
+        quantiles_db: `(10, freq)` levels of `QUANTILES`, dB of power density, of all bins from 0 Hz to half the rate.
+        n_frames: that were counted.
+        rate: Hz.
+
+    Returns:
+        `(17, freq)`: the other quantiles above the low one; the low one above its surroundings near and far and above
+        the mean level; the middle one above its surroundings; how much independent bins differ, here and around; place;
+        and how uncertain quantiles of so few frames are.
+    """
+    low, middle = quantiles_db[_LOW], quantiles_db[_MIDDLE]
+    others = np.delete(quantiles_db, _LOW, axis=0) - low
+    rough = np.pad(np.abs(low[_INDEPENDENT:] - low[:-_INDEPENDENT]), (2, 3))
+    place = np.log2((np.linspace(0, rate / 2, len(low)) + 10) / 1000)
+    rows = [
+        (low - _around(low, _NARROW)) / 5,
+        (low - _around(low, _WIDE)) / 10,
+        (low - middle.mean()) / 20,
+        (middle - _around(middle, _NARROW)) / 5,
+        rough / 5,
+        _around(rough, _REGION) / 5,
+        place / 3,
+        np.full(len(low), 10 / np.sqrt(n_frames)),
+    ]
+    return np.concatenate([others / 5, np.stack(rows)]).astype(np.float32)
+
+
+def _around(row: Array, size: int) -> Array:
+    """Mean of a row over `size` values around each, of as many as there are."""
+    sums = np.pad(np.cumsum(row, dtype=np.float64), (1, 0))
+    place = np.arange(len(row))
+    first, after = np.maximum(place - size // 2, 0), np.minimum(place + size // 2 + 1, len(row))
+    return np.asarray((sums[after] - sums[first]) / (after - first))
+
+
+class FloorNetwork(nn.Module):
+    """A U-Net over frequency: features `(batch, 17, freq)` to a correction and a certainty, `(batch, 2, freq)`.
+
+    References:
+        Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, here in one dimension.
+
+    Args:
+        widths: channels of each level.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(_pair(a, b) for a, b in zip((FEATURES, *widths), widths, strict=False))
+        self.up = nn.ModuleList(_pair(a + b, a) for a, b in pairwise(widths))
+        self.head = nn.Conv1d(widths[0], 2, 1)
+        with torch.no_grad():
+            self.head.weight.mul_(0.1)
+            self.head.bias.zero_()
+
+    def forward(self, given: Tensor) -> Tensor:
+        """See the class."""
+        n_bins, skips = given.shape[2], []
+        hidden = F.pad(given, (0, -n_bins % POOLED ** (len(self.down) - 1)))
+        for level, pair in enumerate(self.down):
+            hidden = pair(F.avg_pool1d(hidden, POOLED) if level else hidden)
+            skips.append(hidden)
+        skips.pop()
+        for pair in reversed(self.up):
+            spread = F.interpolate(hidden, scale_factor=POOLED, mode="linear", align_corners=False)
+            hidden = pair(torch.cat([spread, skips.pop()], dim=1))
+        answer: Tensor = self.head(hidden)
+        return answer[..., :n_bins]
+
+
+def _share(around: Tensor, noise: Tensor) -> Tensor:
+    """`classical.steady._share`, of `(batch, frame, freq)` powers and a `(batch, freq)` floor, with gradients."""
+    noise = noise[:, None].clamp_min(1e-13)
+    near = (F.avg_pool1d(around, 3, 1, 1, count_include_pad=False) / noise).clamp_max(1e6)
+    wide = F.avg_pool1d((around / noise).clamp_max(1e6), 31, 1, 15, count_include_pad=False)
+    signal = (wide - 1.5).clamp(0, 1)
+    return (2 / (wide + signal * (near - wide)).clamp_min(1e-30)).clamp_max(0.9)
+
+
+def _judged(network: nn.Module, levels: Levels, chosen: Array, n_bins: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Powers `(batch, freq)` of what is wrong after the second pass, of the music and of the noise."""
+    quantiles = levels["quantiles"][chosen, :, :n_bins].astype(np.float32)
+    frames = levels["n_frames"][chosen]
+    top = RATE * (n_bins - 1) / (N_FFT // 2)
+    given = np.stack([features(one, n, top) for one, n in zip(quantiles, frames, strict=True)])
+    answer = network(torch.from_numpy(given))
+    low = torch.from_numpy(quantiles[:, _LOW]) - _WHITE_DB
+    floor = torch.sigmoid(3 * answer[:, 1]) * 10 ** ((low + (5 * answer[:, 0]).clamp(-15, 20)) / 10)
+    around, music, noise = (
+        torch.from_numpy(10 ** (levels[name][chosen, :, :n_bins].astype(np.float32) / 10))
+        for name in ("around", "music", "noise")
+    )
+    share = _share(around, floor)
+    wrong = share.square() * music + (1 - share).square() * noise
+    return wrong.sum(1), music.sum(1), noise.sum(1)
+
+
+def _loss(wrong: Tensor, music: Tensor, noise: Tensor, is_clean: Tensor, done: float) -> Tensor:
+    """Error in dB of that without the second pass; for clean music of the music, from a bound that falls with time."""
+    hz = torch.linspace(0, 1, wrong.shape[1]) * RATE / N_FFT * (wrong.shape[1] - 1)
+    highs = (hz / 300).clamp(0.03, 40).square()
+    early = min(1.0, done / 0.6)
+    bound = 10 ** (-1.5 - 3.3 * early)
+    total = torch.zeros(())
+    for weight, factor in ((torch.ones(()), 1.0), (highs, 0.3)):
+        error, truth, before = ((each * weight).sum(1) for each in (wrong, music, noise))
+        harm = 10 * torch.log10(error / truth + bound) - 10 * math.log10(bound)
+        gain = 10 * torch.log10((error + 1e-5 * truth) / (before + 1e-5 * truth))
+        total = total + factor * torch.where(is_clean, min(1.0, 0.2 + done / 0.6) * harm, gain).mean()
+    return total
+
+
+@torch.no_grad()
+def check(network: nn.Module, levels: Levels) -> str:
+    """Mean gain of SNR on mixtures, mean and worst SNR of clean music, dB."""
+    gains, clean = [], []
+    for k in range(len(levels["n_frames"])):
+        wrong, music, noise = (float(each.sum()) for each in _judged(network, levels, np.array([k]), N_FFT // 2 + 1))
+        if levels["is_clean"][k]:
+            clean.append(min(10 * math.log10(music / max(wrong, 1e-30)), 80.0))
+        else:
+            gains.append(10 * math.log10(noise / wrong))
+    harmed = f"clean {np.mean(clean):.1f}, {sum(one < 40 for one in clean)} of {len(clean)} below 40, worst"
+    return f"gain {np.mean(gains):.2f}, worst {min(gains):.1f}; {harmed} {min(clean):.1f}"
+
+
+def train(network: nn.Module, levels: Levels, held_back: Levels, *, steps: int, rate: float, seed: int) -> None:
+    """Trains in place; every other batch sees the lower half or quarter of the spectrum, as at lower rates."""
+    rng = np.random.default_rng(seed)
+    optimizer = torch.optim.Adam(network.parameters(), rate)
+    began, n_all = time.monotonic(), N_FFT // 2
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        n_bins = n_all // int(rng.choice([1, 1, 1, 2, 2, 4])) + 1
+        chosen = rng.integers(0, len(levels["n_frames"]), 8)
+        is_clean = torch.from_numpy(levels["is_clean"][chosen])
+        loss = _loss(*_judged(network, levels, chosen, n_bins), is_clean, (step + 1) / steps)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        if (step + 1) % 250 == 0 or step + 1 == steps:
+            print(f"step {step + 1}, {time.monotonic() - began:.0f} s: {check(network, held_back)}", flush=True)
+
+
+def main() -> None:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="weights file to write")
+    parser.add_argument("levels", type=Path, nargs="+")
+    parser.add_argument("--check", type=Path, required=True, help="levels of the validation side")
+    parser.add_argument("--init", type=Path, help="weights to start from")
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--seed", type=int, default=1)
+    a = parser.parse_args()
+    a.out.parent.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(a.seed)
+    parts = [np.load(path) for path in a.levels]
+    levels = {name: np.concatenate([part[name] for part in parts]) for name in parts[0].files}
+    network = FloorNetwork()
+    if a.init is not None:
+        network.load_state_dict({name: value.float() for name, value in load_file(a.init).items()})
+    train(network, levels, dict(np.load(a.check)), steps=a.steps, rate=a.rate, seed=a.seed)
+    save_file({name: value.half() for name, value in network.state_dict().items()}, a.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Mixes recordings with steady noise and keeps their levels, for the network of `steady_floor.py`.
+
+python recipes/steady_levels.py data/concert levels/1.npz --split train --minutes 14 --seed 1
+python recipes/steady_levels.py data/concert levels/check.npz --split validation --minutes 1 --seed 9
+
+Recordings of 4.5 to 60 s, music of the dataset, held notes or a made-up band, are mixed with the noise of transfers,
+discs and tapes. Of each only the quantiles of its levels are kept, and the powers of music and noise in some frames.
+"""
+
+import argparse
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, sosfilt
+
+from concertclean.config.mixing import MixingLaw
+from concertclean.dataset.music import Music
+from concertclean.dataset.store import Store
+from concertclean.synthesis import disc, transfer
+
+QUANTILES = (0.02, 0.05, 0.08, 0.14, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
+RATE, N_FFT = 44_100, 16_384
+SECONDS = (4.5, 6, 9, 12, 20, 30, 40, 60)
+RATIOS_DB = ((-2.0, 8.0), (8.0, 80.0), (-2.0, 15.0))
+NOISE_ALONE_SHARE, HELD_SHARE, BAND_SHARE = 0.08, 0.12, 0.15
+FRAMES = 24  # of a recording, on which the loss is computed
+_TINY = 1e-14
+
+Array = NDArray[Any]
+Levels = dict[str, Array]
+
+
+def held_notes(rng: np.random.Generator, n_samples: int) -> Array:
+    """A drone for the whole time, or chords of an organ that change every one to twelve seconds, `(time,)`."""
+    total = np.zeros(n_samples)
+    time_s = np.arange(n_samples) / RATE
+    if rng.random() < 0.25:
+        lowest = 55 * 2 ** rng.uniform(0, 3)
+        for multiple in rng.choice([1, 1.5, 2, 3, 4, 5, 6], rng.integers(1, 6), replace=False):
+            moving = 1 + rng.uniform(0, 0.3) * np.sin(2 * np.pi * rng.uniform(0.1, 6) * time_s)
+            total += rng.uniform(0.2, 1) * np.sin(2 * np.pi * lowest * multiple * time_s + rng.uniform(0, 6)) * moving
+        return total
+    start, seconds = 0, rng.uniform(1, 12)
+    while start < n_samples:
+        chord = total[start : start + int(RATE * rng.uniform(0.6, 1.4) * seconds)]
+        inside, left = time_s[: len(chord)], time_s[: len(chord)][::-1]
+        envelope = np.minimum(1, inside / rng.uniform(0.01, 0.5)) * np.minimum(1, left / rng.uniform(0.05, 0.5))
+        for _ in range(rng.integers(1, 6)):
+            pitch = 55 * 2 ** (rng.integers(0, 48) / 12)
+            for k in range(1, rng.integers(2, 12)):
+                partial = np.sin(2 * np.pi * pitch * k * inside + rng.uniform(0, 6)) / k ** rng.uniform(0.7, 2)
+                chord += envelope * partial
+        start += max(len(chord), 1)
+    return total
+
+
+def band(rng: np.random.Generator, n_samples: int) -> Array:
+    """Music that never pauses: strokes of noise and a bass on every beat, held chords, a melody; `(time,)`."""
+    total = np.zeros(n_samples)
+    beat_s, root, voices = rng.uniform(0.15, 0.4), 40 * 2 ** rng.uniform(0, 1), int(rng.integers(3, 20))
+    distortion, steps = rng.uniform(0, 4), rng.integers(-5, 8, 8)
+    levels = 10 ** (rng.uniform(-20, 0, 5) / 20)  # hats, kick, snare, chords, melody
+    decays, corners = rng.uniform(0.02, 0.12, 3), rng.uniform(0.1, 0.9, 2)
+    hats, snare = (butter(2, corner, kind, output="sos") for corner, kind in zip(corners, ("high", "low"), strict=True))
+    beat_samples = int(beat_s * RATE)
+    for number, start in enumerate(range(0, n_samples, beat_samples)):
+        beat = total[start : start + beat_samples]
+        inside = np.arange(len(beat)) / RATE
+        noise = rng.standard_normal(len(beat))
+        beat += levels[0] * sosfilt(hats, noise) * np.exp(-inside / decays[0])
+        if number % 2 == 0:
+            beat += 4 * levels[1] * np.sin(2 * np.pi * 60 * inside) * np.exp(-inside / decays[1])
+        if number % 4 == 2:
+            beat += 2 * levels[2] * sosfilt(snare, noise) * np.exp(-inside / decays[2])
+        pitch = root * 2 ** (steps[number // 4 % 8] / 12)
+        partials = [np.sin(2 * np.pi * pitch * (2, 2.5, 3)[k % 3] * (1 + k // 3) * inside) for k in range(voices)]
+        chord = np.sum(partials, axis=0) / math.sqrt(voices)
+        beat += levels[3] * (np.tanh(distortion * chord) if distortion > 1 else chord)
+        beat += levels[3] * np.sin(2 * np.pi * pitch * inside)
+        note = root * 8 * 2 ** (rng.integers(0, 13) / 12) * inside
+        sung = sum(np.sin(2 * np.pi * k * note + 0.4 * np.sin(35 * inside)) / k for k in range(1, 8))
+        beat += levels[4] * (rng.random() < 0.85) * np.minimum(1, inside / 0.02) * sung
+    return total
+
+
+def steady_noise(rng: np.random.Generator, n_samples: int) -> Array:
+    """Noise of a transfer, of a disc, or hiss of any slope with or without a motor, `(time,)`."""
+    kind = rng.random()
+    if kind < 0.75:
+        return transfer.transfer_noise(rng, n_samples, RATE)[0]
+    if kind < 0.85:
+        return disc.disc_noise(rng, n_samples, RATE)[0]
+    noise = disc.hiss(rng, n_samples, RATE, slope_db_per_octave=rng.uniform(-9, 6))[0]
+    if rng.random() < 0.4:
+        noise = noise + rng.uniform(0.1, 2) * noise.std() * transfer.motor(rng, n_samples, RATE)[0]
+    return noise
+
+
+def _spectra(waveform: Array) -> Array:
+    """`(frame, freq)` of a waveform of any level, scaled so that squares are power densities at an rms of 0.1."""
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
+    frames = np.lib.stride_tricks.sliding_window_view(0.1 * waveform / waveform.std(), N_FFT)[:: N_FFT // 4]
+    return np.asarray(np.fft.rfft(frames * window) / np.sqrt(np.square(window).sum()), np.complex64)
+
+
+def _levels(rng: np.random.Generator, music: Array, noise: Array) -> Levels:
+    """What is kept of a recording: quantiles of its levels, and powers of the frames drawn, dB."""
+    power = np.square(np.abs(music + noise)) + _TINY
+    smooth = np.stack([power[k : len(power) - 4 + k] for k in range(5)]).mean(axis=0)
+    drawn = rng.choice(np.arange(1, len(power) - 1), FRAMES, replace=len(power) - 2 < FRAMES)
+    around = np.stack([power[k - 1 : k + 2].mean(axis=0) for k in drawn])
+    kept = {
+        "quantiles": np.quantile(smooth, QUANTILES, axis=0),
+        "around": around,
+        "music": np.square(np.abs(music[drawn])),
+        "noise": np.square(np.abs(noise[drawn])),
+    }
+    in_db = {name: (10 * np.log10(value + _TINY)).astype(np.float16) for name, value in kept.items()}
+    return {**in_db, "n_frames": np.float32(len(smooth)), "is_clean": np.bool_(not noise.any())}
+
+
+def make_levels(store: Store, split: Any, minutes: float, seed: int) -> Levels:
+    """Levels of as many recordings as can be mixed in so many minutes, each name with a first axis of recordings."""
+    law = MixingLaw(snr_db=(0.0, 10.0), task="gramophone", dense_share=0.1, sung_share=0.3, music_equaliser_share=0.4)
+    shelf, rng, found = Music(store, law, split), np.random.default_rng(seed), []
+    until = time.monotonic() + 60 * minutes
+    while time.monotonic() < until:
+        n_samples = int(RATE * rng.choice(SECONDS))
+        noises = [_spectra(steady_noise(rng, n_samples)) for _ in range(2)]
+        if rng.random() < NOISE_ALONE_SHARE:
+            found += [_levels(rng, np.zeros_like(noise), noise) for noise in noises]
+            continue
+        kind = rng.random()
+        if kind < BAND_SHARE:
+            drawn = band(rng, n_samples)
+        elif kind < BAND_SHARE + HELD_SHARE:
+            drawn = held_notes(rng, n_samples)
+        else:
+            drawn = shelf.draw(rng, n_samples)[0].mean(axis=0)
+        if drawn.std() < 1e-4:
+            continue
+        music = _spectra(drawn)
+        for noise, ratios in zip((noises[0], noises[0], noises[1]), RATIOS_DB, strict=True):
+            found.append(_levels(rng, music, noise * np.float32(10 ** (-rng.uniform(*ratios) / 20))))
+        found.append(_levels(rng, music, np.zeros_like(music)))
+        print(f"\r{len(found)} recordings", end="", flush=True)
+    print()
+    return {name: np.stack([one[name] for one in found]) for name in found[0]}
+
+
+def main() -> None:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--split", choices=("train", "validation", "test"), default="train")
+    parser.add_argument("--minutes", type=float, default=14)
+    parser.add_argument("--seed", type=int, default=1)
+    a = parser.parse_args()
+    a.out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(a.out, **make_levels(Store(a.dataset), a.split, a.minutes, a.seed))
+
+
+if __name__ == "__main__":
+    main()
