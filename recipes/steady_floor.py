@@ -2,8 +2,9 @@
 
 python recipes/steady_floor.py steady_floor.safetensors levels/1.npz --check levels/check.npz --steps 1500
 
-From the quantiles of the levels that `steady_levels.py` keeps the network says the floor; the gains that
-`classical/steady.py` makes of it are applied to music and noise alone. The loss is the error in dB of that without.
+From the quantiles of the levels that `steady_levels.py` keeps the network returns the floor; the gains that
+`classical/steady.py` makes of it are applied to music and noise alone. The loss is the error that is left, in dB of
+the noise.
 """
 
 import argparse
@@ -19,13 +20,18 @@ from safetensors.torch import load_file, save_file
 from steady_levels import N_FFT, QUANTILES, RATE, Array, Levels
 from torch import Tensor, nn
 
+from concertclean.classical.steady import LEAST_GAIN, NOISE_ALONE, SMOOTHED, SUBTRACTED, WIDE
+from concertclean.classical.steady_floor import APART, WHITE_DB
+from concertclean.config.training import OptimizerSettings
+from concertclean.train.checkpoint import halved
+from concertclean.train.schedule import learning_rate
+
 POOLED = 4  # bins that become one from a level of the network to the next
 WIDTHS = (24, 32, 48, 64, 64)
 FEATURES = 17
 _LOW, _MIDDLE = QUANTILES.index(0.08), QUANTILES.index(0.5)
-_WHITE_DB = -4.58  # the low quantile in white noise of power 1, of the mean power of five frames a quarter apart
-_NARROW, _REGION, _WIDE = 31, 61, 301  # bins
-_INDEPENDENT = 5  # bins apart, whose powers are independent under a Hann window
+_NEAR, _REGION, _FAR = 31, 61, 301  # bins
+_MOST, _LEAST, _TINY = 1e6, 1e-13, 1e-30  # ratio of power to noise, noise, and that ratio
 
 
 def _pair(n_in: int, n_out: int) -> nn.Sequential:
@@ -49,13 +55,13 @@ def features(quantiles_db: Array, n_frames: int, rate: float) -> Array:
     """
     low, middle = quantiles_db[_LOW], quantiles_db[_MIDDLE]
     others = np.delete(quantiles_db, _LOW, axis=0) - low
-    rough = np.pad(np.abs(low[_INDEPENDENT:] - low[:-_INDEPENDENT]), (2, 3))
+    rough = np.pad(np.abs(low[APART:] - low[:-APART]), (2, 3))
     place = np.log2((np.linspace(0, rate / 2, len(low)) + 10) / 1000)
     rows = [
-        (low - _around(low, _NARROW)) / 5,
-        (low - _around(low, _WIDE)) / 10,
+        (low - _around(low, _NEAR)) / 5,
+        (low - _around(low, _FAR)) / 10,
         (low - middle.mean()) / 20,
-        (middle - _around(middle, _NARROW)) / 5,
+        (middle - _around(middle, _NEAR)) / 5,
         rough / 5,
         _around(rough, _REGION) / 5,
         place / 3,
@@ -107,12 +113,26 @@ class FloorNetwork(nn.Module):
 
 
 def _share(around: Tensor, noise: Tensor) -> Tensor:
-    """`classical.steady._share`, of `(batch, frame, freq)` powers and a `(batch, freq)` floor, with gradients."""
-    noise = noise[:, None].clamp_min(1e-13)
-    near = (F.avg_pool1d(around, 3, 1, 1, count_include_pad=False) / noise).clamp_max(1e6)
-    wide = F.avg_pool1d((around / noise).clamp_max(1e6), 31, 1, 15, count_include_pad=False)
-    signal = (wide - 1.5).clamp(0, 1)
-    return (2 / (wide + signal * (near - wide)).clamp_min(1e-30)).clamp_max(0.9)
+    """`classical.steady._share` with gradients.
+
+    Args:
+        around: `(batch, frame, freq)` powers, each the mean of a frame and its neighbours.
+        noise: `(batch, freq)` floor.
+
+    Returns:
+        `(batch, frame, freq)`.
+    """
+    noise = noise[:, None].clamp_min(_LEAST)
+    near = (_mean_of(around, SMOOTHED) / noise).clamp_max(_MOST)
+    wide = _mean_of((around / noise).clamp_max(_MOST), WIDE)
+    alone, more = NOISE_ALONE
+    signal = ((wide - alone) / (more - alone)).clamp(0, 1)
+    found = (wide + signal * (near - wide)).clamp_min(_TINY)  # 0 would leave no gradient but NaN
+    return (SUBTRACTED / found).clamp_max(1 - LEAST_GAIN)
+
+
+def _mean_of(values: Tensor, n_bins: int) -> Tensor:
+    return F.avg_pool1d(values, n_bins, 1, n_bins // 2, count_include_pad=False)
 
 
 def _judged(network: nn.Module, levels: Levels, chosen: Array, n_bins: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -122,7 +142,7 @@ def _judged(network: nn.Module, levels: Levels, chosen: Array, n_bins: int) -> t
     top = RATE * (n_bins - 1) / (N_FFT // 2)
     given = np.stack([features(one, n, top) for one, n in zip(quantiles, frames, strict=True)])
     answer = network(torch.from_numpy(given))
-    low = torch.from_numpy(quantiles[:, _LOW]) - _WHITE_DB
+    low = torch.from_numpy(quantiles[:, _LOW]) - WHITE_DB[QUANTILES[_LOW]]
     floor = torch.sigmoid(3 * answer[:, 1]) * 10 ** ((low + (5 * answer[:, 0]).clamp(-15, 20)) / 10)
     around, music, noise = (
         torch.from_numpy(10 ** (levels[name][chosen, :, :n_bins].astype(np.float32) / 10))
@@ -134,7 +154,7 @@ def _judged(network: nn.Module, levels: Levels, chosen: Array, n_bins: int) -> t
 
 
 def _loss(wrong: Tensor, music: Tensor, noise: Tensor, is_clean: Tensor, done: float) -> Tensor:
-    """Error in dB of that without the second pass; for clean music of the music, from a bound that falls with time."""
+    """Error in dB of the noise; for clean music in dB of the music, above a bound that falls as the run goes on."""
     hz = torch.linspace(0, 1, wrong.shape[1]) * RATE / N_FFT * (wrong.shape[1] - 1)
     highs = (hz / 300).clamp(0.03, 40).square()
     early = min(1.0, done / 0.6)
@@ -150,7 +170,7 @@ def _loss(wrong: Tensor, music: Tensor, noise: Tensor, is_clean: Tensor, done: f
 
 @torch.no_grad()
 def check(network: nn.Module, levels: Levels) -> str:
-    """Mean gain of SNR on mixtures, mean and worst SNR of clean music, dB."""
+    """Mean and worst gain of SNR on mixtures; mean and worst SNR of clean music, and how much is below 40 dB."""
     gains, clean = [], []
     for k in range(len(levels["n_frames"])):
         wrong, music, noise = (float(each.sum()) for each in _judged(network, levels, np.array([k]), N_FFT // 2 + 1))
@@ -165,11 +185,11 @@ def check(network: nn.Module, levels: Levels) -> str:
 def train(network: nn.Module, levels: Levels, held_back: Levels, *, steps: int, rate: float, seed: int) -> None:
     """Trains in place; every other batch sees the lower half or quarter of the spectrum, as at lower rates."""
     rng = np.random.default_rng(seed)
-    optimizer = torch.optim.Adam(network.parameters(), rate)
+    optimizer, settings = torch.optim.Adam(network.parameters()), OptimizerSettings(learning_rate=rate, warmup=50)
     began, n_all = time.monotonic(), N_FFT // 2
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = rate * min(1, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps))
+            group["lr"] = learning_rate(settings, step, steps)
         n_bins = n_all // int(rng.choice([1, 1, 1, 2, 2, 4])) + 1
         chosen = rng.integers(0, len(levels["n_frames"]), 8)
         is_clean = torch.from_numpy(levels["is_clean"][chosen])
@@ -201,7 +221,7 @@ def main() -> None:
     if a.init is not None:
         network.load_state_dict({name: value.float() for name, value in load_file(a.init).items()})
     train(network, levels, dict(np.load(a.check)), steps=a.steps, rate=a.rate, seed=a.seed)
-    save_file({name: value.half() for name, value in network.state_dict().items()}, a.out)
+    save_file(halved(network.state_dict()), a.out)
 
 
 if __name__ == "__main__":

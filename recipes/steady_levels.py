@@ -14,16 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
+from concertclean.classical.noise_floor import hann
+from concertclean.classical.survey import OVERLAP, SMOOTHED, long_frame
 from concertclean.config.mixing import MixingLaw
 from concertclean.dataset.music import Music
 from concertclean.dataset.store import Store
 from concertclean.synthesis import disc, transfer
+from concertclean.synthesis.shaping import unit_rms
 
 QUANTILES = (0.02, 0.05, 0.08, 0.14, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
-RATE, N_FFT = 44_100, 16_384
+RATE = 44_100
+N_FFT = long_frame(RATE)
 SECONDS = (4.5, 6, 9, 12, 20, 30, 40, 60)
 RATIOS_DB = ((-2.0, 8.0), (8.0, 80.0), (-2.0, 15.0))
 NOISE_ALONE_SHARE, HELD_SHARE, BAND_SHARE = 0.08, 0.12, 0.15
@@ -102,15 +107,15 @@ def steady_noise(rng: np.random.Generator, n_samples: int) -> Array:
 
 def _spectra(waveform: Array) -> Array:
     """`(frame, freq)` of a waveform of any level, scaled so that squares are power densities at an rms of 0.1."""
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
-    frames = np.lib.stride_tricks.sliding_window_view(0.1 * waveform / waveform.std(), N_FFT)[:: N_FFT // 4]
+    window = hann(N_FFT)
+    frames = sliding_window_view(0.1 * unit_rms(waveform), N_FFT)[:: N_FFT // OVERLAP]
     return np.asarray(np.fft.rfft(frames * window) / np.sqrt(np.square(window).sum()), np.complex64)
 
 
 def _levels(rng: np.random.Generator, music: Array, noise: Array) -> Levels:
     """What is kept of a recording: quantiles of its levels, and powers of the frames drawn, dB."""
     power = np.square(np.abs(music + noise)) + _TINY
-    smooth = np.stack([power[k : len(power) - 4 + k] for k in range(5)]).mean(axis=0)
+    smooth = np.stack([power[k : len(power) - SMOOTHED + 1 + k] for k in range(SMOOTHED)]).mean(axis=0)
     drawn = rng.choice(np.arange(1, len(power) - 1), FRAMES, replace=len(power) - 2 < FRAMES)
     around = np.stack([power[k - 1 : k + 2].mean(axis=0) for k in drawn])
     kept = {

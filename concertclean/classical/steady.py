@@ -20,11 +20,11 @@ from concertclean.dsp.segments import segments
 from concertclean.dsp.silence import silent_runs
 
 _BATCH = 16  # hops a batch, 1.5 s
-_FLOOR = 0.1  # least gain, 20 dB: what is left masks musical noise
-_SUBTRACTED = 2.0  # factor on the noise, as the measured power scatters around it
-_SMOOTHED = 3  # frames, and bins, whose mean power decides
-_WIDE = 31  # bins, where these hold only noise: no isolated peak passes, which would be musical noise
-_NOISE_ALONE = (1.5, 2.5)  # mean power of the wide neighbourhood over the noise: only noise, and surely more
+LEAST_GAIN = 0.1  # least gain, 20 dB: what is left masks musical noise
+SUBTRACTED = 2.0  # factor on the noise, as the measured power scatters around it
+SMOOTHED = 3  # frames, and bins, whose mean power decides
+WIDE = 31  # bins, where these hold only noise: no isolated peak passes, which would be musical noise
+NOISE_ALONE = (1.5, 2.5)  # mean power of the wide neighbourhood over the noise: only noise, and surely more
 _TINY = 1e-30
 
 
@@ -105,12 +105,12 @@ def _removed(audio: Array, noise: Array, n_fft: int) -> Array:
 
 def _share(power: Array, noise: Array) -> Array:
     """`(frame, freq)` share of each bin that is noise, 0 to 0.9."""
-    near = _ratio(uniform_filter(power, _SMOOTHED, mode="nearest"), noise)
-    wide = uniform_filter(_ratio(power, noise), (_SMOOTHED, _WIDE), mode="nearest")
-    alone, more = _NOISE_ALONE
+    near = _ratio(uniform_filter(power, SMOOTHED, mode="nearest"), noise)
+    wide = uniform_filter(_ratio(power, noise), (SMOOTHED, WIDE), mode="nearest")
+    alone, more = NOISE_ALONE
     signal = np.clip((wide - alone) / (more - alone), 0, 1)
     found = np.maximum(wide + signal * (near - wide), _TINY)
-    return np.asarray(np.where(noise > 0, np.minimum(_SUBTRACTED / found, 1 - _FLOOR), 0))
+    return np.asarray(np.where(noise > 0, np.minimum(SUBTRACTED / found, 1 - LEAST_GAIN), 0))
 
 
 def _ratio(power: Array, noise: Array) -> Array:

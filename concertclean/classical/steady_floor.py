@@ -25,7 +25,7 @@ from concertclean.dsp.arrays import Array
 
 # Quantiles of the mean power of five frames a quarter apart, in white noise of power 1 (400 s of it)
 _LOW, _LOWER, _UPPER, _MIDDLE = 0.08, 0.05, 0.2, 0.5
-_WHITE_DB = {_LOWER: -5.35, _LOW: -4.58, _UPPER: -2.88, _MIDDLE: -0.57}
+WHITE_DB = {_LOWER: -5.35, _LOW: -4.58, _UPPER: -2.88, _MIDDLE: -0.57}
 _ROUGHNESS = 9.8  # dB times the root of the frames: median difference of the 8 % quantiles of two bins of white noise
 _SCATTER = 10.3  # the same, standard deviation of one bin
 _SHORTEST = 0.02  # quantile of the short frames' levels
@@ -35,7 +35,7 @@ _MANY_FRAMES = 330  # 30 s: from here on the properties are clear; with less, do
 _LOWEST_RATE = 4000  # Hz; below, there are too few bands
 _AN_OCTAVE = 12  # points of the grid over frequency
 _FEWEST_BINS = 17
-_APART = 5  # bins whose powers are independent under a Hann window
+APART = 5  # bins whose powers are independent under a Hann window
 _AGREEING_HZ = (60.0, 9000.0)  # where the agreement of bands is tested
 _INAUDIBLE_DB = (-96.0, -90.0)  # of full scale: the dither of 16 bits, and the least that matters
 
@@ -61,7 +61,7 @@ def steady_floor(levels: Levels) -> Array:
     if n_frames < _FEWEST_FRAMES or levels.sample_rate < _LOWEST_RATE:
         return np.zeros(n_freqs)
     grid = _Grid(levels)
-    low = levels.bins.quantile(_LOW) - _WHITE_DB[_LOW]
+    low = levels.bins.quantile(_LOW) - WHITE_DB[_LOW]
     # A low quantile over frequency, in the valleys between partials; its bias in noise is added back.
     smooth = grid.pooled(low, 1 / 6, 0.35) + 0.385 * _SCATTER / np.sqrt(n_frames)
     trust = grid.at_bins(_trust(_doubt(grid, low), grid)) * _rising(grid.at_bins(smooth), *_INAUDIBLE_DB)
@@ -102,10 +102,10 @@ class _Grid:
 def _doubt(grid: _Grid, low: Array) -> Array:
     """`(point,)` how far the levels deviate from those of steady noise; weights tuned on music with and without."""
     levels, n_frames = grid.levels, grid.levels.bins.n_counted
-    chance = _WHITE_DB[_UPPER] - _WHITE_DB[_LOWER]
+    chance = WHITE_DB[_UPPER] - WHITE_DB[_LOWER]
     spread = levels.bins.quantile(_UPPER) - levels.bins.quantile(_LOWER) - chance
     spread = grid.pooled(spread, 1.0, 0.35) + 30 / n_frames  # few frames spread less
-    differences = np.pad(np.abs(low[_APART:] - low[:-_APART]), (2, 3), mode="edge")
+    differences = np.pad(np.abs(low[APART:] - low[:-APART]), (2, 3), mode="edge")
     # The lower quartile, 0.472 of the median in noise: of bins that few partials touch.
     roughness = grid.pooled(differences, 1.0, 0.25) * np.sqrt(n_frames) / (0.472 * _ROUGHNESS)
     doubt = 1.3 * np.maximum(spread, 0) + 1.5 * np.maximum(-spread - 0.3, 0)
@@ -138,8 +138,8 @@ def _trust(doubt: Array, grid: _Grid) -> Array:
 def _lines(levels: Levels, low: Array, smooth: Array, trust: Array) -> Array:
     """`(freq,)` dB by which lines exceed the smooth floor, where the floor is accepted and they are noise too."""
     above = np.clip(uniform_filter1d(low, 3) - smooth, 0, _HIGHEST_LINE_DB)
-    chance = _WHITE_DB[_MIDDLE] - _WHITE_DB[_LOW]
-    middle = uniform_filter1d(levels.bins.quantile(_MIDDLE) - _WHITE_DB[_LOW] - low, 3) - chance
+    chance = WHITE_DB[_MIDDLE] - WHITE_DB[_LOW]
+    middle = uniform_filter1d(levels.bins.quantile(_MIDDLE) - WHITE_DB[_LOW] - low, 3) - chance
     is_noise = _falling(middle, *_LINE_SPREAD_DB) * _rising(middle, *_LINE_STEADIER_DB)
     is_line = _rising(above, *_LINE_EXCESS_DB)
     hz = np.arange(len(low)) * levels.sample_rate / levels.n_fft

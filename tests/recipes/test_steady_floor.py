@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from concertclean.classical.steady import _share
+
 sys.path.insert(0, str(Path(__file__).parents[2] / "recipes"))
 floor, made = importlib.import_module("steady_floor"), importlib.import_module("steady_levels")
 
@@ -37,7 +39,7 @@ def test_the_network_answers_for_every_bin(quantiles_db):
 
 
 def test_levels_are_those_of_the_recording():
-    """White noise of rms 0.1 lies at -20 dB less the rate of its bins, its quantiles in order; no noise is clean."""
+    """The density of white noise of rms 0.1 is -20 dB; quantiles come in order, and without noise music is clean."""
     noise = made._spectra(np.random.default_rng(2).standard_normal(20 * made.RATE))
     kept = made._levels(np.random.default_rng(3), np.zeros_like(noise), noise)
     quantiles = kept["quantiles"].astype(np.float64)
@@ -54,6 +56,25 @@ def test_made_up_music_sounds_throughout(piece):
         seconds = np.square(total).reshape(6, -1).mean(axis=1)
         assert np.isfinite(total).all()
         assert seconds.min() > 0.01 * seconds.max()
+
+
+def test_the_share_of_noise_is_that_of_the_method():
+    """Of powers that stay the same from frame to frame, away from the ends of the spectrum."""
+    rng = np.random.default_rng(5)
+    power, noise = rng.exponential(1.0, 257) * np.linspace(0.2, 20, 257), rng.uniform(0.1, 1, 257)
+    given = (torch.from_numpy(one[None]) for one in (power[None], noise))
+    found = floor._share(*given)[0, 0].numpy()
+    expected = _share(np.tile(power, (3, 1)), noise[None])[1]
+    assert expected.min() < 0.5 < expected.max()
+    assert found[16:-16] == pytest.approx(expected[16:-16])
+
+
+def test_silence_leaves_a_gradient():
+    """Powers next to nothing beside much noise."""
+    noise = torch.ones(1, 65, requires_grad=True)
+    floor._share(torch.zeros(1, 2, 65), noise).sum().backward()
+    assert noise.grad is not None
+    assert torch.isfinite(noise.grad).all()
 
 
 def test_a_true_floor_loses_less_than_none():
