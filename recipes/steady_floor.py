@@ -1,4 +1,4 @@
-"""Trains a network that finds the floor of steady noise in a whole recording; `steady` does not use it yet.
+"""Trains the network that finds the floor of steady noise for `steady`.
 
 python recipes/steady_floor.py steady_floor.safetensors levels/1.npz --check levels/check.npz --steps 1500
 
@@ -17,20 +17,28 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
-from steady_levels import N_FFT, QUANTILES, RATE, Array, Levels
+from steady_levels import FRAMES, N_FFT, RATE, Array, Levels
 from torch import Tensor, nn
 
+from concertclean.classical.floor_network import (
+    CERTAINTY,
+    CORRECTION_DB,
+    LARGEST_DB,
+    LOW,
+    N_FEATURES,
+    POOLED,
+    WHITE_DB,
+    features,
+)
 from concertclean.classical.steady import LEAST_GAIN, NOISE_ALONE, SMOOTHED, SUBTRACTED, WIDE
-from concertclean.classical.steady_floor import APART, WHITE_DB
+from concertclean.classical.survey import band_edges, short_frame
 from concertclean.config.training import OptimizerSettings
 from concertclean.train.checkpoint import halved
 from concertclean.train.schedule import learning_rate
 
-POOLED = 4  # bins that become one from a level of the network to the next
 WIDTHS = (24, 32, 48, 64, 64)
-FEATURES = 17
-_LOW, _MIDDLE = QUANTILES.index(0.08), QUANTILES.index(0.5)
-_NEAR, _REGION, _FAR = 31, 61, 301  # bins
+WORSE = 2.0  # weight on decibels lost, beside those gained
+_AT_ONCE = 8  # frames of a recording in a step
 _MOST, _LEAST, _TINY = 1e6, 1e-13, 1e-30  # ratio of power to noise, noise, and that ratio
 
 
@@ -40,46 +48,8 @@ def _pair(n_in: int, n_out: int) -> nn.Sequential:
     )
 
 
-def features(quantiles_db: Array, n_frames: int, rate: float) -> Array:
-    """What the network is given.
-
-    Args:
-        quantiles_db: `(10, freq)` levels of `QUANTILES`, dB of power density, of all bins from 0 Hz to half the rate.
-        n_frames: that were counted.
-        rate: Hz.
-
-    Returns:
-        `(17, freq)`: the other quantiles above the low one; the low one above its surroundings near and far and above
-        the mean level; the middle one above its surroundings; how much independent bins differ, here and around; place;
-        and how uncertain quantiles of so few frames are.
-    """
-    low, middle = quantiles_db[_LOW], quantiles_db[_MIDDLE]
-    others = np.delete(quantiles_db, _LOW, axis=0) - low
-    rough = np.pad(np.abs(low[APART:] - low[:-APART]), (2, 3))
-    place = np.log2((np.linspace(0, rate / 2, len(low)) + 10) / 1000)
-    rows = [
-        (low - _around(low, _NEAR)) / 5,
-        (low - _around(low, _FAR)) / 10,
-        (low - middle.mean()) / 20,
-        (middle - _around(middle, _NEAR)) / 5,
-        rough / 5,
-        _around(rough, _REGION) / 5,
-        place / 3,
-        np.full(len(low), 10 / np.sqrt(n_frames)),
-    ]
-    return np.concatenate([others / 5, np.stack(rows)]).astype(np.float32)
-
-
-def _around(row: Array, size: int) -> Array:
-    """Mean of a row over `size` values around each, of as many as there are."""
-    sums = np.pad(np.cumsum(row, dtype=np.float64), (1, 0))
-    place = np.arange(len(row))
-    first, after = np.maximum(place - size // 2, 0), np.minimum(place + size // 2 + 1, len(row))
-    return np.asarray((sums[after] - sums[first]) / (after - first))
-
-
 class FloorNetwork(nn.Module):
-    """A U-Net over frequency: features `(batch, 17, freq)` to a correction and a certainty, `(batch, 2, freq)`.
+    """A U-Net over frequency: features `(batch, 21, freq)` to a correction and a certainty, `(batch, 2, freq)`.
 
     References:
         Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, here in one dimension.
@@ -90,7 +60,7 @@ class FloorNetwork(nn.Module):
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
-        self.down = nn.ModuleList(_pair(a, b) for a, b in zip((FEATURES, *widths), widths, strict=False))
+        self.down = nn.ModuleList(_pair(a, b) for a, b in zip((N_FEATURES, *widths), widths, strict=False))
         self.up = nn.ModuleList(_pair(a + b, a) for a, b in pairwise(widths))
         self.head = nn.Conv1d(widths[0], 2, 1)
         with torch.no_grad():
@@ -135,17 +105,21 @@ def _mean_of(values: Tensor, n_bins: int) -> Tensor:
     return F.avg_pool1d(values, n_bins, 1, n_bins // 2, count_include_pad=False)
 
 
-def _judged(network: nn.Module, levels: Levels, chosen: Array, n_bins: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Powers `(batch, freq)` of what is wrong after the second pass, of the music and of the noise."""
+def _judged(
+    network: nn.Module, levels: Levels, chosen: Array, n_bins: int, frames: slice = slice(None)
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Powers `(batch, freq)` of what is wrong after the second pass, of the music and of the noise, in some frames."""
     quantiles = levels["quantiles"][chosen, :, :n_bins].astype(np.float32)
-    frames = levels["n_frames"][chosen]
-    top = RATE * (n_bins - 1) / (N_FFT // 2)
-    given = np.stack([features(one, n, top) for one, n in zip(quantiles, frames, strict=True)])
+    rate = RATE * (n_bins - 1) // (N_FFT // 2)
+    bands = levels["bands"][chosen, :, : len(band_edges(short_frame(2 * (n_bins - 1)), rate))].astype(np.float32)
+    each = zip(quantiles, bands, levels["n_frames"][chosen], strict=True)
+    given = np.stack([features(bins, bands, n, rate) for bins, bands, n in each])
     answer = network(torch.from_numpy(given))
-    low = torch.from_numpy(quantiles[:, _LOW]) - WHITE_DB[QUANTILES[_LOW]]
-    floor = torch.sigmoid(3 * answer[:, 1]) * 10 ** ((low + (5 * answer[:, 0]).clamp(-15, 20)) / 10)
+    low = torch.from_numpy(quantiles[:, LOW]) - WHITE_DB
+    correction = (CORRECTION_DB * answer[:, 0]).clamp(*LARGEST_DB)
+    floor = torch.sigmoid(CERTAINTY * answer[:, 1]) * 10 ** ((low + correction) / 10)
     around, music, noise = (
-        torch.from_numpy(10 ** (levels[name][chosen, :, :n_bins].astype(np.float32) / 10))
+        torch.from_numpy(10 ** (levels[name][chosen, frames, :n_bins].astype(np.float32) / 10))
         for name in ("around", "music", "noise")
     )
     share = _share(around, floor)
@@ -164,6 +138,7 @@ def _loss(wrong: Tensor, music: Tensor, noise: Tensor, is_clean: Tensor, done: f
         error, truth, before = ((each * weight).sum(1) for each in (wrong, music, noise))
         harm = 10 * torch.log10(error / truth + bound) - 10 * math.log10(bound)
         gain = 10 * torch.log10((error + 1e-5 * truth) / (before + 1e-5 * truth))
+        gain = gain + WORSE * F.relu(gain)
         total = total + factor * torch.where(is_clean, min(1.0, 0.2 + done / 0.6) * harm, gain).mean()
     return total
 
@@ -193,7 +168,9 @@ def train(network: nn.Module, levels: Levels, held_back: Levels, *, steps: int, 
         n_bins = n_all // int(rng.choice([1, 1, 1, 2, 2, 4])) + 1
         chosen = rng.integers(0, len(levels["n_frames"]), 8)
         is_clean = torch.from_numpy(levels["is_clean"][chosen])
-        loss = _loss(*_judged(network, levels, chosen, n_bins), is_clean, (step + 1) / steps)
+        first = int(rng.integers(0, FRAMES - _AT_ONCE + 1))
+        judged = _judged(network, levels, chosen, n_bins, slice(first, first + _AT_ONCE))
+        loss = _loss(*judged, is_clean, (step + 1) / steps)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)

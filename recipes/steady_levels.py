@@ -16,22 +16,23 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
+from scipy.signal import butter, fftconvolve, sosfilt
 
+from concertclean.classical.floor_network import BAND_QUANTILES, QUANTILES
 from concertclean.classical.noise_floor import hann
-from concertclean.classical.survey import OVERLAP, SMOOTHED, long_frame
+from concertclean.classical.survey import OVERLAP, SMOOTHED, band_edges, long_frame, short_frame
 from concertclean.config.mixing import MixingLaw
 from concertclean.dataset.music import Music
 from concertclean.dataset.store import Store
 from concertclean.synthesis import disc, transfer
 from concertclean.synthesis.shaping import unit_rms
 
-QUANTILES = (0.02, 0.05, 0.08, 0.14, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 RATE = 44_100
 N_FFT = long_frame(RATE)
+SHORT = short_frame(N_FFT)
 SECONDS = (4.5, 6, 9, 12, 20, 30, 40, 60)
 RATIOS_DB = ((-2.0, 8.0), (8.0, 80.0), (-2.0, 15.0))
-NOISE_ALONE_SHARE, HELD_SHARE, BAND_SHARE = 0.08, 0.12, 0.15
+NOISE_ALONE_SHARE, HELD_SHARE, BAND_SHARE = 0.08, 0.3, 0.1
 FRAMES = 24  # of a recording, on which the loss is computed
 _TINY = 1e-14
 
@@ -40,15 +41,52 @@ Levels = dict[str, Array]
 
 
 def held_notes(rng: np.random.Generator, n_samples: int) -> Array:
-    """A drone for the whole time, or chords of an organ that change every one to twelve seconds, `(time,)`."""
-    total = np.zeros(n_samples)
-    time_s = np.arange(n_samples) / RATE
-    if rng.random() < 0.25:
-        lowest = 55 * 2 ** rng.uniform(0, 3)
-        for multiple in rng.choice([1, 1.5, 2, 3, 4, 5, 6], rng.integers(1, 6), replace=False):
-            moving = 1 + rng.uniform(0, 0.3) * np.sin(2 * np.pi * rng.uniform(0.1, 6) * time_s)
-            total += rng.uniform(0.2, 1) * np.sin(2 * np.pi * lowest * multiple * time_s + rng.uniform(0, 6)) * moving
-        return total
+    """A drone, chords of an organ that change every one to twelve seconds, both, or pads of strings; `(time,)`."""
+    kind = rng.random()
+    if kind < 0.2:
+        return _drone(rng, n_samples)
+    if kind < 0.6:
+        return _pads(rng, n_samples)
+    chords = _chords(rng, n_samples)
+    return chords + 10 ** rng.uniform(-1, 1) * _drone(rng, n_samples) if kind < 0.8 else chords
+
+
+def _drone(rng: np.random.Generator, n_samples: int) -> Array:
+    """Up to four notes with up to fifteen partials, each rising and falling a little, slowly or as a tremolo."""
+    total, time_s, lowest = np.zeros(n_samples), np.arange(n_samples) / RATE, 40 * 2 ** rng.uniform(0, 3.5)
+    n_partials, slope = int(rng.integers(1, 16)), rng.uniform(0.5, 2)
+    for multiple in rng.choice([1, 1.5, 2, 3, 4, 5, 6], rng.integers(1, 5), replace=False):
+        for k in range(1, n_partials + 1):
+            hz, moving = lowest * multiple * k, 10 ** rng.uniform(-1.3, 0.8)
+            swell = 1 + rng.uniform(0, 0.3) * np.sin(2 * np.pi * moving * time_s + rng.uniform(0, 6))
+            total += (hz < RATE / 2) * rng.uniform(0.2, 1) / k**slope * swell * np.sin(2 * np.pi * hz * time_s)
+    return total
+
+
+def _pads(rng: np.random.Generator, n_samples: int) -> Array:
+    """Chords of many voices, each a little out of tune, that overlap and ring in a hall: the spectrum has no gap."""
+    total, time_s = np.zeros(n_samples), np.arange(n_samples) / RATE
+    n_voices, cents, fade_s = int(rng.integers(2, 6)), rng.uniform(2, 25), 10 ** rng.uniform(-1, 0.7)
+    start, seconds = 0, 10 ** rng.uniform(0.3, 1.5)
+    while start < n_samples:
+        held = int(RATE * rng.uniform(0.6, 1.4) * seconds)
+        chord = total[start : start + held + int(RATE * fade_s)]
+        inside, left, voices = time_s[: len(chord)], time_s[: len(chord)][::-1], np.zeros(len(chord))
+        for pitch in 55 * 2 ** (rng.integers(0, 42, rng.integers(1, 5)) / 12):
+            for detuned in pitch * 2 ** (rng.uniform(-cents, cents, n_voices) / 1200):
+                turns = detuned * inside + rng.random()
+                voices += turns - np.floor(turns) - 0.5
+        chord += np.minimum(1, inside / fade_s) * np.minimum(1, left / fade_s) * voices
+        start += held
+    total = sosfilt(butter(int(rng.integers(1, 4)), 10 ** rng.uniform(2.5, 4), fs=RATE, output="sos"), total)
+    hall = np.arange(int(RATE * rng.uniform(0.5, 4))) / RATE
+    response = rng.standard_normal(len(hall)) * np.exp(-hall * 7 / hall[-1])
+    wet = fftconvolve(total, response)[:n_samples] / np.linalg.norm(response)
+    return np.asarray(total + rng.uniform(0, 1.5) * wet)
+
+
+def _chords(rng: np.random.Generator, n_samples: int) -> Array:
+    total, time_s = np.zeros(n_samples), np.arange(n_samples) / RATE
     start, seconds = 0, rng.uniform(1, 12)
     while start < n_samples:
         chord = total[start : start + int(RATE * rng.uniform(0.6, 1.4) * seconds)]
@@ -105,27 +143,44 @@ def steady_noise(rng: np.random.Generator, n_samples: int) -> Array:
     return noise
 
 
-def _spectra(waveform: Array) -> Array:
-    """`(frame, freq)` of a waveform of any level, scaled so that squares are power densities at an rms of 0.1."""
-    window = hann(N_FFT)
-    frames = sliding_window_view(0.1 * unit_rms(waveform), N_FFT)[:: N_FFT // OVERLAP]
+class _Part:
+    """Music or noise of any level, at an rms of 0.1: spectra in long and in short frames.
+
+    Args:
+        waveform: `(time,)`.
+    """
+
+    def __init__(self, waveform: Array) -> None:
+        scaled = 0.1 * unit_rms(waveform) if waveform.any() else waveform
+        self.long = _spectra(scaled, N_FFT, N_FFT // OVERLAP)
+        self.short = _spectra(scaled, SHORT, SHORT // 2)
+
+
+def _spectra(waveform: Array, n_fft: int, hop: int) -> Array:
+    """`(frame, freq)`, scaled so that squares are power densities."""
+    window = hann(n_fft)
+    frames = sliding_window_view(waveform, n_fft)[::hop]
     return np.asarray(np.fft.rfft(frames * window) / np.sqrt(np.square(window).sum()), np.complex64)
 
 
-def _levels(rng: np.random.Generator, music: Array, noise: Array) -> Levels:
-    """What is kept of a recording: quantiles of its levels, and powers of the frames drawn, dB."""
-    power = np.square(np.abs(music + noise)) + _TINY
+def _levels(rng: np.random.Generator, music: _Part, noise: _Part, gain: float) -> Levels:
+    """What is kept of music and so much of a noise: quantiles of their levels, and powers of the frames drawn, dB."""
+    power = np.square(np.abs(music.long + gain * noise.long)) + _TINY
     smooth = np.stack([power[k : len(power) - SMOOTHED + 1 + k] for k in range(SMOOTHED)]).mean(axis=0)
     drawn = rng.choice(np.arange(1, len(power) - 1), FRAMES, replace=len(power) - 2 < FRAMES)
     around = np.stack([power[k - 1 : k + 2].mean(axis=0) for k in drawn])
+    short = np.square(np.abs(music.short + gain * noise.short))
+    sums = np.pad(np.cumsum(short, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+    first, after = band_edges(SHORT, RATE).T
     kept = {
         "quantiles": np.quantile(smooth, QUANTILES, axis=0),
+        "bands": np.quantile((sums[:, after] - sums[:, first]) / (after - first), BAND_QUANTILES, axis=0),
         "around": around,
-        "music": np.square(np.abs(music[drawn])),
-        "noise": np.square(np.abs(noise[drawn])),
+        "music": np.square(np.abs(music.long[drawn])),
+        "noise": np.square(np.abs(gain * noise.long[drawn])),
     }
     in_db = {name: (10 * np.log10(value + _TINY)).astype(np.float16) for name, value in kept.items()}
-    return {**in_db, "n_frames": np.float32(len(smooth)), "is_clean": np.bool_(not noise.any())}
+    return {**in_db, "n_frames": np.float32(len(smooth)), "is_clean": np.bool_(gain == 0)}
 
 
 def make_levels(store: Store, split: Any, minutes: float, seed: int) -> Levels:
@@ -135,9 +190,9 @@ def make_levels(store: Store, split: Any, minutes: float, seed: int) -> Levels:
     until = time.monotonic() + 60 * minutes
     while time.monotonic() < until:
         n_samples = int(RATE * rng.choice(SECONDS))
-        noises = [_spectra(steady_noise(rng, n_samples)) for _ in range(2)]
+        noises = [_Part(steady_noise(rng, n_samples)) for _ in range(2)]
         if rng.random() < NOISE_ALONE_SHARE:
-            found += [_levels(rng, np.zeros_like(noise), noise) for noise in noises]
+            found += [_levels(rng, _Part(np.zeros(n_samples)), noise, 1.0) for noise in noises]
             continue
         kind = rng.random()
         if kind < BAND_SHARE:
@@ -148,10 +203,10 @@ def make_levels(store: Store, split: Any, minutes: float, seed: int) -> Levels:
             drawn = shelf.draw(rng, n_samples)[0].mean(axis=0)
         if drawn.std() < 1e-4:
             continue
-        music = _spectra(drawn)
+        music = _Part(drawn)
         for noise, ratios in zip((noises[0], noises[0], noises[1]), RATIOS_DB, strict=True):
-            found.append(_levels(rng, music, noise * np.float32(10 ** (-rng.uniform(*ratios) / 20))))
-        found.append(_levels(rng, music, np.zeros_like(music)))
+            found.append(_levels(rng, music, noise, 10 ** (-rng.uniform(*ratios) / 20)))
+        found.append(_levels(rng, music, noises[0], 0.0))
         print(f"\r{len(found)} recordings", end="", flush=True)
     print()
     return {name: np.stack([one[name] for one in found]) for name in found[0]}

@@ -8,6 +8,7 @@ noise of variance σ² lies at `10 log10 σ²` in every bin, whatever the frame.
 averaging channels with independent noise would narrow the spread of its levels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,10 +50,13 @@ class Histogram:
         self._counts[self._rows, classes] += 1
         self.n_counted += 1
 
-    def quantile(self, share: float) -> Array:
-        """`(row,)` level, dB, that a share of 0 to 1 of the counts does not reach; accurate to about 0.1 dB."""
-        wanted = share * self.n_counted
+    def quantiles(self, shares: Sequence[float]) -> Array:
+        """`(share, row)` levels, dB, that shares of 0 to 1 of the counts do not reach; accurate to about 0.1 dB."""
         below = np.cumsum(self._counts, axis=1, dtype=np.uint32)
+        return np.stack([self._quantile(below, share * self.n_counted) for share in shares])
+
+    def _quantile(self, below: NDArray[np.uint32], wanted: float) -> Array:
+        """`(row,)` level that so many counts do not reach, by how many lie below the end of each class."""
         found = np.minimum((below < wanted).sum(axis=1), self._counts.shape[1] - 1)
         inside = self._counts[self._rows, found]
         before = below[self._rows, found] - inside
@@ -104,7 +108,7 @@ def survey(blocks: Blocks, channels: int, sample_rate: int) -> list[Levels]:
         The counts of each channel; they may be empty.
     """
     n_fft = long_frame(sample_rate)
-    edges = _edges(short_frame(n_fft), sample_rate)
+    edges = band_edges(short_frame(n_fft), sample_rate)
     n_freqs = n_fft // 2 + 1
     found = [Levels(sample_rate, n_fft, Histogram(n_freqs), Histogram(len(edges)), edges) for _ in range(channels)]
     before = [np.full((SMOOTHED - 1, n_freqs), np.nan)] * channels
@@ -160,11 +164,24 @@ def _count_bands(levels: Levels, batch: Array) -> None:
             levels.bands.add(10 * np.log10(np.maximum(energies, _TINY)))
 
 
-def _edges(n_fft: int, sample_rate: int) -> NDArray[np.intp]:
+def band_edges(n_fft: int, sample_rate: int) -> NDArray[np.intp]:
     """Half octaves, six to an octave, of three bins and more."""
-    n_octaves = np.log2(sample_rate / 2 / LOWEST_HZ)
-    centres = LOWEST_HZ * 2.0 ** (np.arange(int(n_octaves * BANDS_AN_OCTAVE) + 1) / BANDS_AN_OCTAVE)
+    centres = band_centres_hz(int(np.log2(sample_rate / 2 / LOWEST_HZ) * BANDS_AN_OCTAVE) + 1)
     n_bins = n_fft // 2 + 1
     first = np.floor(centres * 2**-0.25 * n_fft / sample_rate).astype(np.intp)
     after = np.minimum(np.maximum(np.ceil(centres * 2**0.25 * n_fft / sample_rate).astype(np.intp), first + 3), n_bins)
     return np.stack([np.minimum(first, after - 3), after], axis=1)
+
+
+def band_centres_hz(n_bands: int) -> Array:
+    """`(band,)` centres of the bands."""
+    return np.asarray(LOWEST_HZ * 2.0 ** (np.arange(n_bands) / BANDS_AN_OCTAVE))
+
+
+def band_means(levels_db: Array, sample_rate: int) -> Array:
+    """`(band,)` level of the mean power in each band, dB, of `(freq,)` levels of the long frames' bins."""
+    n_fft = 2 * (len(levels_db) - 1)
+    sums = np.pad(np.cumsum(10 ** (levels_db.astype(np.float64) / 10)), (1, 0))
+    first, after = band_edges(short_frame(n_fft), sample_rate).T * (n_fft // short_frame(n_fft))
+    after = np.minimum(after, len(levels_db))
+    return np.asarray(10 * np.log10((sums[after] - sums[first]) / (after - first) + _TINY))

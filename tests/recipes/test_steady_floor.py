@@ -14,39 +14,15 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "recipes"))
 floor, made = importlib.import_module("steady_floor"), importlib.import_module("steady_levels")
 
 
-@pytest.fixture
-def quantiles_db():
-    """Levels of something with a slope, lines and a few frames."""
-    rng = np.random.default_rng(1)
-    low = -60 - 20 * np.linspace(0, 1, 1025) + 30 * (rng.random(1025) < 0.02) + rng.normal(0, 1, 1025)
-    return np.stack([low + 12 * (share - 0.08) for share in made.QUANTILES]).astype(np.float32)
-
-
-def test_volume_does_not_matter(quantiles_db):
-    louder = floor.features(quantiles_db + np.float32(24), 200, made.RATE)
-    assert louder == pytest.approx(floor.features(quantiles_db, 200, made.RATE), abs=1e-4)
-
-
-def test_frequencies_are_those_of_the_sample_rate(quantiles_db):
-    """The place of a bin is its frequency, in octaves about 1 kHz."""
-    place = floor.features(quantiles_db, 200, 8000)[-2]
-    assert 1000 * 2 ** (3 * place[[0, -1]]) - 10 == pytest.approx([0, 4000], abs=1)
-
-
-def test_the_network_answers_for_every_bin(quantiles_db):
-    given = torch.from_numpy(floor.features(quantiles_db, 200, made.RATE))[None]
-    assert floor.FloorNetwork((4, 6, 8))(given).shape == (1, 2, 1025)
-
-
 def test_levels_are_those_of_the_recording():
     """The density of white noise of rms 0.1 is -20 dB; quantiles come in order, and without noise music is clean."""
-    noise = made._spectra(np.random.default_rng(2).standard_normal(20 * made.RATE))
-    kept = made._levels(np.random.default_rng(3), np.zeros_like(noise), noise)
+    noise = made._Part(np.random.default_rng(2).standard_normal(20 * made.RATE))
+    kept = made._levels(np.random.default_rng(3), made._Part(np.zeros(20 * made.RATE)), noise, 1.0)
     quantiles = kept["quantiles"].astype(np.float64)
     assert (np.diff(quantiles, axis=0) >= 0).all()
     assert np.median(quantiles[made.QUANTILES.index(0.08)]) == pytest.approx(-20 - 4.58, abs=0.3)
     assert not kept["is_clean"]
-    assert made._levels(np.random.default_rng(3), noise, np.zeros_like(noise))["is_clean"]
+    assert made._levels(np.random.default_rng(3), noise, noise, 0.0)["is_clean"]
 
 
 @pytest.mark.parametrize("piece", ["held_notes", "band"])
