@@ -37,7 +37,7 @@ from concertclean.train.checkpoint import halved
 from concertclean.train.schedule import learning_rate
 
 WIDTHS = (24, 32, 48, 64, 64)
-WORSE = 2.0  # weight on decibels lost, beside those gained
+WORSE = 4.0  # weight on decibels lost, beside those gained
 _AT_ONCE = 8  # frames of a recording in a step
 _MOST, _LEAST, _TINY = 1e6, 1e-13, 1e-30  # ratio of power to noise, noise, and that ratio
 
