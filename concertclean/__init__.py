@@ -26,7 +26,7 @@ The map of the house; imports only ever go down, rooms on one line do not know e
 6     ``restore``                              from names and settings to restorers: arrays, streams, files, many files
 5     ``corpora``                              which recordings there are, and how to get them
 5     ``weights``                              cards, where weights lie, how they are fetched, read and published
-4     ``classical``                            methods of one channel without learned weights
+4     ``classical``                            signal processing on arrays, with no weights to choose
 4     ``metrics``                              how good an estimate is
 4     ``networks``                             one file an architecture, the table of them, and layers
 4     ``synthesis``                            crowds, discs, voices, and what lies between the music and the file

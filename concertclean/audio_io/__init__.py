@@ -1,4 +1,4 @@
-"""Floor 2: the only package that opens audio files.
+"""The only package that opens audio files.
 
 `reader` returns any recording as blocks of float64. `writer` takes blocks and writes a complete file or none at all.
 `formats` is the table of containers and codecs.

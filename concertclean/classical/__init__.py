@@ -1,1 +1,1 @@
-"""Floor 3: restoration without learned weights."""
+"""Restoration by signal processing, on arrays; no torch, and no weights for a user to choose."""

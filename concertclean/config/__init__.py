@@ -1,1 +1,1 @@
-"""Floor 1: frozen records of what is read from files; unknown keys are refused, and all errors reported together."""
+"""Frozen records of what is read from files; unknown keys are refused, and all errors reported together."""

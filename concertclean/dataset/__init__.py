@@ -1,4 +1,4 @@
-"""Floor 5: from recordings to training items.
+"""From recordings to training items.
 
 ====================  ====================================================================================
 ``corpora``           sources of recordings and their artists; downloading the open corpus

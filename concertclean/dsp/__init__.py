@@ -1,1 +1,1 @@
-"""Floor 2: pure signal functions on arrays and tensors."""
+"""Pure signal functions on arrays and tensors."""

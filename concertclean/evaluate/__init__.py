@@ -1,1 +1,1 @@
-"""Floor 5: evaluation of recordings, models and tools with metrics, as tables."""
+"""Evaluation of recordings, models and tools with metrics, as tables."""

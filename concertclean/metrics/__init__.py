@@ -1,1 +1,1 @@
-"""Floor 3: quality metrics; each module is one family."""
+"""Quality metrics; each module is one family."""

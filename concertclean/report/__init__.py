@@ -1,1 +1,1 @@
-"""Floor 5: results to see and hear: spectrogram pictures, before/after page, listening test."""
+"""Results to see and hear: spectrogram pictures, before/after page, listening test."""

@@ -1,1 +1,1 @@
-"""Floor 5: training of the networks."""
+"""Training of the networks."""

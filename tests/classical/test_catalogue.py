@@ -1,4 +1,4 @@
-"""The contract every method without learned weights keeps; it runs over the rows of the catalogue."""
+"""The contract every method of the package keeps; it runs over the rows of the catalogue."""
 
 import numpy as np
 import pytest
