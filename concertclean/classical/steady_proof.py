@@ -28,8 +28,8 @@ _AN_OCTAVE = 12  # points of the grid over frequency
 _FEWEST_BINS = 17
 _APART = 5  # bins whose powers are independent under a Hann window
 _AGREEING_HZ = (60.0, 9000.0)  # where the agreement of bands is tested
-_NO_DOUBT = (0.5, 1.0)
-_PROVEN = (0.25, 0.5)  # agreement of about two octaves: chance, and proof
+_NO_DOUBT = (1.5, 3.0)
+_PROVEN = (0.7, 0.9)  # agreement of about two octaves: chance, and proof
 
 
 def proof_of_noise(levels: Levels) -> float:
