@@ -27,11 +27,10 @@ from concertclean.classical.floor_network import (
     LOW,
     N_FEATURES,
     POOLED,
-    WHITE_DB,
     features,
 )
 from concertclean.classical.steady import LEAST_GAIN, NOISE_ALONE, SMOOTHED, SUBTRACTED, WIDE
-from concertclean.classical.survey import band_edges, short_frame
+from concertclean.classical.survey import WHITE_DB, band_edges, short_frame
 from concertclean.config.training import OptimizerSettings
 from concertclean.train.checkpoint import halved
 from concertclean.train.schedule import learning_rate

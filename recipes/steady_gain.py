@@ -18,7 +18,7 @@ from concertclean.classical.steady import steady
 from concertclean.config.mixing import MixingLaw
 from concertclean.dataset.music import Music
 from concertclean.dataset.store import Store
-from concertclean.metrics.sdr import si_sdr
+from concertclean.metrics.sdr import si_sdr, snr
 from concertclean.synthesis.transfer import transfer_noise
 
 RATE = 44_100
@@ -39,9 +39,8 @@ def judge(music: Array, noise: Array) -> list[float]:
     found = []
     for ratio_db in RATIOS_DB:
         degraded = music + music.std() * 10 ** (-ratio_db / 20) * noise
-        found.append(float(si_sdr(music, _left(degraded)) - si_sdr(music, degraded)))
-    lost = np.square(music - _left(music)).sum() / np.square(music).sum()
-    return [*found, float(min(MOST_DB, -10 * np.log10(max(lost, 1e-12))))]
+        found.append(si_sdr(music, _left(degraded)) - si_sdr(music, degraded))
+    return [*found, min(MOST_DB, snr(music, _left(music)))]
 
 
 def main() -> None:

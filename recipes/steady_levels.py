@@ -20,7 +20,7 @@ from scipy.signal import butter, fftconvolve, sosfilt
 
 from concertclean.classical.floor_network import BAND_QUANTILES, QUANTILES
 from concertclean.classical.noise_floor import hann
-from concertclean.classical.survey import OVERLAP, SMOOTHED, band_edges, long_frame, short_frame
+from concertclean.classical.survey import OVERLAP, SMOOTHED, band_edges, interval_means, long_frame, short_frame
 from concertclean.config.mixing import MixingLaw
 from concertclean.dataset.music import Music
 from concertclean.dataset.store import Store
@@ -170,11 +170,9 @@ def _levels(rng: np.random.Generator, music: _Part, noise: _Part, gain: float) -
     drawn = rng.choice(np.arange(1, len(power) - 1), FRAMES, replace=len(power) - 2 < FRAMES)
     around = np.stack([power[k - 1 : k + 2].mean(axis=0) for k in drawn])
     short = np.square(np.abs(music.short + gain * noise.short))
-    sums = np.pad(np.cumsum(short, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
-    first, after = band_edges(SHORT, RATE).T
     kept = {
         "quantiles": np.quantile(smooth, QUANTILES, axis=0),
-        "bands": np.quantile((sums[:, after] - sums[:, first]) / (after - first), BAND_QUANTILES, axis=0),
+        "bands": np.quantile(interval_means(short, band_edges(SHORT, RATE)), BAND_QUANTILES, axis=0),
         "around": around,
         "music": np.square(np.abs(music.long[drawn])),
         "noise": np.square(np.abs(gain * noise.long[drawn])),

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from scipy.special import expit
 
-from concertclean.classical.survey import band_centres_hz, band_means
+from concertclean.classical.survey import APART, LOW_SHARE, WHITE_DB, band_centres_hz, band_means, interval_means
 
 QUANTILES: Final = (0.02, 0.05, 0.08, 0.14, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 """Shares of the frames whose level does not reach that of the quantile."""
@@ -30,11 +30,8 @@ QUANTILES: Final = (0.02, 0.05, 0.08, 0.14, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 BAND_QUANTILES: Final = (0.02, 0.1, 0.5, 0.9)
 """The same of the short frames, whose bands show the gaps between strokes."""
 
-LOW: Final = QUANTILES.index(0.08)
+LOW: Final = QUANTILES.index(LOW_SHARE)
 """The quantile to which the floor is relative."""
-
-WHITE_DB: Final = -4.58
-"""That quantile in white noise of power 1, for the mean power of five frames a quarter apart (400 s of it)."""
 
 N_FEATURES: Final = 21
 POOLED: Final = 4
@@ -51,7 +48,6 @@ CERTAINTY: Final = 3.0
 
 _MIDDLE = QUANTILES.index(0.5)
 _NEAR, _REGION, _FAR = 31, 61, 301  # bins
-_APART = 5  # bins whose powers are independent under a Hann window
 _HIGHEST_HZ = 22_050.0  # of the training material
 _NEGLIGIBLE = 3e-3  # of the power of the low quantile
 
@@ -75,7 +71,7 @@ def features(quantiles_db: Floats, bands_db: Floats, n_frames: int, sample_rate:
     """
     low, middle = quantiles_db[LOW], quantiles_db[_MIDDLE]
     others = np.delete(quantiles_db, LOW, axis=0) - low
-    rough = np.pad(np.abs(low[_APART:] - low[:-_APART]), (2, 3))
+    rough = np.pad(np.abs(low[APART:] - low[:-APART]), (2, 3))
     hz = np.linspace(0, sample_rate / 2, len(low))
     rows = [
         (low - _around(low, _NEAR)) / 5,
@@ -152,10 +148,9 @@ def floor_network() -> FloorNetwork:
 
 def _around(row: NDArray[Any], size: int) -> NDArray[np.float64]:
     """Mean of a row over `size` values around each, of as many as there are."""
-    sums = np.pad(np.cumsum(row, dtype=np.float64), (1, 0))
     place = np.arange(len(row))
-    first, after = np.maximum(place - size // 2, 0), np.minimum(place + size // 2 + 1, len(row))
-    return np.asarray((sums[after] - sums[first]) / (after - first))
+    edges = np.stack([np.maximum(place - size // 2, 0), np.minimum(place + size // 2 + 1, len(row))], axis=1)
+    return interval_means(row, edges)
 
 
 def _spread(inputs: Floats) -> Floats:

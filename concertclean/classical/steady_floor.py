@@ -15,13 +15,12 @@ from concertclean.classical.floor_network import (
     BAND_QUANTILES,
     LOW,
     QUANTILES,
-    WHITE_DB,
     features,
     floor_network,
     noise_density,
 )
 from concertclean.classical.steady_proof import proof_of_noise
-from concertclean.classical.survey import Levels
+from concertclean.classical.survey import WHITE_DB, Levels
 from concertclean.dsp.arrays import Array
 
 _FEWEST_FRAMES = 40  # 4 s

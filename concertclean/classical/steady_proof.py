@@ -13,12 +13,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import gammaincinv
 
-from concertclean.classical.survey import LOWEST_HZ, Levels, band_centres_hz, band_means
+from concertclean.classical.survey import APART, LOW_SHARE, LOWEST_HZ, WHITE_DB, Levels, band_centres_hz, band_means
 from concertclean.dsp.arrays import Array
 
 # Quantiles of the mean power of five frames a quarter apart, in white noise of power 1 (400 s of it)
-_LOW, _LOWER, _UPPER = 0.08, 0.05, 0.2
-_WHITE_DB = 4.58  # by which the low one lies below the mean
+_LOWER, _UPPER = 0.05, 0.2
 _SPREAD_DB = 2.47  # of white noise, from the lower to the upper
 _ROUGHNESS = 9.8  # dB times the root of the frames: median difference of the 8 % quantiles of two bins of white noise
 _SHORTEST = 0.02  # quantile of the short frames' levels
@@ -26,7 +25,6 @@ _SHORTEST = 0.02  # quantile of the short frames' levels
 _MANY_FRAMES = 330  # 30 s: from here on the properties are clear; with less, doubt counts more
 _AN_OCTAVE = 12  # points of the grid over frequency
 _FEWEST_BINS = 17
-_APART = 5  # bins whose powers are independent under a Hann window
 _AGREEING_HZ = (60.0, 9000.0)  # where the agreement of bands is tested
 _NO_DOUBT = (1.5, 3.0)
 _PROVEN = (0.7, 0.9)  # agreement of about two octaves: chance, and proof
@@ -58,10 +56,10 @@ def _grid_hz(sample_rate: int) -> Array:
 def _doubt(levels: Levels, hz: Array) -> Array:
     """`(point,)` how far the levels deviate from those of steady noise; weights tuned on music with and without."""
     n_frames = levels.bins.n_counted
-    low, lower, upper = levels.bins.quantiles((_LOW, _LOWER, _UPPER))
+    low, lower, upper = levels.bins.quantiles((LOW_SHARE, _LOWER, _UPPER))
     pooled = partial(_pooled, centres=hz * levels.n_fft / levels.sample_rate)
     spread = pooled(upper - lower - _SPREAD_DB, share=0.35) + 30 / n_frames  # few frames spread less
-    differences = np.pad(np.abs(low[_APART:] - low[:-_APART]), (2, 3), mode="edge")
+    differences = np.pad(np.abs(low[APART:] - low[:-APART]), (2, 3), mode="edge")
     # The lower quartile, 0.472 of the median in noise: of bins that few partials touch.
     roughness = pooled(differences, share=0.25) * np.sqrt(n_frames) / (0.472 * _ROUGHNESS)
     gaps = np.interp(hz, band_centres_hz(len(levels.edges)), _gaps(levels, low))
@@ -86,7 +84,7 @@ def _gaps(levels: Levels, low: Array) -> Array:
     n_bins = levels.edges[:, 1] - levels.edges[:, 0]
     shape = n_bins**2 / (n_bins + 2 * (n_bins - 1) * 4 / 9 + 2 * (n_bins - 2) / 36)
     quietest = levels.bands.quantiles([_SHORTEST])[0] - 10 * np.log10(gammaincinv(shape, _SHORTEST) / shape)
-    return np.asarray(band_means(low, levels.sample_rate) + _WHITE_DB - quietest)
+    return np.asarray(band_means(low, levels.sample_rate) - WHITE_DB - quietest)
 
 
 def _falling(values: Array | float, full: float, none: float) -> Array:

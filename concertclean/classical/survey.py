@@ -10,6 +10,7 @@ averaging channels with independent noise would narrow the spread of its levels.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -21,6 +22,9 @@ from concertclean.dsp.resample import Fifo
 
 OVERLAP = 4  # long frames that cover a sample
 SMOOTHED = 5  # long frames whose mean power counts
+LOW_SHARE = 0.08  # of the frames: the level that stands for the floor
+WHITE_DB = -4.58  # that level of a bin in white noise of power 1 (400 s of it)
+APART = 5  # bins whose powers are independent under a Hann window
 BANDS_AN_OCTAVE = 6
 LOWEST_HZ = 20.0
 
@@ -157,9 +161,7 @@ def _count_bands(levels: Levels, batch: Array) -> None:
     hop = n_fft // 2
     n_new = ((batch.shape[1] - levels.n_fft) * OVERLAP // levels.n_fft + 1) * levels.n_fft // OVERLAP
     powers = _powers(batch[:, : n_new + n_fft - hop], n_fft, hop)
-    sums = np.pad(np.cumsum(powers, axis=1), ((0, 0), (1, 0)))
-    first, after = levels.edges.T
-    for energies in (sums[:, after] - sums[:, first]) / (after - first):
+    for energies in interval_means(powers, levels.edges):
         if not np.isnan(energies).any():
             levels.bands.add(10 * np.log10(np.maximum(energies, _TINY)))
 
@@ -181,7 +183,14 @@ def band_centres_hz(n_bands: int) -> Array:
 def band_means(levels_db: Array, sample_rate: int) -> Array:
     """`(band,)` level of the mean power in each band, dB, of `(freq,)` levels of the long frames' bins."""
     n_fft = 2 * (len(levels_db) - 1)
-    sums = np.pad(np.cumsum(10 ** (levels_db.astype(np.float64) / 10)), (1, 0))
-    first, after = band_edges(short_frame(n_fft), sample_rate).T * (n_fft // short_frame(n_fft))
-    after = np.minimum(after, len(levels_db))
-    return np.asarray(10 * np.log10((sums[after] - sums[first]) / (after - first) + _TINY))
+    edges = np.minimum(band_edges(short_frame(n_fft), sample_rate) * (n_fft // short_frame(n_fft)), len(levels_db))
+    powers = 10 ** (levels_db.astype(np.float64) / 10)
+    return np.asarray(10 * np.log10(interval_means(powers, edges) + _TINY))
+
+
+def interval_means(values: NDArray[Any], edges: NDArray[np.intp]) -> Array:
+    """`(..., interval)` mean of `(..., freq)` values from the first bin of each of the `(interval, 2)` edges on."""
+    sums = np.cumsum(values, axis=-1, dtype=np.float64)
+    sums = np.concatenate([np.zeros((*sums.shape[:-1], 1)), sums], axis=-1)
+    first, after = edges.T
+    return np.asarray((sums[..., after] - sums[..., first]) / (after - first))
